@@ -1,0 +1,216 @@
+"""The bitwise GRU layer (Kim, Maity and Kim, ICASSP 2019, eq. 4)."""
+
+import numpy as np
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import memory, stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import ceil_log2
+
+from hw.arithmetic import select
+from hw.engine import Engine
+from hw.layers import Folding, Probe, folded
+from hw.operand import OperandBuffer
+from hw.repack import Repack
+from hw.streams import Word, used_lanes, words
+from model.bits import unpack
+from model.bundle import Layer
+
+__all__ = ["BGRULayer"]
+
+
+class BGRULayer(wiring.Component):
+    """Six matrices on one MVU, in two passes over the rows, with the state in two small memories.
+
+    Pass 1 (gates):     r and then z, row group by row group: words of x against W, then words of h against U.
+    Pass 2 (candidate): h~, row group by row group: words of x against Wh, then words of h against Uh, where only
+                        the lanes with r = 1 count; each result meets its z and its old h and becomes the new h.
+
+    Pass 2 waits for the last z, the next frame for the last h: the engine's pipeline drains twice a frame, and
+    those are the only cycles beyond the ideal `3 * groups * words`. `cycles` is the exact sum.
+
+    The state lives twice: as `pe`-bit chunks, for `h = z ? h : h~`, and as `simd`-bit words, for U h. The words
+    are in two banks, since the old h is still read while the new one is written. Both memories also hold the
+    initial state, which is read in place of the old h in an utterance's first frame (and in the first after
+    reset), so starting over costs no cycle.
+
+    Memory: the engine's, twice the input vector, h five times, r and z once.
+
+    Members
+    -------
+    i : In(stream of Word(simd)); o : Out(stream of Word(pe)); probe : Out(Probe)
+    load : In(stream of weight words), only where `loadable`
+    """
+
+    def __init__(self, layer: Layer, folding: Folding, loadable: bool = False) -> None:
+        assert layer.u is not None and layer.initial_state is not None  # so checked with the bundle
+        self.layer, self.folding = layer, folding
+        self.initial = unpack(layer.initial_state, layer.units)
+        w, u = layer.w.values(), layer.u.values()
+        arithmetic = select(bool(w.all() and u.all()))
+        matrix = folded(arithmetic, folding, [w, u], layer.threshold, dynamic=True)
+        self.groups = words(layer.units, folding.pe)
+        self.x_words, self.h_words = words(layer.inputs, folding.simd), words(layer.units, folding.simd)
+        self.engine = Engine(matrix, loadable)
+        self.repack = Repack(layer.units, folding.pe, folding.simd)
+        self.ideal = 3 * self.groups * matrix.words
+        members = {
+            "i": In(stream.Signature(Word(folding.simd))),
+            "o": Out(stream.Signature(Word(folding.pe))),
+            "probe": Out(Probe(folding.pe)),
+        }
+        if loadable:
+            members["load"] = self.engine.signature.members["load"]
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        pe, simd, units = self.folding.pe, self.folding.simd, self.layer.units
+        m.submodules.engine = engine = self.engine
+        m.submodules.repack = repack = self.repack
+        m.submodules.x = x = OperandBuffer(self.layer.inputs, simd)
+        wiring.connect(m, wiring.flipped(self.i), x.i)
+        if "load" in self.signature.members:
+            wiring.connect(m, wiring.flipped(self.load), engine.load)
+
+        # State. Word banks 0 and 1 hold h before and after the frame, bank 2 the initial state.
+        bank, fresh = Signal(), Signal(init=1)
+        begin = x.start | fresh
+        stride = ceil_log2(self.h_words)
+        m.submodules.h_cells = h_cells = memory.Memory(
+            shape=simd, depth=3 << stride, init=[0] * (2 << stride) + _words(self.initial, simd)
+        )
+        m.submodules.r_cells = r_cells = memory.Memory(shape=simd, depth=self.h_words, init=[])
+        m.submodules.z_cells = z_cells = memory.Memory(shape=pe, depth=self.groups, init=[])
+        chunk_stride = ceil_log2(self.groups)
+        m.submodules.old_cells = old_cells = memory.Memory(
+            shape=pe, depth=2 << chunk_stride, init=[0] * (1 << chunk_stride) + _words(self.initial, pe)
+        )
+
+        # Sequence: which word of which row group of which pass is read next.
+        n = self.x_words + self.h_words
+        word, group, candidate_pass = Signal(range(n)), Signal(range(2 * self.groups)), Signal()
+        last_word = word == n - 1
+        last_group = group == Mux(candidate_pass, self.groups - 1, 2 * self.groups - 1)
+        recurrent = word >= self.x_words
+        h_word = Signal(range(self.h_words))
+        draining, pass_done = Signal(), Signal()
+        offered, offered_recurrent, offered_dynamic = Signal(), Signal(), Signal()
+        every = Const(-1, simd)
+        offered_lanes = Signal(simd, init=-1)
+        lanes = Mux(
+            last_word,
+            Const(used_lanes(units, simd), simd),
+            Mux(word == self.x_words - 1, Const(used_lanes(self.layer.inputs, simd), simd), every),
+        )
+        step = ~offered | engine.i.ready
+        reading = x.full & ~draining & step
+        h_read, r_read = h_cells.read_port(), r_cells.read_port()
+        m.d.comb += [
+            x.address.eq(word),
+            h_read.addr.eq(Cat(h_word, Mux(begin, 2, bank))),
+            r_read.addr.eq(h_word),
+            *(port.eq(step) for port in (x.enable, h_read.en, r_read.en)),
+            engine.i.valid.eq(offered),
+            engine.i.payload.x.eq(Mux(offered_recurrent, h_read.data, x.data)),
+            engine.i.payload.active.eq(Mux(offered_dynamic, r_read.data, offered_lanes)),
+        ]
+        with m.If(step):
+            m.d.sync += [
+                offered.eq(x.full & ~draining),
+                offered_recurrent.eq(recurrent),
+                offered_dynamic.eq(recurrent & candidate_pass),
+                offered_lanes.eq(lanes),
+                engine.i.payload.first.eq(word == 0),
+                engine.i.payload.last.eq(last_word),
+                engine.i.payload.start.eq(x.start),
+            ]
+        with m.If(reading):
+            m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+            with m.If(recurrent):
+                m.d.sync += h_word.eq(Mux(last_word, 0, h_word + 1))
+            with m.If(last_word):
+                m.d.sync += group.eq(Mux(last_group, 0, group + 1))
+                with m.If(last_group):
+                    m.d.sync += [draining.eq(1), candidate_pass.eq(~candidate_pass)]
+        with m.If(draining & pass_done):
+            m.d.sync += draining.eq(0)
+
+        # Results: r to its words, z to its chunks, h~ through the update to both and out.
+        vector, chunk = Signal(range(3)), Signal(range(self.groups))
+        last_chunk = chunk == self.groups - 1
+        next_chunk = Signal.like(chunk)
+        z_write, z_read = z_cells.write_port(), z_cells.read_port()
+        old_write, old_read = old_cells.write_port(), old_cells.read_port()
+        taken = engine.o.valid & engine.o.ready
+        new = Signal(pe)
+        m.d.comb += [
+            new.eq((z_read.data & old_read.data) | (~z_read.data & engine.o.payload.data)),
+            next_chunk.eq(Mux(taken, Mux(last_chunk, 0, chunk + 1), chunk)),
+            z_read.addr.eq(next_chunk),
+            old_read.addr.eq(Cat(next_chunk, begin)),
+            z_write.addr.eq(chunk),
+            z_write.data.eq(engine.o.payload.data),
+            z_write.en.eq(taken & (vector == 1)),
+            old_write.addr.eq(chunk),
+            old_write.data.eq(new),
+            old_write.en.eq(taken & (vector == 2)),
+            repack.i.payload.data.eq(Mux(vector == 0, engine.o.payload.data, new)),
+            self.o.payload.data.eq(new),
+            self.o.payload.start.eq(engine.o.payload.start),
+        ]
+        with m.Switch(vector):
+            with m.Case(0):
+                m.d.comb += [repack.i.valid.eq(engine.o.valid), engine.o.ready.eq(repack.i.ready)]
+            with m.Case(1):
+                m.d.comb += engine.o.ready.eq(1)
+            with m.Default():
+                # Both must take it, each exactly once: `repack` says whether it can without being asked.
+                m.d.comb += [
+                    self.o.valid.eq(engine.o.valid & repack.i.ready),
+                    repack.i.valid.eq(engine.o.valid & self.o.ready),
+                    engine.o.ready.eq(repack.i.ready & self.o.ready),
+                ]
+        m.d.sync += chunk.eq(next_chunk)
+        with m.If(taken & last_chunk):
+            m.d.sync += vector.eq(Mux(vector == 2, 0, vector + 1))
+
+        to_h, back = Signal(), Signal(range(self.h_words))
+        last_back = back == self.h_words - 1
+        h_write, r_write = h_cells.write_port(), r_cells.write_port()
+        m.d.comb += [
+            repack.o.ready.eq(1),
+            h_write.addr.eq(Cat(back, ~bank)),
+            r_write.addr.eq(back),
+            h_write.data.eq(repack.o.payload.data),
+            r_write.data.eq(repack.o.payload.data),
+            h_write.en.eq(repack.o.valid & to_h),
+            r_write.en.eq(repack.o.valid & ~to_h),
+        ]
+        with m.If(repack.o.valid):
+            m.d.sync += back.eq(Mux(last_back, 0, back + 1))
+            with m.If(last_back):
+                m.d.sync += to_h.eq(~to_h)
+
+        state_written = repack.o.valid & last_back & to_h
+        # `candidate_pass` already names the pass that waits to begin.
+        m.d.comb += [
+            pass_done.eq(Mux(candidate_pass, (vector == 2) & to_h, state_written)),
+            x.release.eq(state_written),
+        ]
+        with m.If(state_written):
+            m.d.sync += [bank.eq(~bank), fresh.eq(0)]
+
+        m.d.comb += [
+            self.probe.valid.eq(taken),
+            self.probe.vector.eq(vector),
+            self.probe.data.eq(engine.o.payload.data),
+            self.probe.h.eq(new),
+            self.probe.busy.eq(x.full),
+        ]
+        return m
+
+
+def _words(bits: np.ndarray[tuple[int], np.dtype[np.uint8]], width: int) -> list[int]:
+    """A bit vector as memory words, lowest index first, the last one padded with zeros."""
+    padded = np.pad(bits, (0, words(len(bits), width) * width - len(bits))).reshape(-1, width)
+    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(padded, axis=-1, bitorder="little")]

@@ -1,0 +1,85 @@
+"""The dense layer: y = step(V x - t)."""
+
+from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.arithmetic import select
+from hw.engine import Engine
+from hw.layers import Folding, Probe, folded
+from hw.operand import OperandBuffer
+from hw.streams import Word, words
+from model.bundle import Layer
+
+__all__ = ["DenseLayer"]
+
+
+class DenseLayer(wiring.Component):
+    """One matrix, one limit per row; frames follow one another without a gap.
+
+    Cycles per frame: exactly `groups * words`, the ideal. Latency: that plus `engine.latency + 1`.
+    Memory: the engine's, and twice the input vector.
+
+    Members
+    -------
+    i : In(stream of Word(simd)); o : Out(stream of Word(pe)); probe : Out(Probe)
+    load : In(stream of weight words), only where `loadable`
+    """
+
+    def __init__(self, layer: Layer, folding: Folding, loadable: bool = False) -> None:
+        self.layer, self.folding = layer, folding
+        weights = layer.w.values()
+        matrix = folded(select(bool(weights.all())), folding, [weights[None]], layer.threshold[None], dynamic=False)
+        self.groups, self.words = matrix.groups, matrix.words
+        self.cycles = self.groups * self.words
+        self.engine = Engine(matrix, loadable)
+        members = {
+            "i": In(stream.Signature(Word(folding.simd))),
+            "o": Out(stream.Signature(Word(folding.pe))),
+            "probe": Out(Probe(folding.pe)),
+        }
+        if loadable:
+            members["load"] = self.engine.signature.members["load"]
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.engine = engine = self.engine
+        m.submodules.x = x = OperandBuffer(self.layer.inputs, self.folding.simd)
+        wiring.connect(m, wiring.flipped(self.i), x.i)
+        wiring.connect(m, engine.o, wiring.flipped(self.o))
+        if "load" in self.signature.members:
+            wiring.connect(m, wiring.flipped(self.load), engine.load)
+
+        word, group = Signal(range(self.words)), Signal(range(self.groups))
+        last_word, last_group = word == self.words - 1, group == self.groups - 1
+        # A word read from x this cycle is offered to the engine in the next.
+        reading, offered = Signal(), Signal()
+        step = ~offered | engine.i.ready
+        m.d.comb += [
+            reading.eq(x.full & step),
+            x.address.eq(word),
+            x.enable.eq(step),
+            x.release.eq(reading & last_word & last_group),
+            engine.i.valid.eq(offered),
+            engine.i.payload.x.eq(x.data),
+            engine.i.payload.active.eq(Const(-1, self.folding.simd)),
+        ]
+        with m.If(step):
+            m.d.sync += [
+                offered.eq(x.full),
+                engine.i.payload.first.eq(word == 0),
+                engine.i.payload.last.eq(last_word),
+                engine.i.payload.start.eq(x.start),
+            ]
+        with m.If(reading):
+            m.d.sync += word.eq(Mux(last_word, 0, word + 1))
+            with m.If(last_word):
+                m.d.sync += group.eq(Mux(last_group, 0, group + 1))
+
+        m.d.comb += [
+            self.probe.valid.eq(engine.o.valid & engine.o.ready),
+            self.probe.data.eq(engine.o.payload.data),
+            self.probe.busy.eq(x.full),
+        ]
+        return m

@@ -1,0 +1,85 @@
+"""What the two kinds of layer have in common: their folding, their shape, and how they are looked into."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from amaranth.lib import wiring
+from amaranth.lib.wiring import Out
+from numpy.typing import NDArray
+
+from hw.arithmetic import Arithmetic
+from hw.engine import Matrix
+from hw.streams import words
+
+__all__ = ["Folding", "Probe", "folded", "vectors_of"]
+
+
+@dataclass(frozen=True)
+class Folding:
+    """How much of a layer's matrices is worked on in one cycle: `pe` rows by `simd` columns."""
+
+    pe: int
+    simd: int
+
+    def __str__(self) -> str:
+        return f"{self.pe}x{self.simd}"
+
+
+VECTORS = {"bgru": ("r", "z", "candidate", "h"), "dense": ("y",)}
+
+
+def vectors_of(kind: str) -> tuple[str, ...]:
+    """The names of the vectors that a layer of this kind computes in a frame."""
+    return VECTORS[kind]
+
+
+class Probe(wiring.Signature):
+    """A view of a layer's results as they are made, for simulation; unconnected, it costs nothing.
+
+    valid : a row group's result is taken this cycle
+    vector : which one it is, an index into `vectors_of(kind)`: r, z, candidate; y
+    data : its `pe` bits
+    h : with a candidate, the `pe` bits of the new h
+    busy : the layer holds a frame; its cycles per frame are the cycles that this is 1
+    """
+
+    def __init__(self, pe: int) -> None:
+        super().__init__(
+            {"valid": Out(1), "vector": Out(2), "data": Out(pe), "h": Out(pe), "busy": Out(1)},
+        )
+
+
+def folded(
+    arithmetic: Arithmetic,
+    folding: Folding,
+    parts: list[NDArray[np.int8]],
+    theta: NDArray[np.int32],
+    dynamic: bool,
+) -> Matrix:
+    """Pad and fold one or several matrices that stand above one another, for an engine.
+
+    `parts` are the column blocks, each (matrices, rows, columns); each block is padded with zeros to whole
+    words and the rows of each matrix to whole row groups. A padding row's limit is one more than any sum,
+    so that its bit is 0. `theta` is (matrices, rows).
+    """
+    matrices, rows = theta.shape
+    padded_rows = words(rows, folding.pe) * folding.pe
+    blocks = []
+    for part in parts:
+        columns = part.shape[-1]
+        wide = words(columns, folding.simd) * folding.simd
+        blocks.append(np.pad(part, ((0, 0), (0, padded_rows - rows), (0, wide - columns))))
+    weights = np.concatenate(blocks, axis=-1)
+    real = np.concatenate(parts, axis=-1)
+    unreachable = weights.shape[-1] + 1
+    limits = np.full((matrices, padded_rows), unreachable, dtype=np.int64)
+    for index in range(matrices):
+        limits[index, :rows] = arithmetic.limits(real[index], theta[index], dynamic)
+    return Matrix(
+        arithmetic,
+        weights.reshape(matrices * padded_rows, -1),
+        limits.reshape(-1),
+        folding.pe,
+        folding.simd,
+        dynamic,
+    )
