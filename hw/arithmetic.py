@@ -28,6 +28,8 @@ class Arithmetic(Protocol):
 
     name: str
     weight_bits: int
+    has_zero: bool
+    """Whether a weight can be 0. If not, padding lanes must be kept out: x 0 and active 0 there."""
 
     def encode(self, weights: Weights) -> NDArray[np.uint8]:
         """Weights (..., simd) to the bits of a memory word, (..., weight_bits * simd), lowest bit first."""
@@ -71,6 +73,7 @@ class Ternary(_Counting):
 
     name = "ternary"
     weight_bits = 2
+    has_zero = True
 
     def encode(self, weights: Weights) -> NDArray[np.uint8]:
         return np.concatenate([weights > 0, weights != 0], axis=-1).astype(np.uint8)
@@ -84,6 +87,7 @@ class Binary(_Counting):
 
     name = "binary"
     weight_bits = 1
+    has_zero = False
 
     def encode(self, weights: Weights) -> NDArray[np.uint8]:
         # Padding operands are 0, that is -1 by sign: stored as +1, a padding weight never equals them.

@@ -2,13 +2,15 @@
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from hw.arithmetic import select
 from hw.engine import Engine
+from hw.family import Family
 from hw.layers import Folding, Probe, folded
+from hw.memory import cells, read
 from hw.operand import OperandBuffer
 from hw.repack import Repack
 from hw.streams import Word, used_lanes, words
@@ -41,7 +43,7 @@ class BGRULayer(wiring.Component):
     load : In(stream of weight words), only where `loadable`
     """
 
-    def __init__(self, layer: Layer, folding: Folding, loadable: bool = False) -> None:
+    def __init__(self, layer: Layer, folding: Folding, family: Family, loadable: bool = False) -> None:
         assert layer.u is not None and layer.initial_state is not None  # so checked with the bundle
         self.layer, self.folding = layer, folding
         self.initial = unpack(layer.initial_state, layer.units)
@@ -50,7 +52,7 @@ class BGRULayer(wiring.Component):
         matrix = folded(arithmetic, folding, [w, u], layer.threshold, dynamic=True)
         self.groups = words(layer.units, folding.pe)
         self.x_words, self.h_words = words(layer.inputs, folding.simd), words(layer.units, folding.simd)
-        self.engine = Engine(matrix, loadable)
+        self.engine = Engine(matrix, family, loadable)
         self.repack = Repack(layer.units, folding.pe, folding.simd)
         self.ideal = 3 * self.groups * matrix.words
         members = {
@@ -66,8 +68,9 @@ class BGRULayer(wiring.Component):
         m = Module()
         pe, simd, units = self.folding.pe, self.folding.simd, self.layer.units
         m.submodules.engine = engine = self.engine
+        has_zero = engine.matrix.arithmetic.has_zero
         m.submodules.repack = repack = self.repack
-        m.submodules.x = x = OperandBuffer(self.layer.inputs, simd)
+        m.submodules.x = x = OperandBuffer(self.layer.inputs, simd, clean=not has_zero)
         wiring.connect(m, wiring.flipped(self.i), x.i)
         if "load" in self.signature.members:
             wiring.connect(m, wiring.flipped(self.load), engine.load)
@@ -76,14 +79,15 @@ class BGRULayer(wiring.Component):
         bank, fresh = Signal(), Signal(init=1)
         begin = x.start | fresh
         stride = ceil_log2(self.h_words)
-        m.submodules.h_cells = h_cells = memory.Memory(
-            shape=simd, depth=3 << stride, init=[0] * (2 << stride) + _words(self.initial, simd)
-        )
-        m.submodules.r_cells = r_cells = memory.Memory(shape=simd, depth=self.h_words, init=[])
-        m.submodules.z_cells = z_cells = memory.Memory(shape=pe, depth=self.groups, init=[])
+        # No read below uses a word that is being written: h is read in one bank and written in the other, r is
+        # read in pass 2 and written in pass 1, and chunk c of z and of the old h is read again in every cycle
+        # until its candidate arrives, long after it was written.
+        m.submodules.h_cells = h_cells = cells(simd, 3 << stride, [0] * (2 << stride) + _words(self.initial, simd))
+        m.submodules.r_cells = r_cells = cells(simd, self.h_words)
+        m.submodules.z_cells = z_cells = cells(pe, self.groups)
         chunk_stride = ceil_log2(self.groups)
-        m.submodules.old_cells = old_cells = memory.Memory(
-            shape=pe, depth=2 << chunk_stride, init=[0] * (1 << chunk_stride) + _words(self.initial, pe)
+        m.submodules.old_cells = old_cells = cells(
+            pe, 2 << chunk_stride, [0] * (1 << chunk_stride) + _words(self.initial, pe)
         )
 
         # Sequence: which word of which row group of which pass is read next.
@@ -95,24 +99,22 @@ class BGRULayer(wiring.Component):
         h_word = Signal(range(self.h_words))
         draining, pass_done = Signal(), Signal()
         offered, offered_recurrent, offered_dynamic = Signal(), Signal(), Signal()
-        every = Const(-1, simd)
         offered_lanes = Signal(simd, init=-1)
-        lanes = Mux(
-            last_word,
-            Const(used_lanes(units, simd), simd),
-            Mux(word == self.x_words - 1, Const(used_lanes(self.layer.inputs, simd), simd), every),
+        every, x_lanes, h_lanes = (
+            Const(-1 if has_zero else mask, simd)
+            for mask in (-1, used_lanes(self.layer.inputs, simd), used_lanes(units, simd))
         )
+        lanes = Mux(last_word, h_lanes, Mux(word == self.x_words - 1, x_lanes, every))
         step = ~offered | engine.i.ready
         reading = x.full & ~draining & step
-        h_read, r_read = h_cells.read_port(), r_cells.read_port()
+        h_data = read(m, h_cells, Cat(h_word, Mux(begin, 2, bank)), step)
+        r_data = read(m, r_cells, h_word, step)
         m.d.comb += [
             x.address.eq(word),
-            h_read.addr.eq(Cat(h_word, Mux(begin, 2, bank))),
-            r_read.addr.eq(h_word),
-            *(port.eq(step) for port in (x.enable, h_read.en, r_read.en)),
+            x.enable.eq(step),
             engine.i.valid.eq(offered),
-            engine.i.payload.x.eq(Mux(offered_recurrent, h_read.data, x.data)),
-            engine.i.payload.active.eq(Mux(offered_dynamic, r_read.data, offered_lanes)),
+            engine.i.payload.x.eq(Mux(offered_recurrent, h_data, x.data)),
+            engine.i.payload.active.eq(Mux(offered_dynamic, r_data, offered_lanes)),
         ]
         with m.If(step):
             m.d.sync += [
@@ -139,15 +141,13 @@ class BGRULayer(wiring.Component):
         vector, chunk = Signal(range(3)), Signal(range(self.groups))
         last_chunk = chunk == self.groups - 1
         next_chunk = Signal.like(chunk)
-        z_write, z_read = z_cells.write_port(), z_cells.read_port()
-        old_write, old_read = old_cells.write_port(), old_cells.read_port()
+        z_write, z_data = z_cells.write_port(), read(m, z_cells, next_chunk)
+        old_write, old_data = old_cells.write_port(), read(m, old_cells, Cat(next_chunk, begin))
         taken = engine.o.valid & engine.o.ready
         new = Signal(pe)
         m.d.comb += [
-            new.eq((z_read.data & old_read.data) | (~z_read.data & engine.o.payload.data)),
+            new.eq((z_data & old_data) | (~z_data & engine.o.payload.data)),
             next_chunk.eq(Mux(taken, Mux(last_chunk, 0, chunk + 1), chunk)),
-            z_read.addr.eq(next_chunk),
-            old_read.addr.eq(Cat(next_chunk, begin)),
             z_write.addr.eq(chunk),
             z_write.data.eq(engine.o.payload.data),
             z_write.en.eq(taken & (vector == 1)),

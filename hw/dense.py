@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.arithmetic import select
 from hw.engine import Engine
+from hw.family import Family
 from hw.layers import Folding, Probe, folded
 from hw.operand import OperandBuffer
 from hw.streams import Word, words
@@ -26,13 +27,13 @@ class DenseLayer(wiring.Component):
     load : In(stream of weight words), only where `loadable`
     """
 
-    def __init__(self, layer: Layer, folding: Folding, loadable: bool = False) -> None:
+    def __init__(self, layer: Layer, folding: Folding, family: Family, loadable: bool = False) -> None:
         self.layer, self.folding = layer, folding
         weights = layer.w.values()
         matrix = folded(select(bool(weights.all())), folding, [weights[None]], layer.threshold[None], dynamic=False)
         self.groups, self.words = matrix.groups, matrix.words
         self.cycles = self.groups * self.words
-        self.engine = Engine(matrix, loadable)
+        self.engine = Engine(matrix, family, loadable)
         members = {
             "i": In(stream.Signature(Word(folding.simd))),
             "o": Out(stream.Signature(Word(folding.pe))),
@@ -45,7 +46,9 @@ class DenseLayer(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.engine = engine = self.engine
-        m.submodules.x = x = OperandBuffer(self.layer.inputs, self.folding.simd)
+        m.submodules.x = x = OperandBuffer(
+            self.layer.inputs, self.folding.simd, clean=not engine.matrix.arithmetic.has_zero
+        )
         wiring.connect(m, wiring.flipped(self.i), x.i)
         wiring.connect(m, engine.o, wiring.flipped(self.o))
         if "load" in self.signature.members:

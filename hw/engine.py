@@ -10,6 +10,7 @@ from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from hw.arithmetic import Arithmetic
+from hw.family import Family
 from hw.memory import CyclicMemory
 from hw.mvu import MVU
 from hw.streams import Word
@@ -70,13 +71,15 @@ class Engine(wiring.Component):
     load : In(stream of weight words), only where the weights are loaded rather than built in
     """
 
-    def __init__(self, matrix: Matrix, loadable: bool = False) -> None:
-        self.matrix = matrix
+    def __init__(self, matrix: Matrix, family: Family, loadable: bool = False) -> None:
+        self.matrix, self.family = matrix, family
         self.mvu = MVU(matrix.arithmetic, matrix.pe, matrix.simd, matrix.columns, matrix.dynamic)
         self.latency = self.mvu.latency + 1
         self.depth = self.latency + 2
         contents: Sequence[int] | None = None if loadable else matrix.weight_words
-        self.weights = CyclicMemory(matrix.weight_width, len(matrix.weight_words), contents)
+        depth = len(matrix.weight_words)
+        slice_width = matrix.weight_width if loadable else family.slice_width(depth, matrix.weight_width)
+        self.weights = CyclicMemory(matrix.weight_width, depth, contents, slice_width)
         word = data.StructLayout({"x": matrix.simd, "active": matrix.simd, "first": 1, "last": 1, "start": 1})
         members = {"i": In(stream.Signature(word)), "o": Out(stream.Signature(Word(matrix.pe)))}
         if loadable:
@@ -90,7 +93,7 @@ class Engine(wiring.Component):
         m.submodules.weights = weights = self.weights
         limit = data.ArrayLayout(mvu.limit, matrix.pe)
         limit_words = [limit.const(group).as_value().value for group in matrix.limit_words]
-        m.submodules.limits = limits = CyclicMemory(limit.size, len(limit_words), limit_words)
+        m.submodules.limits = limits = CyclicMemory(limit.size, len(limit_words), limit_words, limit.size)
         m.submodules.queue = queue = SyncFIFO(width=Word(matrix.pe).size, depth=self.depth)
         if weights.contents is None:
             wiring.connect(m, wiring.flipped(self.load), weights.load)

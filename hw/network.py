@@ -9,6 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.bgru import BGRULayer
 from hw.dense import DenseLayer
+from hw.family import Family
 from hw.layers import Folding, Probe
 from hw.repack import Repack
 from hw.streams import Word
@@ -21,7 +22,7 @@ Folded = Mapping[str, Folding]
 """Layer name to folding."""
 
 
-def make_layer(layer: Layer, folding: Folding, loadable: bool = False) -> BGRULayer | DenseLayer:
+def make_layer(layer: Layer, folding: Folding, family: Family, loadable: bool = False) -> BGRULayer | DenseLayer:
     """The hardware of one layer. PE beyond its units or SIMD beyond its inputs is refused."""
     for what, value, limit, unit in (
         ("PE", folding.pe, layer.units, "units"),
@@ -29,7 +30,7 @@ def make_layer(layer: Layer, folding: Folding, loadable: bool = False) -> BGRULa
     ):
         if not 1 <= value <= limit:
             raise BadInput(f"layer {layer.name}: expected {what} from 1 to {limit} (its {unit}), got {value}")
-    return (BGRULayer if layer.kind == "bgru" else DenseLayer)(layer, folding, loadable)
+    return (BGRULayer if layer.kind == "bgru" else DenseLayer)(layer, folding, family, loadable)
 
 
 class Network(wiring.Component):
@@ -46,11 +47,17 @@ class Network(wiring.Component):
     """
 
     def __init__(
-        self, bundle: Bundle, folding: Folded, in_width: int, out_width: int, loadable: frozenset[str] = frozenset()
+        self,
+        bundle: Bundle,
+        folding: Folded,
+        family: Family,
+        in_width: int,
+        out_width: int,
+        loadable: frozenset[str] = frozenset(),
     ) -> None:
         self.bundle, self.in_width, self.out_width = bundle, in_width, out_width
         self.layers: dict[str, Any] = {
-            layer.name: make_layer(layer, folding[layer.name], layer.name in loadable) for layer in bundle.layers
+            layer.name: make_layer(layer, folding[layer.name], family, layer.name in loadable) for layer in bundle.layers
         }
         members = {"i": In(stream.Signature(Word(in_width))), "o": Out(stream.Signature(Word(out_width)))}
         for name, layer in self.layers.items():

