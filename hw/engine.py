@@ -15,7 +15,10 @@ from hw.memory import CyclicMemory
 from hw.mvu import MVU
 from hw.streams import Word
 
-__all__ = ["Engine", "Matrix"]
+__all__ = ["LOADED", "Engine", "Matrix"]
+
+LOADED = "loaded_weights"
+"""Name of the module with a weight memory that is filled after start; `hw.rtl` takes its contents away."""
 
 
 class Matrix:
@@ -90,7 +93,8 @@ class Engine(wiring.Component):
         m = Module()
         matrix, mvu = self.matrix, self.mvu
         m.submodules.mvu = mvu
-        m.submodules.weights = weights = self.weights
+        weights = self.weights
+        m.submodules["weights" if weights.contents is not None else LOADED] = weights
         limit = data.ArrayLayout(mvu.limit, matrix.pe)
         limit_words = [limit.const(group).as_value().value for group in matrix.limit_words]
         m.submodules.limits = limits = CyclicMemory(limit.size, len(limit_words), limit_words, limit.size)

@@ -40,7 +40,7 @@ ECP5 = Family(
     cells={
         "LUT4": ("lut4", 1),
         "CCU2C": ("lut4", 2),
-        "TRELLIS_DPR16X4": ("lut4", 4),
+        "TRELLIS_DPR16X4": ("lut4", 6),  # two slices hold it, a third is its write port
         "TRELLIS_FF": ("ff", 1),
         "DP16KD": ("block_ram", 1),
         "PDPW16KD": ("block_ram", 1),

@@ -8,8 +8,11 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["CyclicMemory", "cells", "read"]
 
+BLOCK_FROM_BITS = 1024
+"""From this size on, a ROM asks for block RAM."""
 
-def cells(shape: int, depth: int, init: Sequence[int] = (), **attributes: int) -> memory.Memory:
+
+def cells(shape: int, depth: int, init: Sequence[int] = (), **attributes: str) -> memory.Memory:
     """A memory whose readers never use a word that they look at in the cycle in which it is written.
 
     Each user says why that is so. Without the promise (`no_rw_check`), Yosys adds registers and multiplexers
@@ -82,8 +85,10 @@ class CyclicMemory(wiring.Component):
             high = min(low + self.slice_width, self.width)
             mask = (1 << (high - low)) - 1
             contents = [] if self.contents is None else [(word >> low) & mask for word in self.contents]
-            attributes = {"loaded": 1} if self.contents is None else {}
-            m.submodules[f"bits_{low}"] = bank = cells(high - low, self.depth, contents, **attributes)
+            # Left to itself, Yosys makes a ROM of a few kbit out of LUTs, some hundred of them.
+            rom = self.contents is not None
+            style = {"ram_style": "block"} if rom and self.depth * self.width >= BLOCK_FROM_BITS else {}
+            m.submodules[f"bits_{low}"] = bank = cells(high - low, self.depth, contents, **style)
             m.d.comb += self.o.payload[low:high].eq(read(m, bank, address, advance))
             if self.contents is None:
                 write = bank.write_port()

