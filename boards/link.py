@@ -17,7 +17,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.network import Network
 from hw.repack import Repack
-from hw.streams import Word, words
+from hw.streams import words
 
 __all__ = ["HostLink"]
 

@@ -41,9 +41,8 @@ def main(
     cli.console.print(f"memory               {sum(bits.values()):,} bits")
     interval = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
     rate = board.clock_hz / interval
-    cli.console.print(
-        f"at {board.clock_hz / 1e6:g} MHz            {rate:,.0f} frames/s, {rate / network_bundle.front_end.frame_rate:.0f} x real time"
-    )
+    real_time = rate / network_bundle.front_end.frame_rate
+    cli.console.print(f"at {board.clock_hz / 1e6:g} MHz            {rate:,.0f} frames/s, {real_time:.0f} x real time")
     if "synth_top_resources" in found:
         print_use(board, found["synth_top_resources"]["top"])
     for stage, command in MADE_BY.items():

@@ -4,6 +4,7 @@ from typing import Any
 
 from amaranth.hdl import Elaboratable, Module
 from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from boards.link import HostLink
 from boards.uart import Receiver, Transmitter
@@ -22,12 +23,9 @@ class Pins(wiring.Component):
     rx : In(1), from the host; tx : Out(1), to the host
     """
 
-    rx: wiring.In(1, init=1)
-    tx: wiring.Out(1, init=1)
-
     def __init__(self, network: Network, clock_hz: int, baud: int = BAUD) -> None:
         self.network, self.divisor = network, round(clock_hz / baud)
-        super().__init__()
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -65,9 +65,8 @@ def print_use(board: Board, cost: Cost) -> None:
         cli.console.print(f"{resource:10} {used:>7,} of {available:>7,} ({used / available:.0%}) on {board.device}")
     for resource, used in cost.items():
         if used > board.available[resource]:
-            raise BadInput(
-                f"{board.name}: the {board.device} has {board.available[resource]:,} {resource}, the design needs {used:,}"
-            )
+            there = f"the {board.device} has {board.available[resource]:,} {resource}"
+            raise BadInput(f"{board.name}: {there}, the design needs {used:,}")
 
 
 if __name__ == "__main__":

@@ -205,6 +205,7 @@ class Bench:
 
 
 def report(result: dict[str, Any]) -> None:
+    """Leave word for the runner."""
     (JOB / "result.json").write_text(json.dumps(result))
 
 

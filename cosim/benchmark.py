@@ -72,7 +72,9 @@ def main(
         table.add_row(
             "RTL simulation, cycles/s", f"{rtl_speed:,.0f}", f"{python_speed:,.0f}", "Amaranth's simulator, same design"
         )
-        table.add_row("RTL simulation, times faster", f"{rtl_speed / python_speed:,.0f} x", "1 x", "Amaranth's simulator")
+        table.add_row(
+            "RTL simulation, times faster", f"{rtl_speed / python_speed:,.0f} x", "1 x", "Amaranth's simulator"
+        )
         table.add_row(
             "RTL simulation, frames/s",
             f"{outcome.frames / outcome.seconds:.1f}",
@@ -83,7 +85,10 @@ def main(
         ideal = sum(layer.ideal for layer in network.layers.values())
         measured = sum(max(cycles) for cycles in outcome.layer_cycles.values())
         table.add_row(
-            f"{network_bundle.name}, cycles/frame", f"{measured:,}", f"{ideal:,}", "ideal: ceil(rows/PE) x ceil(cols/SIMD)"
+            f"{network_bundle.name}, cycles/frame",
+            f"{measured:,}",
+            f"{ideal:,}",
+            "ideal: ceil(rows/PE) x ceil(cols/SIMD)",
         )
         table.add_row("  over ideal", f"{measured / ideal:.4f} x", "1.05 x", "the limit that we set")
 

@@ -179,7 +179,7 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
             width = -(-layer.engine.matrix.weight_width // 8)
             octets = [word.to_bytes(width, "little") for word in layer.engine.matrix.weight_words]
             arrays[f"load_{name}"] = np.frombuffer(b"".join(octets), dtype=np.uint8).reshape(-1, width)
-    np.savez(folder / "job.npz", **{name: np.asarray(array) for name, array in arrays.items()})
+    np.savez(folder / "job.npz", allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})
     job = {
         "layers": {name: {"vectors": vectors_of(layer.layer.kind)} for name, layer in network.layers.items()},
         "loads": loads,
@@ -239,5 +239,3 @@ class _polling:
         self.over.set()
         self.thread.join()
         self._tell()
-
-

@@ -70,7 +70,10 @@ class Top(wiring.Component):
         self.recorders = {
             name: Recorder(layer.layer.kind, layer.folding.pe, layer.groups) for name, layer in network.layers.items()
         }
-        members = {"i": In(stream.Signature(Word(network.in_width))), "o": Out(stream.Signature(Word(network.out_width)))}
+        members = {
+            "i": In(stream.Signature(Word(network.in_width))),
+            "o": Out(stream.Signature(Word(network.out_width))),
+        }
         for name, member in network.signature.members.items():
             if name.startswith("load_"):
                 members[name] = member

@@ -88,4 +88,3 @@ class _Repacking:
         self.pieces += count
         self.free = gates.left + count
         self.written = gates.left + (count if self.cuts else 0) + self.joins
-

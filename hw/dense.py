@@ -9,7 +9,7 @@ from hw.engine import Engine
 from hw.family import Family
 from hw.layers import Folding, Probe, folded
 from hw.operand import OperandBuffer
-from hw.streams import Word, words
+from hw.streams import Word
 from model.bundle import Layer
 
 __all__ = ["DenseLayer"]

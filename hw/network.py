@@ -58,7 +58,8 @@ class Network(wiring.Component):
         self.bundle, self.family = bundle, family
         self.in_width, self.out_width = in_width, out_width
         self.layers: dict[str, Any] = {
-            layer.name: make_layer(layer, folding[layer.name], family, layer.name in loadable) for layer in bundle.layers
+            layer.name: make_layer(layer, folding[layer.name], family, layer.name in loadable)
+            for layer in bundle.layers
         }
         members = {"i": In(stream.Signature(Word(in_width))), "o": Out(stream.Signature(Word(out_width)))}
         for name, layer in self.layers.items():

@@ -36,7 +36,8 @@ class Popcount(wiring.Component):
     each level, until no column is higher than two; a carry chain adds what is left. A full adder is two
     LUT4 and its registers sit in the same slices, so the registers buy clock for nothing but latency.
 
-    Latency: `latency(width)` cycles: one per level and one for the carry chain. Throughput: one word per cycle, without back-pressure.
+    Latency: `latency(width)` cycles: one per level and one for the carry chain. Throughput: one word per cycle,
+    without back-pressure.
     Cost: about `2 * (width - log2(width))` LUT4 and as many flip-flops (`docs/hardware.md` has the table).
 
     Members

@@ -11,8 +11,8 @@ from amaranth.back import rtlil
 from amaranth.hdl import Const, Value, ValueCastable
 from amaranth.lib import wiring
 
-from hw.layers import Probe
 from hw.engine import LOADED
+from hw.layers import Probe
 
 __all__ = ["FORGET_CONTENTS", "ports_of", "rtlil_to_verilog", "to_rtlil", "to_verilog", "yosys"]
 

@@ -1,0 +1,81 @@
+# The commands of the project; `make help` lists them. Each is a `python -m ... --help` away from its options.
+
+PYTHON ?= python3
+VENV ?= .venv
+BOARD ?= ulx3s_85f
+BUNDLE ?= $(if $(filter icebreaker,$(BOARD)),bundles/tiny,bundles/small)
+RECORDING ?= samples/noisy.flac
+SIM ?= verilator
+PRESET ?= small
+OUT ?= runs/$(PRESET)
+
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+LAYOUT := --board $(BOARD) --bundle $(BUNDLE) $(foreach fold,$(FOLD),--fold $(fold))
+
+.DEFAULT_GOAL := help
+.PHONY: help sim verilog report bench train test check format constraints clean
+
+help:  ## List the commands.
+	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@echo "Variables: BOARD=$(BOARD) BUNDLE=$(BUNDLE) RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
+	@echo "           FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
+
+sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
+	@$(BIN)/python -m cosim.sim $(LAYOUT) --recording $(RECORDING) --sim $(SIM) \
+		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves)
+
+verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and count.
+	@$(BIN)/python -m boards.verilog $(LAYOUT)
+
+report: $(VENV)/sim.installed  ## Print the table of estimate, simulation and synthesis.
+	@$(BIN)/python -m boards.report $(LAYOUT)
+
+bench: $(VENV)/sim.installed  ## Measure every performance figure beside its reference.
+	@$(BIN)/python -m cosim.benchmark --board $(BOARD) --bundle $(BUNDLE) --recording $(RECORDING)
+
+train: $(VENV)/train.installed  ## Train a network: SPEECH=dir NOISE=dir PRESET=small (installs torch).
+	@$(BIN)/python -m model.train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
+
+test: check  ## Everything that must hold: the checks, then the tests.
+	@$(BIN)/python -m pytest
+
+check: $(VENV)/train.installed $(VENV)/dev.installed  ## Formatting, lint and types.
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+
+format: $(VENV)/dev.installed  ## Put the formatting right.
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+constraints: $(VENV)/train.installed $(VENV)/dev.installed  ## Write down the installed versions.
+	@sed -n 1p constraints.txt > constraints.new
+	@$(BIN)/python -m pip freeze --exclude-editable --exclude setuptools | sed 's/+cpu$$//' >> constraints.new
+	@mv constraints.new constraints.txt
+
+clean:  ## Delete what the commands wrote; keeps the environment and the runs.
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The environment: one folder, installed in three steps so that simulation never needs torch.
+
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; v = sys.version_info; \
+		v >= (3, 11) or sys.exit("error: $(PYTHON): expected Python 3.11 or newer, got %d.%d" % v[:2])' || exit 2
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/sim.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing the simulation side into $(VENV)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/train.installed: $(VENV)/sim.installed
+	@echo "installing the training side into $(VENV)"
+	@$(PIP) torch==2.13.0
+	@$(PIP) --editable '.[train]'
+	@touch $@
+
+$(VENV)/dev.installed: $(VENV)/sim.installed
+	@echo "installing the development tools into $(VENV)"
+	@$(PIP) --editable '.[dev]'
+	@touch $@
