@@ -39,7 +39,7 @@ def lay_out(
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
     loaded = {max(layers.values(), key=lambda layer: layer.weights).name} if board.spram_bits else set()
     chosen = {
-        name: folding.get(name, Folding(1, min(board.lanes, max(layer.inputs, layer.units))))
+        name: folding.get(name, Folding(1, min(board.lanes, layer.columns)))
         for name, layer in layers.items()
     }
     network = Network(bundle, chosen, board.family, in_width, out_width, frozenset(loaded))

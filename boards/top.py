@@ -3,7 +3,7 @@
 from typing import Any
 
 from amaranth.hdl import Elaboratable, Module
-from amaranth.lib import wiring
+from amaranth.lib import io, wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.link import HostLink
@@ -47,6 +47,8 @@ class BoardTop(Elaboratable):
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.pins = pins = Pins(self.network, int(platform.default_clk_frequency))
-        uart = platform.request("uart")
-        m.d.comb += [pins.rx.eq(uart.rx.i), uart.tx.o.eq(pins.tx)]
+        uart = platform.request("uart", dir="-")
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += [pins.rx.eq(rx.i), tx.o.eq(pins.tx)]
         return m

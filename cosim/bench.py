@@ -155,9 +155,9 @@ class Bench:
                 if backpressure == 0:
                     await RisingEdge(valid)
             elif go:
-                value = payload.value.to_unsigned()
+                value = int(payload.value)
                 await FallingEdge(self.dut.clk)
-                return int(value)
+                return value
             await FallingEdge(self.dut.clk)
 
     async def watch(self, name: str) -> None:
@@ -171,10 +171,10 @@ class Bench:
             await ReadOnly()  # the vectors may be written after the counter, within the same edge
             for vector, handle in handles.items():
                 expected = self.arrays[f"{name}.{vector}"][frame]
-                actual = _bits(handle.value.to_unsigned(), len(handle))
+                actual = _bits(int(handle.value), len(handle))
                 _compare(name, frame, vector, np.pad(expected, (0, len(actual) - len(expected))), actual)
             if frame:  # the count of a frame is there by the end of the next
-                self.cycles[name].append(cycles.value.to_unsigned())
+                self.cycles[name].append(int(cycles.value))
 
     async def guarded(self, checking: Any) -> None:
         """Await a comparing coroutine and leave word of a mismatch: it ends the test at once, wherever it is."""

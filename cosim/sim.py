@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from boards.board import Board, find
 from boards.fit import lay_out, parse_folding
 from cosim.runner import Outcome, Stimulus, generate, simulate
+from cosim.tools import simulator_path
 from hw import reports
 from hw.network import Network
 from hw.synth import layer_costs
@@ -37,6 +38,7 @@ def main(
     layers, writes the denoised recording, and exits with 1 at the first bit that differs, saying which.
     """
     board = find(board_name)
+    simulator_path(simulator, waves)  # nothing is begun that can't be finished
     network_bundle = bundle.read(bundle_folder)
     front_end = network_bundle.front_end
     noisy = audio.read(recording, front_end.sample_rate)

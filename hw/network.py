@@ -26,7 +26,7 @@ def make_layer(layer: Layer, folding: Folding, family: Family, loadable: bool = 
     """The hardware of one layer. PE beyond its units or SIMD beyond its inputs is refused."""
     for what, value, limit, unit in (
         ("PE", folding.pe, layer.units, "units"),
-        ("SIMD", folding.simd, max(layer.inputs, layer.units), "columns"),
+        ("SIMD", folding.simd, layer.columns, "columns"),
     ):
         if not 1 <= value <= limit:
             raise BadInput(f"layer {layer.name}: expected {what} from 1 to {limit} (its {unit}), got {value}")

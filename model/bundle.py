@@ -9,6 +9,7 @@ The format is described for writers of other programs in docs/bundle.md.
 import hashlib
 import json
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,10 @@ from model.frontend import FrontEnd
 
 SCHEMA = "bgru-bundle"
 VERSION = 1
+FILES = ("manifest.json", "arrays.npz")
+
+LARGEST = 2**31 - 1
+POSITIVE = f"an integer from 1 to {LARGEST}"
 
 Kind = Literal["bgru", "dense"]
 Array = NDArray[Any]
@@ -43,7 +48,7 @@ class Matrix:
     columns: int
 
     @classmethod
-    def from_values(cls, values: NDArray[np.generic]) -> "Matrix":
+    def from_values(cls, values: NDArray[np.integer[Any]]) -> "Matrix":
         """From an integer array of -1, 0 and +1, shape (..., rows, columns)."""
         return cls(pack(values > 0), pack(values != 0), values.shape[-1])
 
@@ -71,6 +76,11 @@ class Layer:
     threshold: NDArray[np.int32]
     u: Matrix | None = None
     initial_state: Words | None = None
+
+    @property
+    def columns(self) -> int:
+        """Columns of its widest matrix."""
+        return max(self.inputs, self.units) if self.kind == "bgru" else self.inputs
 
     @property
     def weights(self) -> int:
@@ -157,12 +167,16 @@ def write(bundle: Bundle, folder: Path) -> None:
         },
         "provenance": bundle.provenance,
     }
+    # A model card stays with its bundle; a folder that holds folders is no bundle's.
+    others = [path for path in folder.iterdir() if path.name not in FILES] if folder.is_dir() else []
+    for other in others:
+        if other.is_dir():
+            raise BadInput(f"{folder}: expected a new folder or a bundle's, got one with the folder {other.name} in it")
     with replacing_folder(folder) as temporary:
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
         np.savez_compressed(temporary / "arrays.npz", allow_pickle=False, **arrays)
-        for other in folder.iterdir() if folder.is_dir() else ():
-            if other.name not in ("manifest.json", "arrays.npz"):  # a model card stays with its bundle
-                (temporary / other.name).write_bytes(other.read_bytes())
+        for other in others:
+            (temporary / other.name).write_bytes(other.read_bytes())
 
 
 def read(folder: Path) -> Bundle:
@@ -213,7 +227,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: expected schema {SCHEMA!r}, got {_show(manifest, 'schema')}")
     if manifest.get("version") != VERSION:
         raise BadInput(f"{path}: expected version {VERSION}, got {_show(manifest, 'version')}")
-    text, number, positive = ("text", str), ("a number", (int, float)), ("a positive integer", int)
+    text, number, positive = ("text", str), ("a number", (int, float)), (POSITIVE, int)
     _check_object(
         path,
         "",
@@ -241,6 +255,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "qad_bits": positive,
         },
     )
+    if manifest["front_end"]["qad_bits"] > 8:
+        raise BadInput(f"{path}: front_end.qad_bits: expected 1 to 8, got {manifest['front_end']['qad_bits']}")
     for index, layer in enumerate(manifest["layers"]):
         _check_object(
             path, f"layers[{index}].", layer, {"name": text, "kind": text, "inputs": positive, "units": positive}
@@ -261,7 +277,8 @@ def _check_object(path: Path, where: str, value: Any, keys: Mapping[str, tuple[s
             raise BadInput(f"{path}: {where}{key}: expected {expected}, got nothing")
         item = value[key]
         wrong = not isinstance(item, types) or isinstance(item, bool)
-        if wrong or (expected == "a positive integer" and item < 1):
+        wrong = wrong or (isinstance(item, int) and not (1 if expected == POSITIVE else -LARGEST) <= item <= LARGEST)
+        if wrong:
             raise BadInput(f"{path}: {where}{key}: expected {expected}, got {item!r}")
 
 
@@ -269,10 +286,14 @@ def _show(manifest: Any, key: str) -> str:
     return repr(manifest[key]) if isinstance(manifest, dict) and key in manifest else "nothing"
 
 
+NOT_AN_ARCHIVE = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise on damaged archives, encrypted ones, and headers that claim the impossible."""
+
+
 def _read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
     path = folder / "arrays.npz"
     front_end = manifest["front_end"]
-    bins, levels = front_end["fft_size"] // 2 + 1, 2 ** min(front_end["qad_bits"], 16) - 1
+    bins, levels = front_end["fft_size"] // 2 + 1, 2 ** front_end["qad_bits"] - 1
     expected: dict[str, tuple[str, tuple[int, ...]]] = {"front_end.thresholds": ("float32", (bins, levels))}
     for layer in manifest["layers"]:
         shapes = _layer_shapes(layer["kind"], layer["inputs"], layer["units"])
@@ -280,7 +301,10 @@ def _read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
     listed = manifest["arrays"]
     arrays: dict[str, Array] = {}
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise BadInput(f"{path}: expected a .npz archive, got a single array")
+        with archive as stored:
             names = set(stored.files)
             for name in sorted(names | set(listed) | set(expected)):
                 if name not in expected:
@@ -291,14 +315,21 @@ def _read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
                 arrays[name] = stored[name]
     except FileNotFoundError:
         raise BadInput(f"{path}: expected the bundle's arrays, found no file") from None
-    except (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zipfile.zlib.error) as error:  # type: ignore[attr-defined]
+    except NOT_AN_ARCHIVE as error:
         raise BadInput(f"{path}: expected a whole .npz archive of plain arrays, got {error}") from None
     for name, (dtype, shape) in expected.items():
-        array = arrays[name]
+        array, entry = arrays[name], listed[name]
+        if not isinstance(array, np.ndarray):
+            raise BadInput(f"{folder}: array {name}: expected {dtype} {shape}, got {len(array)} bytes of no .npy file")
         if array.dtype != np.dtype(dtype) or array.shape != shape:
-            got = f"{array.dtype.name} {array.shape}"
-            raise BadInput(f"{folder}: array {name}: expected {dtype} {shape}, got {got}")
-        if not isinstance(listed[name], dict) or listed[name].get("sha256") != _digest(array):
+            raise BadInput(f"{folder}: array {name}: expected {dtype} {shape}, got {array.dtype} {array.shape}")
+        where = f"arrays.{name}."
+        keys = {"dtype": ("text", str), "shape": ("a list", list), "sha256": ("text", str)}
+        _check_object(folder / "manifest.json", where, entry, keys)
+        for key, value in (("dtype", dtype), ("shape", list(shape))):
+            if entry[key] != value:
+                raise BadInput(f"{folder / 'manifest.json'}: {where}{key}: expected {value!r}, got {entry[key]!r}")
+        if entry["sha256"] != _digest(array):
             raise BadInput(f"{folder}: array {name}: its SHA-256 differs from the manifest's, the bundle was altered")
     return arrays
 
@@ -308,6 +339,7 @@ def _check(bundle: Bundle) -> None:
     front_end = bundle.front_end
     if not 0 < front_end.hop <= front_end.fft_size:
         raise BadInput(f"front_end.hop: expected 1 to {front_end.fft_size} (fft_size), got {front_end.hop}")
+    front_end.check_window()
     if not (np.isfinite(front_end.rms) and front_end.rms > 0):
         raise BadInput(f"front_end.rms: expected a positive level, got {front_end.rms}")
     limits = front_end.thresholds

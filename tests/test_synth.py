@@ -1,0 +1,74 @@
+"""Synthesis: counts of real runs, held to what docstrings promise."""
+
+import numpy as np
+import pytest
+
+from boards.board import find
+from boards.fit import lay_out
+from hw.arithmetic import Binary, Ternary
+from hw.dense import DenseLayer
+from hw.family import ECP5, FAMILIES, ICE40
+from hw.layers import Folding
+from hw.memory import CyclicMemory
+from hw.mvu import MVU
+from hw.popcount import Popcount
+from hw.rtl import to_rtlil
+from hw.synth import count, layer_costs, synthesise
+from tests.random_bundles import random_bundle, random_layer
+
+pytestmark = pytest.mark.synthesis
+
+
+def cost_of(component, family):
+    return synthesise(to_rtlil(component, "top"), "top", family)
+
+
+@pytest.mark.parametrize("width", [16, 64, 100])
+def test_a_popcount_costs_two_lut4_per_full_adder(width):
+    full_adders = width - width.bit_length()
+    assert cost_of(Popcount(width), ECP5)["lut4"] <= 2 * full_adders + 12
+
+
+@pytest.mark.parametrize(
+    ("arithmetic", "dynamic", "per_lane"), [(Ternary(), False, 3.5), (Ternary(), True, 7), (Binary(), False, 3.2)]
+)
+def test_an_mvu_costs_what_its_lanes_do(arithmetic, dynamic, per_lane):
+    assert cost_of(MVU(arithmetic, 1, 64, 1284, dynamic), ECP5)["lut4"] <= 64 * per_lane
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+def test_a_sliced_rom_needs_no_multiplexers(family):
+    depth, width = max(family.block_ram), 16
+    words = [int(word) for word in np.random.default_rng(0).integers(0, 2**width, depth)]
+    slices = family.slice_width(depth, width)
+    cost = cost_of(CyclicMemory(width, depth, words, slices), family)
+    assert cost["block_ram"] == width // slices
+    assert cost["lut4"] < 80  # the address counter
+
+
+def test_weights_that_are_loaded_are_in_single_port_ram():
+    layer = random_layer(np.random.default_rng(0), "dense", 512, 512)
+    cost = cost_of(DenseLayer(layer, Folding(1, 32), ICE40, loadable=True), ICE40)
+    assert cost["spram"] == 4  # 64 bits wide, each is 16
+    assert cost["block_ram"] < 10  # the limits and the operand
+
+
+def test_a_kind_of_cell_counts_as_often_as_the_family_says():
+    statistics = {"design": {"num_cells_by_type": {"LUT4": "10", "CCU2C": 3, "TRELLIS_DPR16X4": 1, "$scopeinfo": 4}}}
+    assert count(statistics, ECP5) == {"lut4": 10 + 2 * 3 + 6, "ff": 0, "block_ram": 0}
+
+
+def test_what_was_synthesised_once_is_not_again_until_something_changes(tmp_path):
+    made = random_bundle(np.random.default_rng(1), [("bgru", 4)], bins=3)
+    told = []
+
+    def costs(simd):
+        network = lay_out(made, find("ulx3s_85f"), {"gru0": Folding(1, simd)})
+        return layer_costs(network, tmp_path, told.append)
+
+    first = costs(2)
+    assert told == ["gru0", "mask"]
+    assert costs(2) == first
+    assert told == ["gru0", "mask"]
+    costs(3)
+    assert told == ["gru0", "mask", "gru0", "mask"]
