@@ -1,6 +1,7 @@
 """Every performance figure beside its reference, measured in this run (`make bench`)."""
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 from typing import Annotated
@@ -17,6 +18,7 @@ from boards.fit import lay_out
 from cosim.runner import Stimulus, simulate
 from hw.arithmetic import Arithmetic, Binary, Ternary
 from hw.family import ECP5
+from hw.memory import CyclicMemory
 from hw.mvu import MVU
 from hw.network import Network
 from hw.place import ecp5_fmax
@@ -32,6 +34,7 @@ PYTHON_CYCLES = 600
 PAPER_FRAMES = 200
 LANES = 64
 SEEDS = (1, 2, 3)
+WIDE = {"PFUMX": ("wide_mux", 1), "L6MUX21": ("wide_mux", 1)}
 
 
 def main(
@@ -117,6 +120,26 @@ def main(
             mhz = median(ecp5_fmax(text, "mvu", seed) for seed in SEEDS)
             table.add_row(f"{name}, MHz", f"{mhz:.0f}", f"{board.clock_hz / 1e6:g}", f"the {board.name}'s oscillator")
 
+        now("block RAM slices")
+        rom = {name: synthesise(_rom(width), "rom", ECP5) for name, width in (("sliced", 1), ("in one piece", 16))}
+        table.add_row(
+            "ROM of 16,384 x 16, LUT4 / block RAM",
+            f"{rom['sliced']['lut4']} / {rom['sliced']['block_ram']}",
+            f"{rom['in one piece']['lut4']} / {rom['in one piece']['block_ram']}",
+            "the same, not cut into slices",
+        )
+        last = list(network.layers.values())[-1]
+        now("wide multiplexers")
+        text = to_rtlil(last, "last")
+        wide = replace(ECP5, synthesis=ECP5.synthesis.replace(" -nowidelut", ""), cells=ECP5.cells | WIDE)
+        with_wide = synthesise(text, "last", wide)
+        table.add_row(
+            f"layer {last.layer.name}, LUT4 with -nowidelut",
+            f"{synthesise(text, 'last', ECP5)['lut4']}",
+            f"{with_wide['lut4']} + {with_wide['wide_mux']}",
+            "without it: LUT4 + wide multiplexers",
+        )
+
     cli.console.print(table)
     cli.console.print("FINN, BISMO: docs/hardware.md. LUT4 (ECP5) and LUT6 (Xilinx) differ in size. Clock: ECP5-85F,")
     cli.console.print(f"speed grade 6, out of context, median of {len(SEEDS)} placement seeds.")
@@ -143,6 +166,11 @@ def _python_speed(network: Network, features: Bits) -> float:
     begin = time.perf_counter()
     simulator.run_until(1e-6 * (100 + PYTHON_CYCLES))
     return PYTHON_CYCLES / (time.perf_counter() - begin)
+
+
+def _rom(slice_width: int) -> str:
+    words = [int(word) for word in np.random.default_rng(0).integers(0, 1 << 16, 16384)]
+    return to_rtlil(CyclicMemory(16, len(words), words, slice_width), "rom")
 
 
 def _mvu(arithmetic: Arithmetic, dynamic: bool) -> str:
