@@ -131,7 +131,7 @@ def main(
         last = list(network.layers.values())[-1]
         now("wide multiplexers")
         text = to_rtlil(last, "last")
-        wide = replace(ECP5, synthesis=ECP5.synthesis.replace(" -nowidelut", ""), cells=ECP5.cells | WIDE)
+        wide = replace(ECP5, synthesis=ECP5.synthesis.replace(" -nowidelut", ""), cells={**ECP5.cells, **WIDE})
         with_wide = synthesise(text, "last", wide)
         table.add_row(
             f"layer {last.layer.name}, LUT4 with -nowidelut",

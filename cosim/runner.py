@@ -107,7 +107,8 @@ def simulate(
 
     `verilog` is the generated top (made here if not given). `quick_build` spends no time on optimising the
     simulator, which pays for short runs. `progress` is told how many frames are done.
-    The simulator's own words are in `folder/build.log` and `folder/simulation.log`.
+    The simulator's own words are in `folder/build.log` and `folder/simulation.log`; `waves` leaves
+    `folder/waves.fst`.
     """
     environment = simulator_path(simulator, waves)
     source = verilog or generate(network, folder / "rtl")
@@ -137,6 +138,7 @@ def simulate(
         begin = time.perf_counter()
         results = (folder / "results.xml").resolve()
         # Under pytest, cocotb exits where a test failed; the verdict is read from the results either way.
+        progress(0)
         with _polling(folder / "progress", progress), suppress(SystemExit):
             runner.test(
                 test_module="cosim.bench",
@@ -149,6 +151,9 @@ def simulate(
                 log_file=folder / "simulation.log",
             )
         seconds = time.perf_counter() - begin
+        if waves:
+            written = {"verilator": source.parent / "dump.fst", "icarus": build / f"{TOP}.fst"}[simulator]
+            written.replace(folder / "waves.fst")
     finally:
         os.environ.clear()
         os.environ.update(saved)

@@ -53,7 +53,7 @@ def main(
         task = bars.add_task("generate Verilog", total=1)
         verilog = generate(network, folder / "sim" / "rtl")
         bars.update(task, completed=1)
-        task = bars.add_task(f"{simulator}, frames", total=len(features))
+        task = bars.add_task(f"build with {simulator}", total=len(features))
         outcome = simulate(
             network,
             network_bundle,
@@ -62,7 +62,7 @@ def main(
             verilog=verilog,
             simulator=simulator,
             waves=waves,
-            progress=lambda frames: bars.update(task, completed=frames),
+            progress=lambda done: bars.update(task, completed=done, description=f"{simulator}, frames"),
         )
         if outcome.mismatch is not None:
             bars.stop()
@@ -88,7 +88,7 @@ def main(
     if frames is None:
         cli.console.print(f"denoised recording   {denoised}")
     if waves:
-        cli.console.print(f"waveform             {folder / 'sim' / 'rtl' / 'dump.fst'}")
+        cli.console.print(f"waveform             {folder / 'sim' / 'waves.fst'}")
     cli.console.print(f"reports              {folder / 'report'}")
     predicted = reports.read(folder / "report")["estimate_layer_cycles"]
     for name, counted in outcome.layer_cycles.items():

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from hw.estimate import layer_cycles, layer_resources
@@ -57,10 +56,10 @@ def layer_table(network: Network, folder: Path) -> Table:
     """Each layer's size, folding, cycles and resources, estimate beside measurement and the difference."""
     reports = read(folder)
     used = {resource for resource, _ in network.family.cells.values()}
-    memories = [(key, title) for key, title in (("block_ram", "RAM"), ("spram", "SPRAM")) if key in used]
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
-    heads = ("layer", "size", "weights", "PE x\nSIMD", "cycles\nplan", "\nsim", "LUT4\nplan", "\nsynth")
-    for head in (*heads, "\nerror", "FF", *(title for _, title in memories)):
+    memories = [(key, title) for key, title in (("block_ram", "RAM"), ("spram", "SP")) if key in used]
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    heads = ("layer", "size", "weights", "PE x\nSIMD", "cycles\nplan", "\nsim", "LUT4\nplan", "\nsyn")
+    for head in (*heads, "\nerr", "FF", *(title for _, title in memories)):
         table.add_column(head, justify="left" if head == "layer" else "right", no_wrap=True)
     for name, layer in network.layers.items():
         found = {stage: layers.get(name, {}) for stage, layers in reports.items()}

@@ -15,6 +15,9 @@ log = logging.getLogger(__name__)
 
 Signal = NDArray[np.float32]
 
+SUFFIXES = (".wav", ".flac")
+"""What recordings may be written as."""
+
 
 def read(path: Path, sample_rate: int) -> Signal:
     """Read any format that libsndfile knows as a mono signal, shape (samples,), at `sample_rate` Hz.
@@ -38,14 +41,18 @@ def read(path: Path, sample_rate: int) -> Signal:
     if rate != sample_rate:
         log.warning("%s is sampled at %d Hz: resampled to %d Hz", path, rate, sample_rate)
         signal = soxr.resample(signal, rate, sample_rate)
+        if len(signal) == 0:
+            raise BadInput(f"{path}: expected audio, got 0 samples at {sample_rate} Hz")
     return np.ascontiguousarray(signal, dtype=np.float32)
 
 
 def write(path: Path, signal: Signal, sample_rate: int) -> None:
     """Write a mono signal as 16-bit audio (WAV or FLAC by the suffix), whole or not at all.
 
-    A signal beyond full scale is turned down as a whole rather than clipped.
+    A signal beyond full scale is turned down as a whole rather than clipped. Another suffix is refused.
     """
+    if path.suffix.lower() not in SUFFIXES:
+        raise BadInput(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}, got {path.suffix or 'neither'}")
     peak = float(np.max(np.abs(signal), initial=0.0))
     if peak > 1.0:
         log.warning("%s: peak %.2f is beyond full scale, turned down to 1.0", path, peak)

@@ -7,11 +7,24 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from model.errors import BadInput
+
+
+def _open_folder(target: Path) -> None:
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(target.parent, os.W_OK):
+            raise PermissionError(0, "a folder without write permission")
+    except OSError as error:
+        raise BadInput(f"{target}: expected a place to write to, got {error.strerror}") from None
+
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
     """Yield a temporary file path that becomes `target` if the block ends well, and vanishes if not."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _open_folder(target)
+    if target.is_dir():
+        raise BadInput(f"{target}: expected a file to write, got a folder")
     handle, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
     os.close(handle)
     temporary = Path(name)
@@ -26,7 +39,9 @@ def replacing(target: Path) -> Iterator[Path]:
 @contextmanager
 def replacing_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes `target` (replacing an older one) if the block ends well."""
-    target.parent.mkdir(parents=True, exist_ok=True)
+    _open_folder(target)
+    if target.exists() and not target.is_dir():
+        raise BadInput(f"{target}: expected a folder to write, got a file")
     temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     try:
         yield temporary

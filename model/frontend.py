@@ -65,6 +65,16 @@ class FrontEnd:
             symmetric_win=False,
         )
 
+    def check_window(self) -> None:
+        """Refuse a window that SciPy doesn't know, or one that can't be undone at this hop."""
+        try:
+            _ = self._transform.dual_win
+        except ValueError as error:
+            raise BadInput(
+                f"front_end.window: expected one of SciPy's that a hop of {self.hop} allows to undo, "
+                f"got {self.window!r} ({error})"
+            ) from None
+
     def normalise(self, signal: Signal) -> tuple[Signal, float]:
         """Scale a recording to `rms`; returns it and the gain used. Digital silence can't be scaled."""
         level = float(np.sqrt(np.mean(np.square(signal, dtype=np.float64))))
@@ -75,10 +85,9 @@ class FrontEnd:
 
     def stft(self, signal: Signal) -> Spectrum:
         """Signal (samples,) to spectrum (frames, bins). Shorter than half a window is refused."""
-        if len(signal) < self.fft_size // 2:
-            raise BadInput(
-                f"recording: expected at least {self.fft_size // 2} samples (half a window), got {len(signal)}"
-            )
+        half = (self.fft_size + 1) // 2
+        if len(signal) < half:
+            raise BadInput(f"recording: expected at least {half} samples (half a window), got {len(signal)}")
         return np.ascontiguousarray(self._transform.stft(signal).T, dtype=np.complex64)
 
     def istft(self, spectrum: Spectrum, samples: int) -> Signal:
