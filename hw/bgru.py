@@ -28,7 +28,7 @@ class BGRULayer(wiring.Component):
                         the lanes with r = 1 count; each result meets its z and its old h and becomes the new h.
 
     Pass 2 waits for the last z, the next frame for the last h: the engine's pipeline drains twice a frame, and
-    those are the only cycles beyond the ideal `3 * groups * words`. `cycles` is the exact sum.
+    those are the only cycles beyond the ideal `3 * groups * words`. `hw.cycles` predicts the sum exactly.
 
     The state lives twice: as `pe`-bit chunks, for `h = z ? h : h~`, and as `simd`-bit words, for U h. The words
     are in two banks, since the old h is still read while the new one is written. Both memories also hold the

@@ -1,0 +1,111 @@
+"""Corpora: any folder of `speaker/utterance` recordings, any folder of noises, and how they are split.
+
+Speech is split by speaker, so that a network is never scored on a voice that it has heard. Each noise file is
+split in time, so that it is never scored on a stretch of noise that it has heard.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from model import audio
+from model.audio import Signal
+from model.errors import BadInput
+
+SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats())
+"""What counts as a recording: the usual suffix of every format that libsndfile reads (.wav, .flac, .ogg, ...)."""
+
+NOISE_PARTS = {"training": (0.0, 0.6), "validation": (0.6, 0.7), "test": (0.7, 1.0)}
+"""Which stretch of every noise file belongs to which part, as fractions of its length."""
+
+
+@dataclass(frozen=True)
+class Split:
+    """Speaker names of the three parts; no name is in two of them."""
+
+    training: tuple[str, ...]
+    validation: tuple[str, ...]
+    test: tuple[str, ...]
+
+
+def _recordings(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix.lower() in SUFFIXES)
+
+
+def speakers(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """List `folder/speaker/**/utterance.(wav|flac|...)`: speaker to recordings, both sorted by name.
+
+    Raises `BadInput` where the folder is missing or holds no recording.
+    """
+    found = {}
+    for speaker in sorted(folder.iterdir()) if folder.is_dir() else ():
+        if speaker.is_dir() and (paths := _recordings(speaker)):
+            found[speaker.name] = tuple(paths)
+    if not found:
+        got = "none" if folder.is_dir() else "no such folder"
+        raise BadInput(f"{folder}: expected speech as speaker/utterance recordings (WAV, FLAC, ...), got {got}")
+    return found
+
+
+def noises(folder: Path) -> dict[str, Path]:
+    """List the recordings of a folder of noises: name (path below the folder, without suffix) to file.
+
+    Raises `BadInput` where the folder is missing or holds no recording.
+    """
+    found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in _recordings(folder)}
+    if not found:
+        got = "none" if folder.is_dir() else "no such folder"
+        raise BadInput(f"{folder}: expected recordings of noise (WAV, FLAC, ...), got {got}")
+    return found
+
+
+def split_speakers(
+    names: Sequence[str], test: Sequence[str] = (), validation: Sequence[str] = (), fraction: float = 0.1, seed: int = 0
+) -> Split:
+    """Split speakers into training, validation and test.
+
+    A part whose speakers are not named gets `fraction` of all speakers (at least one), drawn from `seed`.
+    Raises `BadInput` for a name that is unknown or in both parts, and where nobody is left for training.
+    """
+    for part, chosen in (("test", test), ("validation", validation)):
+        for name in chosen:
+            if name not in names:
+                raise BadInput(f"{part} speaker {name}: expected one of the corpus' {len(names)} speakers, got another")
+    if both := sorted(set(test) & set(validation)):
+        raise BadInput(f"speaker {both[0]}: expected test or validation, got both")
+    named = {*test, *validation}
+    drawn = [str(name) for name in np.random.default_rng(seed).permutation(sorted(set(names) - named))]
+    count = max(1, round(fraction * len(names)))
+    parts = []
+    for chosen in (test, validation):
+        parts.append(tuple(sorted(chosen)) if chosen else tuple(sorted(drawn[:count])))
+        drawn = drawn if chosen else drawn[count:]
+    training = tuple(sorted(drawn))
+    if not training or not all(parts):
+        raise BadInput(f"speech: expected speakers for training, validation and test, got {len(names)} speakers in all")
+    return Split(training=training, validation=parts[1], test=parts[0])
+
+
+def noise_part(noise: Signal, part: str) -> Signal:
+    """The stretch of a noise recording, shape (samples,), that belongs to `part` (see `NOISE_PARTS`)."""
+    first, last = (round(fraction * len(noise)) for fraction in NOISE_PARTS[part])
+    return noise[first:last]
+
+
+def read_noise(path: Path, part: str, sample_rate: int) -> Signal:
+    """Read the stretch of a noise file that belongs to `part`; an empty or silent one is `BadInput`."""
+    noise = noise_part(audio.read(path, sample_rate), part)
+    if not np.any(noise):
+        raise BadInput(f"{path}: expected noise in its {part} part, got {len(noise)} samples of digital silence")
+    return noise
+
+
+def read_speech(path: Path, sample_rate: int) -> Signal:
+    """Read an utterance; a silent one is `BadInput`, since it can't be mixed at any signal-to-noise ratio."""
+    speech = audio.read(path, sample_rate)
+    if not np.any(speech):
+        raise BadInput(f"{path}: expected speech, got digital silence")
+    return speech

@@ -1,0 +1,86 @@
+"""`report.json`: where a network came from, how it was trained and what it scores, and nothing of the machine."""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from model.bundle import Bundle
+from model.config import Config
+from model.corpus import Split
+from model.errors import BadInput
+from model.files import replacing
+
+PACKAGES = ("torch", "numpy", "scipy", "fast_bss_eval", "pystoi")
+"""Whose versions a report records: those that a score or a weight depends on."""
+
+
+def short(path: Path) -> str:
+    """The last two parts of a path, such as open/speech: reports name folders, not where a machine keeps them."""
+    return "/".join(path.resolve().parts[-2:])
+
+
+def command_line(options: Sequence[tuple[str, Path | str]]) -> str:
+    """The training command, with `short` paths; options that are empty are left out."""
+    words = ["python", "-m", "model.train"]
+    for option, value in options:
+        text = short(value) if isinstance(value, Path) else value
+        words += [option, text] if text else []
+    return shlex.join(words)
+
+
+def provenance(
+    command: str, settings: Config, speech: Path, noise: Path, noises: Sequence[str], split: Split, best: dict[str, Any]
+) -> dict[str, Any]:
+    """Where a network came from, as JSON for its bundle; the scores are added when they are known."""
+    return {
+        "command": command,
+        "settings": dataclasses.asdict(settings),
+        "corpus": {
+            "speech": short(speech),
+            "noise": short(noise),
+            "noises": list(noises),
+            "training_speakers": len(split.training),
+            "validation": list(split.validation),
+            "test": list(split.test),
+        },
+        "best": best,
+        "revision": _revision(),
+        "versions": {
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in PACKAGES},
+        },
+    }
+
+
+def _revision() -> str | None:
+    """Of the checkout that this file is in, with -dirty where it has changes; None outside of git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def read_notice(path: Path | None) -> str:
+    """The text of a notice for the model card; nothing where no file is given."""
+    if path is None:
+        return ""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path}: expected a text file with the recordings' licence, got {error}") from None
+
+
+def write_report(bundle: Bundle, history: Sequence[dict[str, Any]], path: Path) -> None:
+    """`report.json`: the bundle's provenance, its size, and every epoch."""
+    sizes = {layer.name: {"kind": layer.kind, "inputs": layer.inputs, "units": layer.units} for layer in bundle.layers}
+    report = {"name": bundle.name, "weights": bundle.weights, "layers": sizes, **bundle.provenance, "epochs": history}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

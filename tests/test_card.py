@@ -1,0 +1,72 @@
+"""The model card says what the bundle's provenance says."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+pytest.importorskip("fast_bss_eval")
+pytest.importorskip("pystoi")
+
+from model import card
+from model.bundle import Bundle, Layer, Matrix
+from model.frontend import FrontEnd
+
+
+def scores(sdr: float) -> dict[str, Any]:
+    row = {"sdr": sdr, "si_sdr": sdr - 1, "stoi": 0.8125}
+    return {"mixtures": 40, "mask_accuracy": 0.8123, "mixture": row, "denoised": row, "ibm": row}
+
+
+@pytest.fixture
+def bundle() -> Bundle:
+    front_end = FrontEnd(16000, 16, 8, "hann", 0.1, np.ones((9, 1), np.float32))
+    weights = Matrix.from_values(np.ones((9, 9), np.int8) * np.array([1, 1, 1, 1, 1, 1, 1, 0, 0]))
+    provenance = {
+        "command": "python -m model.train --speech open/speech",
+        "settings": {"seed": 5, "snr_test": 0.0},
+        "corpus": {
+            "speech": "open/speech",
+            "noise": "open/noise",
+            "noises": ["birds", "rain"],
+            "training_speakers": 239,
+            "validation": ["v"],
+            "test": ["t", "u"],
+        },
+        "best": {"epoch": 12, "sdr": 7.654},
+        "revision": None,
+        "versions": {"torch": "2.13.0"},
+        "scores": {"mean": scores(8.765), "noises": {"birds": scores(9.876), "rain": scores(7.654)}},
+    }
+    return Bundle("small", front_end, (Layer("mask", "dense", 9, 9, weights, np.zeros(9, np.int32)),), provenance)
+
+
+def test_a_card_states_data_command_scores_sizes_and_licence(bundle: Bundle, tmp_path: Path) -> None:
+    card.write(bundle, tmp_path, "Speech by X under CC BY 4.0.\n")
+    text = (tmp_path / "README.md").read_text(encoding="utf-8")
+    for part in (
+        "# Bundle `small`",
+        "`mask` dense 9 -> 9",
+        "81 ternary (78% not zero), 162 bits",
+        "speech `open/speech`, 239 speakers",
+        "tested on: t, u",
+        "python -m model.train --speech open/speech",
+        "git revision unknown; torch 2.13.0",
+        "epoch 12, validation SDR 7.65 dB",
+        "40 mixtures",
+        "| birds | 0.812 | 9.88 | 9.88 | 9.88 | 8.88 | 8.88 | 8.88 | 0.812 | 0.812 | 0.812 |",
+        "| **mean** | 0.812 | 8.77 | 8.77 | 8.77 |",
+        "Speech by X under CC BY 4.0.",
+    ):
+        assert part in text
+
+
+def test_a_card_without_a_notice_says_so(bundle: Bundle) -> None:
+    assert "No licence of the recordings was stated" in card.text(bundle, "")
+
+
+def test_every_row_of_the_table_has_the_width_of_its_heading(bundle: Bundle) -> None:
+    lines = card.table(bundle.provenance["scores"])
+    assert {line.count("|") for line in lines} == {lines[0].count("|")}
+    assert len(lines) == 2 + 3

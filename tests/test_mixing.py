@@ -1,0 +1,55 @@
+"""Mixtures and the ideal binary mask."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.errors import BadInput
+from model.mixing import excerpt, ideal_binary_mask, mix, noise_gain, power
+
+
+def sound(samples: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).normal(0, 0.1, samples).astype(np.float32)
+
+
+@given(st.floats(-20, 20), st.integers(100, 2000), st.integers(10, 3000), st.floats(0.01, 0.9))
+def test_a_mixture_has_the_snr_and_the_level_asked_for(snr: float, length: int, noise: int, rms: float) -> None:
+    made = mix(sound(length), sound(noise, 1), snr, np.random.default_rng(2), rms)
+    speech_power, noise_power = np.mean(made.clean.astype(float) ** 2), np.mean(made.noise.astype(float) ** 2)
+    assert 10 * np.log10(speech_power / noise_power) == pytest.approx(snr, abs=1e-3)
+    assert np.sqrt(np.mean(made.mixture.astype(float) ** 2)) == pytest.approx(rms, rel=1e-5)
+    np.testing.assert_allclose(made.mixture, made.clean + made.noise, atol=1e-5)
+
+
+def test_a_mixture_is_the_same_for_the_same_seed_only() -> None:
+    speech, noise = sound(500), sound(5000, 1)
+    first, again, other = (mix(speech, noise, 0, np.random.default_rng(seed)).mixture for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize("silent", ["speech", "noise"])
+def test_silence_has_no_snr(silent: str) -> None:
+    signals = {"speech": sound(100), "noise": sound(100)} | {silent: np.zeros(100, np.float32)}
+    with pytest.raises(BadInput, match=f"{silent}: expected sound to mix, got digital silence"):
+        mix(signals["speech"], signals["noise"], 0, np.random.default_rng(0))
+
+
+@given(st.integers(1, 50), st.integers(1, 120), st.integers(0, 99))
+def test_an_excerpt_is_consecutive_and_a_short_recording_is_looped(samples: int, length: int, seed: int) -> None:
+    cut = excerpt(np.arange(samples), length, np.random.default_rng(seed))
+    assert len(cut) == length
+    np.testing.assert_array_equal(cut, (cut[0] + np.arange(length)) % samples)
+
+
+def test_noise_gain_leaves_noise_alone_where_there_is_nothing_to_compare() -> None:
+    assert noise_gain(0.0, 1.0, 3.0) == noise_gain(1.0, 0.0, 3.0) == 1.0
+    assert noise_gain(4.0, 1.0, 0.0) == 2.0
+
+
+def test_ideal_mask_keeps_the_bins_where_speech_is_strictly_louder() -> None:
+    speech = np.array([1.0, 1j, 3.0 + 4j, 0.0], np.complex64)
+    noise = np.array([0.5j, 1.0, 5.1, 0.0], np.complex64)
+    np.testing.assert_array_equal(ideal_binary_mask(speech, noise), [1, 0, 0, 0])
+    np.testing.assert_allclose(power(speech), [1, 1, 25, 0])

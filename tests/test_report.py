@@ -1,0 +1,63 @@
+"""Reports name what happened and nothing of the machine it happened on."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from model import report
+from model.bundle import Bundle, Layer, Matrix
+from model.config import Config
+from model.corpus import Split
+from model.errors import BadInput
+from model.frontend import FrontEnd
+
+EPOCHS: list[dict[str, Any]] = [
+    {"epoch": 1, "pi": 0.0, "loss": 0.5, "sdr": 1.0},
+    {"epoch": 2, "pi": 1.0, "loss": 0.4, "sdr": 2.0},
+]
+
+
+def test_the_command_has_short_paths_and_only_what_was_given() -> None:
+    command = report.command_line(
+        [("--speech", Path("/home/me/data/open/speech")), ("--bundle", ""), ("--seed", "3"), ("--set", "rho=0.5")]
+    )
+    assert command == "python -m model.train --speech open/speech --seed 3 --set rho=0.5"
+
+
+def test_provenance_is_json_without_absolute_paths(tmp_path: Path) -> None:
+    for package in report.PACKAGES:  # whose versions it records
+        pytest.importorskip(package)
+    split = Split(training=("a", "b"), validation=("c",), test=("d",))
+    origin = report.provenance(
+        "train", Config(), tmp_path / "open" / "speech", tmp_path / "noise", ["x"], split, EPOCHS[1]
+    )
+    text = json.dumps(origin)
+    assert str(tmp_path) not in text
+    assert origin["corpus"]["speech"] == "open/speech"
+    assert origin["corpus"]["training_speakers"] == 2
+    assert origin["settings"]["rho"] == Config().rho
+    assert origin["versions"].keys() >= {"python", "torch", "numpy"}
+
+
+def test_report_holds_sizes_provenance_and_every_epoch(tmp_path: Path) -> None:
+    weights = Matrix.from_values(np.ones((9, 9), np.int8))
+    front_end = FrontEnd(16000, 16, 8, "hann", 0.1, np.ones((9, 1), np.float32))
+    layer = Layer("mask", "dense", 9, 9, weights, np.zeros(9, np.int32))
+    report.write_report(Bundle("b", front_end, (layer,), {"command": "train"}), EPOCHS, tmp_path / "report.json")
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert found["epochs"] == EPOCHS
+    assert found["command"] == "train"
+    assert found["weights"] == 81
+    assert found["layers"] == {"mask": {"kind": "dense", "inputs": 9, "units": 9}}
+
+
+def test_a_notice_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    assert report.read_notice(None) == ""
+    binary = tmp_path / "binary"
+    binary.write_bytes(b"\xff\xfe\xff")
+    for path in (tmp_path / "nowhere.md", binary):
+        with pytest.raises(BadInput, match="expected a text file with the recordings' licence"):
+            report.read_notice(path)
