@@ -1,0 +1,49 @@
+"""Reports: what one stage writes, the table shows beside the others."""
+
+import io
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from hw import reports
+from hw.family import ECP5
+from hw.layers import Folding
+from hw.network import Network
+from tests.random_bundles import random_bundle
+
+
+@pytest.fixture
+def network():
+    made = random_bundle(np.random.default_rng(0), [("bgru", 6)])
+    return Network(made, {"gru0": Folding(1, 4), "mask": Folding(2, 3)}, ECP5, 8, 8)
+
+
+def printed(table) -> str:
+    console = Console(width=120, file=io.StringIO())
+    console.print(table)
+    return console.file.getvalue()
+
+
+def test_estimates_are_written_under_the_layers_names(network, tmp_path):
+    reports.write_estimates(network, tmp_path)
+    assert set(reports.read(tmp_path)["estimate_layer_cycles"]) == {"gru0", "mask"}
+
+
+def test_what_is_not_measured_is_a_dash(network, tmp_path):
+    reports.write_estimates(network, tmp_path)
+    (row,) = [line for line in printed(reports.layer_table(network, tmp_path)).splitlines() if "gru0" in line]
+    *_, plan, simulated, estimate, synthesised, error, ff, block_ram = row.split()
+    assert int(plan) > 0 and int(estimate) > 0
+    assert [simulated, synthesised, error, ff, block_ram] == ["-"] * 5
+
+
+def test_measurement_and_error_stand_beside_the_estimate(network, tmp_path):
+    reports.write_estimates(network, tmp_path)
+    estimate = reports.read(tmp_path)["estimate_layer_resources"]["gru0"]["lut4"]
+    measured = {"lut4": 2 * estimate, "ff": 11, "block_ram": 3}
+    reports.write(tmp_path, "synth_layer_resources", {"gru0": measured, "mask": measured})
+    reports.write(tmp_path, "cosim_layer_cycles", {"gru0": {"cycles": 4321}, "mask": {"cycles": 5}})
+    (row,) = [line for line in printed(reports.layer_table(network, tmp_path)).splitlines() if "gru0" in line]
+    assert "4,321" in row
+    assert row.split()[-5:] == [str(estimate), str(2 * estimate), "-50%", "11", "3"]
