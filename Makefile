@@ -11,7 +11,7 @@ OUT ?= runs/$(PRESET)
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-LAYOUT := --board $(BOARD) --bundle $(BUNDLE) $(foreach fold,$(FOLD),--fold $(fold))
+LAYOUT := --board $(BOARD) --bundle "$(BUNDLE)" $(foreach fold,$(FOLD),--fold $(fold))
 
 .DEFAULT_GOAL := help
 .PHONY: help sim verilog report bench train test check format constraints clean
@@ -22,7 +22,7 @@ help:  ## List the commands.
 	@echo "           FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
-	@$(BIN)/python -m cosim.sim $(LAYOUT) --recording $(RECORDING) --sim $(SIM) \
+	@$(BIN)/python -m cosim.sim $(LAYOUT) --recording "$(RECORDING)" --sim $(SIM) \
 		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves)
 
 verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and count.
@@ -32,7 +32,7 @@ report: $(VENV)/sim.installed  ## Print the table of estimate, simulation and sy
 	@$(BIN)/python -m boards.report $(LAYOUT)
 
 bench: $(VENV)/sim.installed  ## Measure every performance figure beside its reference.
-	@$(BIN)/python -m cosim.benchmark --board $(BOARD) --bundle $(BUNDLE) --recording $(RECORDING)
+	@$(BIN)/python -m cosim.benchmark --board $(BOARD) --bundle "$(BUNDLE)" --recording "$(RECORDING)"
 
 train: $(VENV)/train.installed  ## Train a network: SPEECH=dir NOISE=dir PRESET=small (installs torch).
 	@$(BIN)/python -m model.train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
