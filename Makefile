@@ -14,6 +14,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 LAYOUT := --board $(BOARD) --bundle "$(BUNDLE)" $(foreach fold,$(FOLD),--fold $(fold))
 
 .DEFAULT_GOAL := help
+.NOTPARALLEL:
 .PHONY: help sim verilog report bench train test check format constraints clean
 
 help:  ## List the commands.
@@ -62,7 +63,8 @@ clean:  ## Delete what the commands wrote; keeps the environment and the runs.
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; v = sys.version_info; \
 		v >= (3, 11) or sys.exit("error: $(PYTHON): expected Python 3.11 or newer, got %d.%d" % v[:2])' || exit 2
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); \
+		echo "error: $(PYTHON) can not make a virtual environment; on Debian: apt-get install python3-venv"; exit 2; }
 
 $(VENV)/sim.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
 	@echo "installing the simulation side into $(VENV)"

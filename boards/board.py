@@ -21,7 +21,6 @@ class Board:
     device : the FPGA, for people
     family : how its block RAM looks and how it is synthesised
     available : resource to how many the device has, in the words of `hw.synth.Cost`
-    clock_hz : of its default oscillator
     lanes : weights worked on per cycle unless the user says otherwise
     constraints : what the pin constraint file is called
     """
@@ -30,10 +29,14 @@ class Board:
     device: str
     family: Family
     available: Mapping[str, int]
-    clock_hz: int
     lanes: int
     constraints: str
     platform: Any
+
+    @property
+    def clock_hz(self) -> int:
+        """Of its default oscillator."""
+        return int(self.platform().default_clk_frequency)
 
     @property
     def block_ram_bits(self) -> int:
@@ -54,7 +57,6 @@ BOARDS = {
             device="LFE5U-85F",
             family=ECP5,
             available={"lut4": 83640, "ff": 83640, "block_ram": 208},
-            clock_hz=25_000_000,
             lanes=64,
             constraints="top.lpf",
             platform=ULX3S_85F_Platform,
@@ -64,7 +66,6 @@ BOARDS = {
             device="iCE40UP5K",
             family=ICE40,
             available={"lut4": 5280, "ff": 5280, "block_ram": 30, "spram": 4},
-            clock_hz=12_000_000,
             lanes=32,
             constraints="top.pcf",
             platform=ICEBreakerPlatform,

@@ -1,9 +1,10 @@
 """Lay a network out for a board, or say what is missing."""
 
+import re
 from collections.abc import Mapping
 
 from boards.board import Board
-from hw.estimate import memory_bits
+from hw.estimate import memory_bits, ram_blocks
 from hw.layers import Folding
 from hw.network import Network
 from model.bundle import Bundle
@@ -16,12 +17,12 @@ def parse_folding(entries: list[str]) -> dict[str, Folding]:
     """`["gru0=2x64", ...]` (layer = PE x SIMD) to foldings."""
     foldings = {}
     for entry in entries:
-        name, _, size = entry.partition("=")
-        pe, _, simd = size.partition("x")
-        try:
-            foldings[name] = Folding(int(pe), int(simd))
-        except ValueError:
-            raise BadInput(f"--fold: expected LAYER=PExSIMD such as gru0=1x64, got {entry!r}") from None
+        match = re.fullmatch(r"(\w+)=(\d{1,6})x(\d{1,6})", entry, re.ASCII)
+        if match is None:
+            raise BadInput(f"--fold: expected LAYER=PExSIMD such as gru0=1x64, got {entry!r}")
+        if match[1] in foldings:
+            raise BadInput(f"--fold: expected each layer once, got {match[1]} again in {entry!r}")
+        foldings[match[1]] = Folding(int(match[2]), int(match[3]))
     return foldings
 
 
@@ -38,11 +39,9 @@ def lay_out(
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
     loaded = {max(layers.values(), key=lambda layer: layer.weights).name} if board.spram_bits else set()
-    chosen = {
-        name: folding.get(name, Folding(1, min(board.lanes, layer.columns)))
-        for name, layer in layers.items()
-    }
+    chosen = {name: folding.get(name, Folding(1, min(board.lanes, layer.columns))) for name, layer in layers.items()}
     network = Network(bundle, chosen, board.family, in_width, out_width, frozenset(loaded))
+    # Bits first, for that is what a user can change; then whole blocks, for that is what the device has.
     bits = {name: memory_bits(layer) for name, layer in network.layers.items()}
     spram = sum(bits[name]["weights"] for name in loaded)
     block_ram = sum(sum(need.values()) for need in bits.values()) - spram
@@ -54,5 +53,15 @@ def lay_out(
             raise BadInput(
                 f"bundle {bundle.name} does not fit {board.name}: it needs {need:,} bits of {what}, "
                 f"the {board.device} has {available:,}"
+            )
+    blocks: dict[str, int] = {}
+    for layer in network.layers.values():
+        for kind, count in ram_blocks(layer).items():
+            blocks[kind] = blocks.get(kind, 0) + count
+    for kind, need in blocks.items():
+        if need > board.available[kind]:
+            raise BadInput(
+                f"bundle {bundle.name} does not fit {board.name} at this folding: its memories take {need} {kind}, "
+                f"the {board.device} has {board.available[kind]}"
             )
     return network

@@ -8,7 +8,8 @@
 
 A frame is ceil(features / 8) bytes, feature 0 in bit 0 of the first; the answer to each frame is ceil(bins / 8)
 bytes, bin 0 in bit 0 of the first. Weights are the layer's memory words in order, each in ceil(width / 8) bytes,
-lowest byte first. Any other byte where a command is expected is ignored.
+lowest byte first; sent again, they are ignored. Any other byte where a command is expected is ignored, so a host that
+lost its place sends a frame's worth of zeros.
 """
 
 from amaranth.hdl import Const, Module, Mux, Signal
@@ -57,7 +58,7 @@ class HostLink(wiring.Component):
                 joined.i.payload.data.eq(self.i.payload),
                 port.payload.eq(joined.o.payload.data),
                 port.valid.eq(joined.o.valid),
-                joined.o.ready.eq(port.ready),
+                joined.o.ready.eq(1),  # the memory takes a word a cycle, and drops what comes when it is full
             ]
 
         left = Signal(range(max(frame_bytes, load_bytes) + 1))

@@ -26,15 +26,14 @@ def main(
 ) -> None:
     """Print one table: estimate, simulation and synthesis of each layer side by side, then the whole top.
 
-    The estimates are made afresh; the measurements are those that `make sim` and `make verilog` left in
-    `<build>/<board>/<bundle>/report/*.json`. What is missing is named with the command that makes it.
+    The estimates are made afresh; the measurements are those that `make sim` and `make verilog` left of this
+    very network and folding in `<build>/<board>/<bundle>/report/*.json`. What is missing is named with the command that makes it.
     """
     board = find(board_name)
     network_bundle = bundle.read(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name / "report"
-    reports.write_estimates(network, folder)
-    found = reports.read(folder)
+    found = reports.read(network, folder)
 
     cli.console.print(reports.layer_table(network, folder))
     bits = {name: layer["bits"] for name, layer in found["estimate_layer_resources"].items()}
@@ -42,7 +41,9 @@ def main(
     interval = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
     rate = board.clock_hz / interval
     real_time = rate / network_bundle.front_end.frame_rate
-    cli.console.print(f"at {board.clock_hz / 1e6:g} MHz            {rate:,.0f} frames/s, {real_time:.0f} x real time")
+    cli.console.print(
+        f"at {board.clock_hz / 1e6:g} MHz            {rate:,.0f} frames/s, {real_time:.0f} x real time (network alone)"
+    )
     if "synth_top_resources" in found:
         print_use(board, found["synth_top_resources"]["top"])
     for stage, command in MADE_BY.items():

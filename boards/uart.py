@@ -36,7 +36,11 @@ class Receiver(wiring.Component):
             m.d.sync += timer.eq(timer - 1)
         with m.Else():
             bits = Cat(shift[1:], line)
-            m.d.sync += [shift.eq(bits), left.eq(left - 1), timer.eq(self.divisor - 1)]
+            with m.If((left == 10) & line):  # a glitch, no start bit
+                m.d.sync += left.eq(0)
+            with m.Else():
+                m.d.sync += left.eq(left - 1)
+            m.d.sync += [shift.eq(bits), timer.eq(self.divisor - 1)]
             with m.If((left == 1) & ~bits[0] & bits[9]):  # start and stop bit as they should be
                 m.d.sync += [self.o.payload.eq(bits[1:9]), self.o.valid.eq(1)]
         return m

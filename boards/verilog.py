@@ -35,7 +35,7 @@ def main(
     network_bundle = bundle.read(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []), in_width=8, out_width=8)
     folder = build / board.name / network_bundle.name
-    reports.write_estimates(network, folder / "report")
+    reports.begin(network, folder / "report")
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=cli.console) as bars:
         task = bars.add_task("generate", total=None)

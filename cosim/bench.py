@@ -15,7 +15,7 @@ import cocotb
 import numpy as np
 from cocotb.clock import Clock
 from cocotb.simtime import get_sim_time
-from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, Timer, ValueChange
+from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, Timer, ValueChange, with_timeout
 
 from hw.streams import words
 
@@ -147,17 +147,21 @@ class Bench:
 
     async def take(self, valid: Any, ready: Any, payload: Any, backpressure: float) -> int:
         """One item of a stream; begins and ends at a falling edge."""
+        offered: int | None = None
+        # At times ready waits for valid: a valid that waits for ready would then never come.
+        patient = backpressure > 0 and self.random.random() < 0.5
         while True:
-            go = not (backpressure and self.random.random() < backpressure)
+            go = not (backpressure and self.random.random() < backpressure) and not (patient and offered is None)
             ready.value = int(go)
             await ReadOnly()
-            if not valid.value:
-                if backpressure == 0:
-                    await RisingEdge(valid)
-            elif go:
-                value = int(payload.value)
+            before, offered = offered, int(payload.value) if valid.value else None
+            if before is not None and offered != before:
+                raise Mismatch("output", len(self.finished), "payload held until taken", 0, before, offered)
+            if offered is not None and go:
                 await FallingEdge(self.dut.clk)
-                return value
+                return offered
+            if offered is None and backpressure == 0:
+                await RisingEdge(valid)
             await FallingEdge(self.dut.clk)
 
     async def watch(self, name: str) -> None:
@@ -194,6 +198,11 @@ class Bench:
         await self.drive()
         for task in tasks:
             await task
+        for _ in range(100):  # nothing may come after the last word
+            await ReadOnly()
+            if self.dut.o__valid.value:
+                raise Mismatch("output", self.frames, "valid after the last word", 0, 0, 1)
+            await FallingEdge(self.dut.clk)
 
     async def aborted_session(self) -> None:
         """Run for a random while, then pull reset under it."""
@@ -236,7 +245,7 @@ async def bit_exact(dut: Any) -> None:
         await bench.reset()
     await bench.load_weights()
     begin = bench.cycle
-    await bench.session()
+    await with_timeout(bench.guarded(bench.session()), bench.job["patience"] * PERIOD_NS, "ns")
     np.save(JOB / "mask.npy", bench.mask)
     report(
         {

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -16,11 +17,13 @@ from cocotb_tools.runner import get_runner
 
 from cosim.tools import simulator_path
 from cosim.top import Top
+from hw.cycles import predict
 from hw.layers import vectors_of
 from hw.network import Network
 from hw.rtl import to_verilog
 from model.bits import Bits, pack, unpack
 from model.bundle import Bundle
+from model.errors import BadInput
 from model.golden import GoldenModel
 
 __all__ = ["Mismatch", "Outcome", "Stimulus", "generate", "simulate"]
@@ -111,6 +114,10 @@ def simulate(
     `folder/waves.fst`.
     """
     environment = simulator_path(simulator, waves)
+    if simulator == "verilator" and " " in str(folder.resolve()):
+        raise BadInput(
+            f"{folder.resolve()}: expected a path without spaces, for make can't build Verilator's code there"
+        )
     source = verilog or generate(network, folder / "rtl")
     _write_job(network, golden, stimulus, folder)
     if quick_build:
@@ -120,21 +127,29 @@ def simulate(
     try:
         runner = get_runner(simulator)
         build = folder / f"sim_{simulator}"
+        whole = build / "built"
+        if not whole.is_file():  # a build that was cut short may have left half an object file
+            shutil.rmtree(build, ignore_errors=True)
+        whole.unlink(missing_ok=True)
         sources = [source]
         if simulator == "verilator":
             sources.insert(0, folder / "public.vlt")  # cocotb tells the language by the last one
             sources[0].write_text(f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n')
         arguments = {"verilator": VERILATOR, "icarus": ["-g2012"]}[simulator]
-        runner.build(
-            sources=sources,
-            hdl_toplevel=TOP,
-            build_dir=build,
-            build_args=[*arguments, *(["--trace-fst"] if waves and simulator == "verilator" else [])],
-            timescale=("1ns", "1ns"),
-            waves=waves,
-            always=True,
-            log_file=folder / "build.log",
-        )
+        try:
+            runner.build(
+                sources=sources,
+                hdl_toplevel=TOP,
+                build_dir=build,
+                build_args=[*arguments, *(["--trace-fst"] if waves and simulator == "verilator" else [])],
+                timescale=("1ns", "1ns"),
+                waves=waves,
+                always=True,
+                log_file=folder / "build.log",
+            )
+        except RuntimeError as error:
+            raise RuntimeError(f"the build failed, {_end_of(folder / 'build.log')}") from error
+        whole.touch()
         begin = time.perf_counter()
         results = (folder / "results.xml").resolve()
         # Under pytest, cocotb exits where a test failed; the verdict is read from the results either way.
@@ -151,8 +166,8 @@ def simulate(
                 log_file=folder / "simulation.log",
             )
         seconds = time.perf_counter() - begin
-        if waves:
-            written = {"verilator": source.parent / "dump.fst", "icarus": build / f"{TOP}.fst"}[simulator]
+        written = {"verilator": source.parent / "dump.fst", "icarus": build / f"{TOP}.fst"}[simulator]
+        if waves and written.is_file():
             written.replace(folder / "waves.fst")
     finally:
         os.environ.clear()
@@ -170,7 +185,7 @@ QUICK_BUILD = ("OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
 
 def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for name in ("result.json", "progress", "results.xml", "mask.npy"):
+    for name in ("result.json", "progress", "results.xml", "mask.npy", "waves.fst"):
         (folder / name).unlink(missing_ok=True)
     model = GoldenModel(golden)
     arrays: dict[str, Any] = {"features": np.concatenate(list(stimulus.utterances)), "starts": [], "mask": []}
@@ -203,10 +218,19 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
         "idle": stimulus.idle,
         "backpressure": stimulus.backpressure,
         "resets": stimulus.resets,
+        # Ten times what even a layer by layer, word by word pace takes: beyond it the hardware is stuck.
+        "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus),
         "reset_within": 4 * sum(layer.ideal for layer in network.layers.values()) + 100,
         "seed": stimulus.seed,
     }
     (folder / "job.json").write_text(json.dumps(job, indent=2))
+
+
+def _slowest_pace(network: Network, stimulus: Stimulus) -> int:
+    """More cycles than any frame takes, however rough the ends."""
+    layers = [predict(layer).cycles + layer.layer.units for layer in network.layers.values()]
+    ends = network.bundle.layers[0].inputs + network.bundle.layers[-1].units
+    return int((sum(layers) + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)
 
 
 def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:
@@ -216,8 +240,7 @@ def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:
     # A simulator that died or a test that failed otherwise must not look green.
     ran, failed = get_results(results) if results.is_file() else (0, 0)
     if result is None or ran == 0 or failed:
-        log = (folder / "simulation.log").read_text(errors="replace")[-3000:]
-        raise RuntimeError(f"the simulation failed, {folder / 'simulation.log'} ends with:\n{log}")
+        raise RuntimeError(f"the simulation failed, {_end_of(folder / 'simulation.log')}")
     return Outcome(
         None,
         np.load(folder / "mask.npy", allow_pickle=False),
@@ -228,6 +251,11 @@ def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:
         result["entered"],
         result["finished"],
     )
+
+
+def _end_of(log: Path) -> str:
+    text = log.read_text(errors="replace")[-3000:] if log.is_file() else ""
+    return f"{log} ends with:\n{text}"
 
 
 class _polling:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -11,10 +12,14 @@ from boards.fit import lay_out, parse_folding
 from cosim.runner import Outcome, Stimulus, generate, simulate
 from cosim.tools import simulator_path
 from hw import reports
+from hw.cycles import predict, unhindered
+from hw.layers import vectors_of
 from hw.network import Network
 from hw.synth import layer_costs
 from model import audio, bundle, cli
+from model.bits import Bits
 from model.denoise import apply_mask
+from model.golden import GoldenModel
 
 
 def main(
@@ -27,7 +32,7 @@ def main(
         list[str] | None, typer.Option(help="LAYER=PExSIMD, such as gru0=2x64; may be given several times.")
     ] = None,
     simulator: Annotated[str, typer.Option("--sim", help="verilator or icarus.")] = "verilator",
-    frames: Annotated[int | None, typer.Option(min=1, help="Only the first so many frames.")] = None,
+    frames: Annotated[int | None, typer.Option(min=2, help="Only the first so many frames, two or more.")] = None,
     waves: Annotated[bool, typer.Option("--waves", help="Write the waveform (FST).")] = False,
     build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
 ) -> None:
@@ -43,10 +48,12 @@ def main(
     front_end = network_bundle.front_end
     noisy = audio.read(recording, front_end.sample_rate)
     features = front_end.encode(front_end.stft(front_end.normalise(noisy)[0]))
+    whole = frames is None or frames >= len(features)
     features = features[:frames]
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
-    reports.write_estimates(network, folder / "report")
+    reports.begin(network, folder / "report")
+    (folder / "report" / "cosim_layer_cycles.json").unlink(missing_ok=True)
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=cli.console, transient=False) as bars:
@@ -67,10 +74,12 @@ def main(
         if outcome.mismatch is not None:
             bars.stop()
             cli.console.print(f"[red]MISMATCH[/red] {outcome.mismatch}")
+            if waves:
+                cli.console.print(f"waveform             {folder / 'sim' / 'waves.fst'}")
             raise typer.Exit(1)
-        task = bars.add_task("synthesise layers", total=len(network.layers) + 1)
+        task = bars.add_task("synthesise layers", total=len(network.layers))
         costs = layer_costs(network, build / "cache", lambda name: bars.advance(task))
-        bars.update(task, completed=len(network.layers) + 1)
+        bars.update(task, completed=len(network.layers))
 
     cycles = {
         name: {"ideal": layer.ideal, "cycles": max(outcome.layer_cycles[name])}
@@ -78,44 +87,41 @@ def main(
     }
     reports.write(folder / "report", "cosim_layer_cycles", cycles)
     reports.write(folder / "report", "synth_layer_resources", costs)
-    mask = outcome.mask
     denoised = folder / f"{recording.stem}_denoised.wav"
-    if frames is None:
-        audio.write(denoised, apply_mask(front_end, noisy, mask), front_end.sample_rate)
+    if whole:
+        audio.write(denoised, apply_mask(front_end, noisy, outcome.mask), front_end.sample_rate)
 
     cli.console.print(reports.layer_table(network, folder / "report"))
-    _summary(board, network, outcome, mask.size)
-    if frames is None:
+    _summary(board, network, outcome, GoldenModel(network_bundle).masks(features))
+    if whole:
         cli.console.print(f"denoised recording   {denoised}")
     if waves:
         cli.console.print(f"waveform             {folder / 'sim' / 'waves.fst'}")
     cli.console.print(f"reports              {folder / 'report'}")
-    predicted = reports.read(folder / "report")["estimate_layer_cycles"]
-    for name, counted in outcome.layer_cycles.items():
-        if set(counted) - {predicted[name]["cycles"]}:
-            cli.console.print(f"[red]CYCLES[/red] layer {name}: expected {predicted[name]['cycles']}, got {counted}")
+    for name in unhindered(network):
+        predicted, measured = predict(network.layers[name]).cycles, set(outcome.layer_cycles[name])
+        if measured != {predicted}:
+            cli.console.print(f"[red]CYCLES[/red] layer {name}: expected {predicted}, got {sorted(measured)}")
             raise typer.Exit(1)
 
 
-def _summary(board: Board, network: Network, outcome: Outcome, mask_bits: int) -> None:
+def _summary(board: Board, network: Network, outcome: Outcome, golden_mask: Bits) -> None:
     front_end = network.bundle.front_end
+    layers = network.bundle.layers
+    bits = outcome.frames * sum(layer.units * len(vectors_of(layer.kind)) for layer in layers)
+    agreeing = np.count_nonzero(outcome.mask == golden_mask)
     ideal = sum(layer.ideal for layer in network.layers.values())
     measured = sum(max(cycles) for cycles in outcome.layer_cycles.values())
     hop_ms = 1000 * front_end.hop / front_end.sample_rate
     latency_ms = 1000 * outcome.latency / board.clock_hz
-    vectors = sum(len(layer.layer.name) > 0 for layer in network.layers.values())
     out = cli.console.print
-    out(f"mask agreement       {mask_bits:,} of {mask_bits:,} bits, {outcome.frames} frames, and every vector of")
-    out(f"                     {vectors} layers (r, z, h~, h; y)")
+    out(f"mask agreement       {agreeing:,} of {golden_mask.size:,} bits in {outcome.frames} frames")
+    out(f"compared as well     {bits:,} bits of every layer's r, z, h~, h and y: none differs")
     out(f"utilisation          {ideal / measured:.1%} ({ideal:,} ideal / {measured:,} measured cycles per frame)")
-    out(
-        f"at {board.clock_hz / 1e6:g} MHz            {latency_ms:.3f} ms from a frame's first word in to its last out, "
-        f"hop {hop_ms:g} ms ({hop_ms / latency_ms:.0f} x real time)"
-    )
-    out(
-        f"simulation           {outcome.cycles:,} cycles in {outcome.seconds:.1f} s: "
-        f"{outcome.cycles / outcome.seconds:,.0f} cycles/s, {outcome.frames / outcome.seconds:.1f} frames/s"
-    )
+    out(f"at {board.clock_hz / 1e6:g} MHz            {latency_ms:.3f} ms from first word in to last word out")
+    out(f"                     of a frame; the hop is {hop_ms:g} ms, {hop_ms / latency_ms:.0f} times as long")
+    out(f"simulation           {outcome.cycles:,} cycles in {outcome.seconds:.1f} s: ", end="")
+    out(f"{outcome.cycles / outcome.seconds:,.0f} cycles/s, {outcome.frames / outcome.seconds:.1f} frames/s")
 
 
 if __name__ == "__main__":

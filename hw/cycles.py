@@ -4,13 +4,15 @@ Neither simulation nor synthesis is asked; the co-simulation asserts that it mea
 """
 
 from dataclasses import dataclass
+from math import gcd
 
 from hw.bgru import BGRULayer
 from hw.dense import DenseLayer
 from hw.engine import Engine
+from hw.network import Network
 from hw.streams import words
 
-__all__ = ["LayerCycles", "predict"]
+__all__ = ["LayerCycles", "predict", "unhindered"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,28 @@ def predict(layer: BGRULayer | DenseLayer) -> LayerCycles:
     if isinstance(layer, DenseLayer):
         return LayerCycles(layer.ideal, layer.ideal)
     return LayerCycles(layer.ideal, _bgru(layer))
+
+
+def unhindered(network: Network) -> set[str]:
+    """The layers that nothing behind them makes wait: what is measured of them must be what is predicted.
+
+    A layer waits where one behind it takes more cycles than itself, or where its results come faster than they
+    are cut for the next layer's words (at most one piece of gcd(PE, next width) bits a cycle).
+    """
+    names: set[str] = set()
+    slowest, sink = 0, network.out_width
+    for name, layer in reversed(network.layers.items()):
+        pe, simd = layer.folding.pe, layer.folding.simd
+        cycles = predict(layer).cycles
+        cut_in_time = pe // gcd(pe, sink) <= layer.engine.matrix.words
+        if slowest <= cycles and cut_in_time:
+            names.add(name)
+        # What is made to wait takes an unknown time longer, and so does all before it.
+        slowest, sink = (max(slowest, cycles) if cut_in_time else UNKNOWN), simd
+    return names
+
+
+UNKNOWN = 1 << 62
 
 
 def _bgru(layer: BGRULayer) -> int:

@@ -1,4 +1,4 @@
-"""What a network will need, worked out from its shape: cycles and memory exactly, LUT4 roughly.
+"""What a network will need, worked out from its shape: cycles exactly, memory at least, LUT4 roughly.
 
 The same keys as the measured reports have, so that they can be subtracted.
 """
@@ -8,8 +8,9 @@ from typing import Any
 from hw.bgru import BGRULayer
 from hw.cycles import predict
 from hw.dense import DenseLayer
+from hw.memory import BLOCK_FROM_BITS
 
-__all__ = ["layer_cycles", "layer_resources", "memory_bits"]
+__all__ = ["layer_cycles", "layer_resources", "memory_bits", "ram_blocks"]
 
 
 def layer_cycles(layer: BGRULayer | DenseLayer) -> dict[str, int]:
@@ -31,8 +32,20 @@ def memory_bits(layer: BGRULayer | DenseLayer) -> dict[str, int]:
     return {"weights": weights, "other": limits + operand + state}
 
 
+def ram_blocks(layer: BGRULayer | DenseLayer) -> dict[str, int]:
+    """RAM blocks of the weights and the limits, at least: small memories may or may not take one more each."""
+    engine, family = layer.engine, layer.engine.family
+    weights, limits = engine.weights, len(engine.matrix.limit_words) * engine.matrix.pe * engine.mvu.limit.width
+    if weights.contents is None and family.single_port_ram is not None:
+        depth, width = family.single_port_ram
+        return {"spram": -(-weights.width // width) * -(-weights.depth // depth), "block_ram": 0}
+    slices = -(-weights.width // weights.slice_width)
+    blocks = slices * family.blocks(weights.depth, weights.slice_width)
+    return {"block_ram": blocks + int(limits >= BLOCK_FROM_BITS)}
+
+
 def layer_resources(layer: BGRULayer | DenseLayer) -> dict[str, Any]:
-    """LUT4 by a rule of thumb (see docs/hardware.md for its error), and the memory bits exactly.
+    """LUT4 by a rule of thumb (see docs/hardware.md for its error), the bits stored, and the blocks at least.
 
     A ternary lane is an XNOR with its masks (one LUT4) and about two LUT4 of full adders; where dynamic, all
     of it twice. Around the lanes: accumulator, comparison and limits per row, multiplexers per column, counters.
@@ -43,4 +56,4 @@ def layer_resources(layer: BGRULayer | DenseLayer) -> dict[str, Any]:
     lanes = counts * pe * (3 * simd - 2)
     rows = pe * 5 * layer.engine.mvu.limit.width
     columns = (4 if dynamic else 2) * simd
-    return {"lut4": lanes + rows + columns + 120, "bits": sum(memory_bits(layer).values())}
+    return {"lut4": lanes + rows + columns + 120, "bits": sum(memory_bits(layer).values()), **ram_blocks(layer)}

@@ -12,6 +12,7 @@ class Family:
 
     block_ram : words to bits per word, for each shape of the block RAM
     block_ram_bits : usable bits of one
+    single_port_ram : words and bits per word of the large RAM that can't be initialised, where there is one
     synthesis : the Yosys command, without `-top`
     cells : cell type to (resource of the report, how many of it the cell is)
     """
@@ -20,15 +21,20 @@ class Family:
     block_ram: Mapping[int, int]
     block_ram_bits: int
     synthesis: str
+    single_port_ram: tuple[int, int] | None = None
     cells: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     def slice_width(self, depth: int, width: int) -> int:
         """How wide a memory slice of `depth` words is so that one block RAM is as deep as it.
 
-        A memory deeper than any block RAM, or one that is no larger than a few, is left in one piece.
+        A memory deeper than any block RAM is left in one piece.
         """
         fitting = [words for words in self.block_ram if words >= depth]
         return self.block_ram[min(fitting)] if fitting else width
+
+    def blocks(self, depth: int, width: int) -> int:
+        """The fewest block RAMs that hold `depth` words of `width` bits, all in one shape."""
+        return min(-(-depth // words) * -(-width // bits) for words, bits in self.block_ram.items())
 
 
 ECP5 = Family(
@@ -52,6 +58,7 @@ ICE40 = Family(
     block_ram={2048: 2, 1024: 4, 512: 8, 256: 16},
     block_ram_bits=4 * 1024,
     synthesis="synth_ice40 -device u -spram",
+    single_port_ram=(16384, 16),
     cells={
         "SB_LUT4": ("lut4", 1),
         **{f"SB_DFF{kind}": ("ff", 1) for kind in ("", "E", "SR", "R", "SS", "S", "ESR", "ER", "ESS", "ES")},

@@ -74,13 +74,13 @@ class Network(wiring.Component):
         width = self.in_width
         for name, layer in self.layers.items():
             m.submodules[name] = layer
-            source = self._carry(m, f"to_{name}", layer.layer.inputs, source, width, layer.folding.simd)
+            source = self._carry(m, f"into_{name}", layer.layer.inputs, source, width, layer.folding.simd)
             wiring.connect(m, source, layer.i)
             wiring.connect(m, layer.probe, wiring.flipped(getattr(self, f"probe_{name}")))
             if hasattr(self, f"load_{name}"):
                 wiring.connect(m, wiring.flipped(getattr(self, f"load_{name}")), layer.load)
             source, width = layer.o, layer.folding.pe
-        source = self._carry(m, "to_output", self.bundle.layers[-1].units, source, width, self.out_width)
+        source = self._carry(m, "out_of_network", self.bundle.layers[-1].units, source, width, self.out_width)
         wiring.connect(m, source, wiring.flipped(self.o))
         return m
 

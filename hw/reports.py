@@ -18,9 +18,10 @@ from rich.table import Table
 
 from hw.estimate import layer_cycles, layer_resources
 from hw.network import Network
+from hw.synth import fingerprint
 from model.files import replacing
 
-__all__ = ["STAGES", "layer_table", "read", "write", "write_estimates"]
+__all__ = ["STAGES", "begin", "layer_table", "read", "write"]
 
 STAGES = (
     "estimate_layer_cycles",
@@ -37,24 +38,45 @@ def write(folder: Path, stage: str, layers: Mapping[str, Any]) -> None:
         temporary.write_text(json.dumps(layers, indent=2) + "\n", encoding="utf-8")
 
 
-def read(folder: Path) -> dict[str, dict[str, Any]]:
-    """The reports that are there, by stage."""
+def read(network: Network, folder: Path) -> dict[str, dict[str, Any]]:
+    """The reports by stage: the two estimates made now, and what was measured of this very network."""
+    found = _estimates(network)
+    if _owner(folder) == fingerprint(network):
+        for stage in STAGES:
+            if (folder / f"{stage}.json").is_file():
+                found[stage] = json.loads((folder / f"{stage}.json").read_text())
+    return found
+
+
+def begin(network: Network, folder: Path) -> None:
+    """Write the estimates into `folder`; measurements of another network or folding are deleted from it."""
+    if _owner(folder) != (key := fingerprint(network)):
+        for stage in STAGES:
+            (folder / f"{stage}.json").unlink(missing_ok=True)
+        with replacing(folder / OWNER) as temporary:
+            temporary.write_text(key)
+    for stage, layers in _estimates(network).items():
+        write(folder, stage, layers)
+
+
+OWNER = "fingerprint.txt"
+
+
+def _owner(folder: Path) -> str:
+    """Of which network the reports in a folder are."""
+    return (folder / OWNER).read_text() if (folder / OWNER).is_file() else ""
+
+
+def _estimates(network: Network) -> dict[str, dict[str, Any]]:
     return {
-        stage: json.loads((folder / f"{stage}.json").read_text())
-        for stage in STAGES
-        if (folder / f"{stage}.json").is_file()
+        "estimate_layer_cycles": {name: layer_cycles(layer) for name, layer in network.layers.items()},
+        "estimate_layer_resources": {name: layer_resources(layer) for name, layer in network.layers.items()},
     }
-
-
-def write_estimates(network: Network, folder: Path) -> None:
-    """The two reports that need no tool."""
-    write(folder, "estimate_layer_cycles", {name: layer_cycles(layer) for name, layer in network.layers.items()})
-    write(folder, "estimate_layer_resources", {name: layer_resources(layer) for name, layer in network.layers.items()})
 
 
 def layer_table(network: Network, folder: Path) -> Table:
     """Each layer's size, folding, cycles and resources, estimate beside measurement and the difference."""
-    reports = read(folder)
+    reports = read(network, folder)
     used = {resource for resource, _ in network.family.cells.values()}
     memories = [(key, title) for key, title in (("block_ram", "RAM"), ("spram", "SP")) if key in used]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")

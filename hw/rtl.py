@@ -1,6 +1,5 @@
 """From a component to text: RTLIL for Yosys, Verilog for everyone else."""
 
-import os
 import subprocess
 import sys
 import tempfile
@@ -83,7 +82,6 @@ def yosys(script: list[str], folder: Path) -> None:
             cwd=folder,
             capture_output=True,
             text=True,
-            env=os.environ,
         )
     finally:
         Path(file.name).unlink()

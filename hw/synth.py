@@ -14,7 +14,7 @@ from hw.network import Network
 from hw.rtl import FORGET_CONTENTS, to_rtlil, yosys
 from model.files import replacing
 
-__all__ = ["Cost", "count", "layer_costs", "synthesise"]
+__all__ = ["Cost", "count", "fingerprint", "layer_costs", "synthesise"]
 
 Cost = dict[str, int]
 """Resource (lut4, ff, block_ram, spram) to how many are used. A CCU2C counts as two LUT4, a DPR16X4 as six."""
@@ -44,7 +44,7 @@ def layer_costs(network: Network, cache: Path, progress: Callable[[str], None] =
     Results are kept in `cache` under a SHA-256 of all that goes in: this package's source, the network's arrays
     and foldings, the family, the tools' versions. `progress` is told of each layer that has to be synthesised.
     """
-    entry = cache / f"{_fingerprint(network)}.json"
+    entry = cache / f"{fingerprint(network)}.json"
     if entry.is_file():
         return dict(json.loads(entry.read_text()))
     costs = {}
@@ -56,7 +56,8 @@ def layer_costs(network: Network, cache: Path, progress: Callable[[str], None] =
     return costs
 
 
-def _fingerprint(network: Network) -> str:
+def fingerprint(network: Network) -> str:
+    """SHA-256 of all that decides what a network's layers are synthesised to."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())
@@ -66,6 +67,8 @@ def _fingerprint(network: Network) -> str:
         weights = layer.engine.weights
         digest.update(f"{name} {layer.layer.kind} {layer.folding} {weights.width} {weights.slice_width}".encode())
         digest.update(str((layer.layer.inputs, layer.layer.units, weights.contents is None)).encode())
+        if layer.layer.initial_state is not None:
+            digest.update(layer.layer.initial_state.tobytes())
         digest.update(json.dumps([layer.engine.matrix.limit_words, layer.engine.matrix.weight_words]).encode())
     return digest.hexdigest()
 

@@ -8,6 +8,7 @@ The format is described for writers of other programs in docs/bundle.md.
 
 import hashlib
 import json
+import re
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -32,6 +33,8 @@ POSITIVE = f"an integer from 1 to {LARGEST}"
 
 Kind = Literal["bgru", "dense"]
 Array = NDArray[Any]
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+"""What a layer may be called: it becomes part of names in Verilog and of file names."""
 GATES = ("r", "z", "h")
 """The order of the first axis of a BGRU layer's arrays."""
 
@@ -350,8 +353,8 @@ def _check(bundle: Bundle) -> None:
     if not bundle.layers:
         raise BadInput("layers: expected at least one layer, got none")
     names = [layer.name for layer in bundle.layers]
-    if len(set(names)) != len(names) or not all(name.isidentifier() for name in names):
-        raise BadInput(f"layers: expected distinct names that are identifiers, got {', '.join(names)}")
+    if len(set(names)) != len(names) or not all(NAME.fullmatch(name) for name in names):
+        raise BadInput(f"layers: expected distinct names of a-z, 0-9 and _, beginning with a letter, got {', '.join(names)}")
     width, source = front_end.features, "the front end's features"
     for layer in bundle.layers:
         if layer.inputs != width:

@@ -495,7 +495,9 @@ def test_no_layers():
 def test_layer_names_are_distinct_identifiers(names):
     rng = np.random.default_rng(0)
     layers = [random_layer(rng, "dense", 5, 5, name=name) for name in names]
-    with pytest.raises(BadInput, match=r"^layers: expected distinct names that are identifiers, got "):
+    with pytest.raises(
+        BadInput, match=r"^layers: expected distinct names of a-z, 0-9 and _, beginning with a letter, got "
+    ):
         made(*layers)
 
 

@@ -1,14 +1,19 @@
 """Predicted cycles are the measured ones, to the cycle, for each frame of any shape and folding."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.cycles import predict
+from boards.board import find
+from boards.fit import lay_out
+from hw.cycles import predict, unhindered
 from hw.family import ECP5
 from hw.layers import Folding
-from hw.network import make_layer
+from hw.network import Network, make_layer
+from model.bundle import read
 from tests.hw_bench import some
 from tests.hw_layers import run_layer, run_network
 from tests.random_bundles import densities, random_bundle, random_features, random_foldings, random_layer, seeds
@@ -49,3 +54,22 @@ def test_a_layer_of_useful_size_keeps_within_5_percent_of_the_ideal():
     rng = np.random.default_rng(3)
     gru = make_layer(random_layer(rng, "bgru", 256, 64), Folding(4, 16), ECP5)
     assert predict(gru).cycles <= 1.05 * predict(gru).ideal
+
+
+def test_a_layer_is_unhindered_while_nothing_behind_it_is_slower():
+    made = random_bundle(np.random.default_rng(0), [("bgru", 8)], bins=9, qad_bits=2)
+
+    def names(gru0: Folding, mask: Folding, out_width: int = 8) -> set[str]:
+        return unhindered(Network(made, {"gru0": gru0, "mask": mask}, ECP5, 8, out_width))
+
+    assert names(Folding(1, 4), Folding(1, 8)) == {"gru0", "mask"}
+    assert names(Folding(8, 18), Folding(1, 1)) == {"mask"}, "the last layer is slower"
+    assert names(Folding(7, 18), Folding(3, 2), out_width=3) == {"mask"}, "seven pieces a row group of two words"
+    assert names(Folding(1, 4), Folding(9, 8), out_width=4) == set(), "nine pieces a row group of one word"
+
+
+@pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
+def test_a_preset_on_its_board_takes_at_most_a_twentieth_over_the_ideal(board, preset):
+    network = lay_out(read(Path("bundles") / preset), find(board), {})
+    predicted = [predict(layer) for layer in network.layers.values()]
+    assert sum(layer.cycles for layer in predicted) <= 1.05 * sum(layer.ideal for layer in predicted)

@@ -26,12 +26,12 @@ def printed(table) -> str:
 
 
 def test_estimates_are_written_under_the_layers_names(network, tmp_path):
-    reports.write_estimates(network, tmp_path)
-    assert set(reports.read(tmp_path)["estimate_layer_cycles"]) == {"gru0", "mask"}
+    reports.begin(network, tmp_path)
+    assert set(reports.read(network, tmp_path)["estimate_layer_cycles"]) == {"gru0", "mask"}
 
 
 def test_what_is_not_measured_is_a_dash(network, tmp_path):
-    reports.write_estimates(network, tmp_path)
+    reports.begin(network, tmp_path)
     (row,) = [line for line in printed(reports.layer_table(network, tmp_path)).splitlines() if "gru0" in line]
     *_, plan, simulated, estimate, synthesised, error, ff, block_ram = row.split()
     assert int(plan) > 0 and int(estimate) > 0
@@ -39,11 +39,21 @@ def test_what_is_not_measured_is_a_dash(network, tmp_path):
 
 
 def test_measurement_and_error_stand_beside_the_estimate(network, tmp_path):
-    reports.write_estimates(network, tmp_path)
-    estimate = reports.read(tmp_path)["estimate_layer_resources"]["gru0"]["lut4"]
+    reports.begin(network, tmp_path)
+    estimate = reports.read(network, tmp_path)["estimate_layer_resources"]["gru0"]["lut4"]
     measured = {"lut4": 2 * estimate, "ff": 11, "block_ram": 3}
     reports.write(tmp_path, "synth_layer_resources", {"gru0": measured, "mask": measured})
     reports.write(tmp_path, "cosim_layer_cycles", {"gru0": {"cycles": 4321}, "mask": {"cycles": 5}})
     (row,) = [line for line in printed(reports.layer_table(network, tmp_path)).splitlines() if "gru0" in line]
     assert "4,321" in row
     assert row.split()[-5:] == [str(estimate), str(2 * estimate), "-50%", "11", "3"]
+
+
+def test_measurements_of_another_folding_are_not_shown(network, tmp_path):
+    reports.begin(network, tmp_path)
+    reports.write(tmp_path, "cosim_layer_cycles", {"gru0": {"cycles": 4321}, "mask": {"cycles": 5}})
+    other = Network(network.bundle, {"gru0": Folding(2, 4), "mask": Folding(2, 3)}, ECP5, 8, 8)
+    assert "cosim_layer_cycles" in reports.read(network, tmp_path)
+    assert "cosim_layer_cycles" not in reports.read(other, tmp_path)
+    reports.begin(other, tmp_path)
+    assert "cosim_layer_cycles" not in reports.read(network, tmp_path)

@@ -80,6 +80,7 @@ def test_an_unknown_board_is_answered_with_the_nearest(tmp_path):
         ("mask=1x257", "layer mask: expected SIMD from 1 to 256 (its columns), got 257"),
         ("gru9=1x1", "expected one of the layers gru0, mask, got 'gru9'"),
         ("gru0=fast", "expected LAYER=PExSIMD such as gru0=1x64, got 'gru0=fast'"),
+        ("gru0=1x128", "does not fit ulx3s_85f at this folding: its memories take"),
     ],
 )
 def test_an_impossible_folding(fold, words, tmp_path):
@@ -89,6 +90,13 @@ def test_an_impossible_folding(fold, words, tmp_path):
 def test_a_network_too_large_for_the_board_is_told_the_bits(tmp_path):
     message = refused(tmp_path, "--board", "icebreaker", "--bundle", "bundles/small")
     assert "bits of single-port RAM, the iCE40UP5K has 1,048,576" in message
+
+
+def test_a_folder_with_a_space(tmp_path):
+    folder = tmp_path / "a b"
+    result = run_sim(folder, "--bundle", "bundles/tiny")
+    assert result.returncode == 2
+    assert "expected a path without spaces" in result.stderr
 
 
 def test_an_unknown_simulator(tmp_path):
@@ -147,3 +155,14 @@ def _app() -> typer.Typer:
     app = typer.Typer()
     app.command()(cosim.sim.main)
     return app
+
+
+@pytest.mark.simulator
+def test_a_layer_that_waits_for_a_slower_one_is_no_failure(tmp_path):
+    made = random_bundle(np.random.default_rng(3), [("dense", 4), ("dense", 20)], bins=9, qad_bits=2)
+    bundle.write(made, tmp_path / "net")
+    soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 160), 16000)
+    paths = {"--bundle": "net", "--recording": "in.wav", "--build": "build"}
+    options = [word for option, name in paths.items() for word in (option, str(tmp_path / name))]
+    result = CliRunner().invoke(_app(), options)
+    assert result.exit_code == 0, result.output
