@@ -46,7 +46,7 @@ def main(
     """Measure and print every performance figure beside its reference.
 
     Simulation speed against Amaranth's own simulator, cycles against the ideal, the golden model against real
-    time, LUT4 per lane against FINN's and BISMO's figures, clock against the board's. Takes about four minutes.
+    time, LUT4 per lane against FINN's and BISMO's figures, clock against the board's. Takes a few minutes.
     """
     board = find(board_name)
     network_bundle = bundle.read(bundle_folder)

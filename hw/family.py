@@ -41,7 +41,7 @@ ECP5 = Family(
     name="ecp5",
     block_ram={16384: 1, 8192: 2, 4096: 4, 2048: 9, 1024: 18, 512: 36},
     block_ram_bits=18 * 1024,
-    # -nowidelut: wide multiplexers cost popcounts dearly (docs/hardware.md, measured).
+    # Without wide multiplexers every layer comes out smaller (docs/hardware.md).
     synthesis="synth_ecp5 -nowidelut",
     cells={
         "LUT4": ("lut4", 1),
