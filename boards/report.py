@@ -27,7 +27,8 @@ def main(
     """Print one table: estimate, simulation and synthesis of each layer side by side, then the whole top.
 
     The estimates are made afresh; the measurements are those that `make sim` and `make verilog` left of this
-    very network and folding in `<build>/<board>/<bundle>/report/*.json`. What is missing is named with the command that makes it.
+    very network and folding in `<build>/<board>/<bundle>/report/*.json`. What is
+    missing is named with the command that makes it.
     """
     board = find(board_name)
     network_bundle = bundle.read(bundle_folder)

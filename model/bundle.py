@@ -354,7 +354,8 @@ def _check(bundle: Bundle) -> None:
         raise BadInput("layers: expected at least one layer, got none")
     names = [layer.name for layer in bundle.layers]
     if len(set(names)) != len(names) or not all(NAME.fullmatch(name) for name in names):
-        raise BadInput(f"layers: expected distinct names of a-z, 0-9 and _, beginning with a letter, got {', '.join(names)}")
+        listed = ", ".join(names)
+        raise BadInput(f"layers: expected distinct names of a-z, 0-9 and _, beginning with a letter, got {listed}")
     width, source = front_end.features, "the front end's features"
     for layer in bundle.layers:
         if layer.inputs != width:
