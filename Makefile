@@ -36,6 +36,8 @@ bench: $(VENV)/sim.installed  ## Measure every performance figure beside its ref
 	@$(BIN)/python -m cosim.benchmark --board $(BOARD) --bundle "$(BUNDLE)" --recording "$(RECORDING)"
 
 train: $(VENV)/train.installed  ## Train a network: SPEECH=dir NOISE=dir PRESET=small (installs torch).
+	@test -n "$(SPEECH)" -a -n "$(NOISE)" || { \
+		echo "error: expected two folders of recordings, as in make train SPEECH=dir NOISE=dir"; exit 2; }
 	@$(BIN)/python -m model.train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
 
 test: check  ## Everything that must hold: the checks, then the tests.

@@ -7,6 +7,7 @@ A *static* matrix sees operands of -1 and +1 only. A *dynamic* one also sees lan
 (`active` is 0), as in `Uh (r * h)`; there the number of lanes that count depends on the data.
 """
 
+from abc import abstractmethod
 from typing import Any, Protocol
 
 import numpy as np
@@ -138,8 +139,9 @@ class _Multiplier(wiring.Component):
         target += self.o.valid.eq(m.submodules["plus_0"].o.valid)
         return m
 
+    @abstractmethod
     def _row(self, m: Module, row: int, weights: Value) -> Value:
-        raise NotImplementedError
+        """The sum of one row's products."""
 
     def _count(self, m: Module, name: str, bits: Value) -> Value:
         m.submodules[name] = count = Popcount(self.simd)

@@ -2,18 +2,17 @@
 
 import numpy as np
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
 from amaranth.utils import ceil_log2
 
 from hw.arithmetic import select
 from hw.engine import Engine
 from hw.family import Family
-from hw.layers import Folding, Probe, folded
+from hw.layers import Folding, folded, ports
 from hw.memory import cells, read
 from hw.operand import OperandBuffer
 from hw.repack import Repack
-from hw.streams import Word, used_lanes, words
+from hw.streams import used_lanes, words
 from model.bits import unpack
 from model.bundle import Layer
 
@@ -55,14 +54,7 @@ class BGRULayer(wiring.Component):
         self.engine = Engine(matrix, family, loadable)
         self.repack = Repack(layer.units, folding.pe, folding.simd)
         self.ideal = 3 * self.groups * matrix.words
-        members = {
-            "i": In(stream.Signature(Word(folding.simd))),
-            "o": Out(stream.Signature(Word(folding.pe))),
-            "probe": Out(Probe(folding.pe)),
-        }
-        if loadable:
-            members["load"] = self.engine.signature.members["load"]
-        super().__init__(members)
+        super().__init__(ports(folding, self.engine))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -1,15 +1,13 @@
 """The dense layer: y = step(V x - t)."""
 
 from amaranth.hdl import Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib import wiring
 
 from hw.arithmetic import select
 from hw.engine import Engine
 from hw.family import Family
-from hw.layers import Folding, Probe, folded
+from hw.layers import Folding, folded, ports
 from hw.operand import OperandBuffer
-from hw.streams import Word
 from model.bundle import Layer
 
 __all__ = ["DenseLayer"]
@@ -34,14 +32,7 @@ class DenseLayer(wiring.Component):
         self.groups, self.words = matrix.groups, matrix.words
         self.ideal = self.groups * self.words
         self.engine = Engine(matrix, family, loadable)
-        members = {
-            "i": In(stream.Signature(Word(folding.simd))),
-            "o": Out(stream.Signature(Word(folding.pe))),
-            "probe": Out(Probe(folding.pe)),
-        }
-        if loadable:
-            members["load"] = self.engine.signature.members["load"]
-        super().__init__(members)
+        super().__init__(ports(folding, self.engine))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

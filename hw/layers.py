@@ -1,17 +1,18 @@
 """What the two kinds of layer have in common: their folding, their shape, and how they are looked into."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-from amaranth.lib import wiring
-from amaranth.lib.wiring import Out
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from hw.arithmetic import Arithmetic
-from hw.engine import Matrix
-from hw.streams import words
+from hw.engine import Engine, Matrix
+from hw.streams import Word, words
 
-__all__ = ["Folding", "Probe", "folded", "vectors_of"]
+__all__ = ["Folding", "Probe", "folded", "ports", "vectors_of"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,17 @@ class Probe(wiring.Signature):
         super().__init__(
             {"valid": Out(1), "vector": Out(2), "data": Out(pe), "h": Out(pe), "busy": Out(1), "released": Out(1)},
         )
+
+
+def ports(folding: Folding, engine: Engine) -> dict[str, Any]:
+    """The members of a layer: `i`, `o`, `probe`, and `load` where the engine's weights are loaded."""
+    load = {"load": engine.signature.members["load"]} if engine.weights.contents is None else {}
+    return {
+        "i": In(stream.Signature(Word(folding.simd))),
+        "o": Out(stream.Signature(Word(folding.pe))),
+        "probe": Out(Probe(folding.pe)),
+        **load,
+    }
 
 
 def folded(

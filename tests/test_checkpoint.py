@@ -6,8 +6,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from model import checkpoint  # noqa: E402
-from model.errors import BadInput  # noqa: E402
+from model import checkpoint  # noqa: E402 (after importorskip)
+from model.errors import BadInput  # noqa: E402 (after importorskip)
 
 
 def test_a_checkpoint_gives_back_what_was_saved(tmp_path: Path) -> None:

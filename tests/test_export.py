@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
-from model import bundle  # noqa: E402
-from model.bits import pack, unpack  # noqa: E402
-from model.export import to_bundle  # noqa: E402
-from model.frontend import FrontEnd  # noqa: E402
-from model.golden import GoldenModel  # noqa: E402
-from model.network import BGRU, Binarisation, Network  # noqa: E402
+from model import bundle  # noqa: E402 (after importorskip)
+from model.bits import pack, unpack  # noqa: E402 (after importorskip)
+from model.export import to_bundle  # noqa: E402 (after importorskip)
+from model.frontend import FrontEnd  # noqa: E402 (after importorskip)
+from model.golden import GoldenModel  # noqa: E402 (after importorskip)
+from model.network import BGRU, Binarisation, Network  # noqa: E402 (after importorskip)
 
 sizes = st.integers(1, 70)
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from model.network import Binarisation, Network, Rows, bernoulli, dropout, sign, sparsity_mask  # noqa: E402
+from model.network import Binarisation, Network, Rows, bernoulli, dropout, sign, sparsity_mask  # noqa: E402 (after importorskip)
 
 
 def rows(weight: torch.Tensor, zeros_learn: bool = False) -> Rows:

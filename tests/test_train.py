@@ -14,13 +14,13 @@ import soundfile
 
 torch = pytest.importorskip("torch")
 
-from model import bundle, config, train  # noqa: E402
-from model.audio import read  # noqa: E402
-from model.config import Config  # noqa: E402
-from model.errors import BadInput  # noqa: E402
-from model.export import to_bundle  # noqa: E402
-from model.golden import GoldenModel  # noqa: E402
-from model.train import Corpus  # noqa: E402
+from model import bundle, config, train  # noqa: E402 (after importorskip)
+from model.audio import read  # noqa: E402 (after importorskip)
+from model.config import Config  # noqa: E402 (after importorskip)
+from model.errors import BadInput  # noqa: E402 (after importorskip)
+from model.export import to_bundle  # noqa: E402 (after importorskip)
+from model.golden import GoldenModel  # noqa: E402 (after importorskip)
+from model.train import Corpus  # noqa: E402 (after importorskip)
 
 SMALLEST = {
     "fft_size": "64",
