@@ -35,6 +35,8 @@ Kind = Literal["bgru", "dense"]
 Array = NDArray[Any]
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 """What a layer may be called: it becomes part of names in Verilog and of file names."""
+FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+"""What a bundle may be called: its results go into a folder of that name."""
 GATES = ("r", "z", "h")
 """The order of the first axis of a BGRU layer's arrays."""
 
@@ -337,8 +339,15 @@ def _read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
     return arrays
 
 
+def check_name(name: str) -> None:
+    """Raise `BadInput` where a bundle can't have this name."""
+    if not FOLDER_NAME.fullmatch(name):
+        raise BadInput(f"name: expected letters, digits, '_', '-' and '.', a letter or digit first, got {name!r}")
+
+
 def _check(bundle: Bundle) -> None:
     """What must hold of any bundle, read or made: called for each one."""
+    check_name(bundle.name)
     front_end = bundle.front_end
     if not 0 < front_end.hop <= front_end.fft_size:
         raise BadInput(f"front_end.hop: expected 1 to {front_end.fft_size} (fft_size), got {front_end.hop}")

@@ -263,6 +263,7 @@ def main(
     """
     changes = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
     chosen = config.with_settings(preset, changes)
+    bundle.check_name(out.resolve().name)  # before the work, not after it
     licence = report.read_notice(notice)
     target = bundle_folder or out / "bundle"
     source = Corpus.find(speech, noise, _names(test_speakers), _names(validation_speakers), chosen)

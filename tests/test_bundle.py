@@ -525,3 +525,10 @@ def test_made_layers_are_checked_like_read_ones():
     sign = good.w.sign | pack(np.eye(64, dtype=np.uint8)[5])
     with pytest.raises(BadInput, match=r"^array mask.w_sign: expected zero bits beyond 5 columns$"):
         made(Layer("mask", "dense", 5, 5, Matrix(sign, good.w.nonzero, 5), good.threshold))
+
+
+@pytest.mark.parametrize("name", ["", "../up", "a/b", ".hidden", "a b", "x" * 65])
+def test_a_name_that_is_no_plain_folder_name_is_refused(name):
+    good = random_bundle(np.random.default_rng(0))
+    with pytest.raises(BadInput, match=r"^name: expected letters, digits, "):
+        Bundle(name, good.front_end, good.layers)

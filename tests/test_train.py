@@ -207,6 +207,13 @@ def test_bad_input_is_one_sentence_and_exit_code_2(recordings: Path, tmp_path: P
     assert not (tmp_path / "out").exists()
 
 
+def test_a_folder_that_no_bundle_can_be_named_after_is_refused_before_the_work(recordings, tmp_path) -> None:
+    done = command(recordings, tmp_path / "my run")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: name: expected letters, digits")
+    assert not (tmp_path / "my run").exists()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
