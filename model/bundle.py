@@ -37,8 +37,6 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
 """What a layer may be called: it becomes part of names in Verilog and of file names."""
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 """What a bundle may be called: its results go into a folder of that name."""
-GATES = ("r", "z", "h")
-"""The order of the first axis of a BGRU layer's arrays."""
 
 
 @dataclass(frozen=True, eq=False)
