@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 from boards.board import Board
+from hw.arithmetic import select
 from hw.estimate import memory_bits, ram_blocks
 from hw.layers import Folding
 from hw.network import Network
-from model.bundle import Bundle
+from hw.streams import words
+from model.bundle import Bundle, Layer
 from model.errors import BadInput
 
 __all__ = ["lay_out", "parse_folding"]
@@ -29,18 +32,25 @@ def parse_folding(entries: list[str]) -> dict[str, Folding]:
 def lay_out(
     bundle: Bundle, board: Board, folding: Mapping[str, Folding], in_width: int = 32, out_width: int = 32
 ) -> Network:
-    """The network for a board: one row of `board.lanes` columns at a time where `folding` says nothing else.
+    """The network for a board, with what `folding` leaves open chosen for it.
 
-    On a device with single-port RAM, the weights of the largest layer are loaded into it; all else is in block
-    RAM. Raises `BadInput` with the bits that are needed and the bits that there are.
+    The largest layer works on one row of `board.lanes` columns at a time; the others, which are done long before
+    it, are folded so that their weights take the fewest block RAMs. On a device with single-port RAM, the weights
+    of the largest layer are loaded into it; all else is in block RAM. Raises `BadInput` with the bits that are
+    needed and the bits that there are.
     """
     layers = {layer.name: layer for layer in bundle.layers}
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
-    loaded = {max(layers.values(), key=lambda layer: layer.weights).name} if board.spram_bits else set()
-    chosen = {name: folding.get(name, Folding(1, min(board.lanes, layer.columns))) for name, layer in layers.items()}
-    network = Network(bundle, chosen, board.family, in_width, out_width, frozenset(loaded))
+    largest = max(layers.values(), key=lambda layer: layer.weights)
+    chosen = {largest.name: Folding(1, min(board.lanes, largest.columns))}
+    pace = _depth(largest, folding.get(largest.name, chosen[largest.name]))
+    chosen |= {name: _fewest_blocks(layer, board, pace) for name, layer in layers.items() if layer is not largest}
+    chosen |= folding
+    loaded = {largest.name} if board.spram_bits else set()
+    chosen |= {name: replace(chosen[name], weights="loaded") for name in loaded}
+    network = Network(bundle, chosen, board.family, in_width, out_width)
     # Bits first, for that is what a user can change; then whole blocks, for that is what the device has.
     bits = {name: memory_bits(layer) for name, layer in network.layers.items()}
     spram = sum(bits[name]["weights"] for name in loaded)
@@ -65,3 +75,28 @@ def lay_out(
                 f"the {board.device} has {board.available[kind]}"
             )
     return network
+
+
+def _depth(layer: Layer, folding: Folding) -> int:
+    """Words of a layer's weight memory; no frame takes it fewer cycles."""
+    if layer.kind == "dense":
+        return words(layer.units, folding.pe) * words(layer.inputs, folding.simd)
+    row = words(layer.inputs, folding.simd) + words(layer.units, folding.simd)
+    return 3 * words(layer.units, folding.pe) * row
+
+
+def _fewest_blocks(layer: Layer, board: Board, pace: int) -> Folding:
+    """The folding whose weights take the fewest block RAMs, of those the one with the fewest lanes.
+
+    It has at most `board.lanes` lanes and needs at most `pace` cycles a frame, if there is such a one.
+    """
+    arithmetic = select(bool(layer.w.values().all() and (layer.u is None or layer.u.values().all())))
+    best, fewest = Folding(1, min(board.lanes, layer.columns)), None
+    for pe in range(1, min(board.lanes, layer.units) + 1):
+        for simd in range(1, min(board.lanes // pe, layer.columns) + 1):
+            folding = Folding(pe, simd)
+            depth, width = _depth(layer, folding), pe * arithmetic.stored_bits(simd)
+            blocks = board.family.sliced_blocks(depth, width)
+            if depth <= pace and (fewest is None or (blocks, pe * simd) < fewest):
+                best, fewest = folding, (blocks, pe * simd)
+    return best

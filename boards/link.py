@@ -49,9 +49,9 @@ class HostLink(wiring.Component):
         load_bytes = 0
         if loaded:
             (name,) = loaded
-            weights = network.layers[name].engine.weights
-            word_bytes = words(weights.width, 8)
-            load_bytes = weights.depth * word_bytes
+            matrix = network.layers[name].engine.matrix
+            word_bytes = words(matrix.weight_width, 8)
+            load_bytes = len(matrix.weight_words) * word_bytes
             m.submodules.joined = joined = Repack(8 * word_bytes, 8, 8 * word_bytes)
             port = getattr(network, f"load_{name}")
             m.d.comb += [

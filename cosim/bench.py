@@ -51,8 +51,6 @@ class Bench:
         dut = self.dut
         dut.i__valid.value = 0
         dut.o__ready.value = 0
-        for name in self.job["loads"]:
-            getattr(dut, f"load_{name}__valid").value = 0
         Clock(dut.clk, PERIOD_NS, unit="ns").start()
         await FallingEdge(dut.clk)
         await self.reset()
@@ -60,6 +58,8 @@ class Bench:
     async def reset(self) -> None:
         dut = self.dut
         dut.i__valid.value = 0
+        for name in (*self.job["loaded"], *self.job["streamed"]):
+            getattr(dut, f"load_{name}__valid").value = 0
         dut.rst.value = 1
         for _ in range(self.random.randint(1, 3)):
             await FallingEdge(dut.clk)
@@ -89,16 +89,27 @@ class Bench:
             await FallingEdge(self.dut.clk)
             valid.value = 0
 
+    async def send_weights(self, name: str) -> None:
+        """A layer's weights, once."""
+        payload = getattr(self.dut, f"load_{name}__payload")
+        await self.send(
+            getattr(self.dut, f"load_{name}__valid"),
+            getattr(self.dut, f"load_{name}__ready"),
+            lambda word: setattr(payload, "value", word),
+            self.job["idle"],
+            [int.from_bytes(row.tobytes(), "little") for row in self.arrays[f"load_{name}"]],
+        )
+
     async def load_weights(self) -> None:
-        for name in self.job["loads"]:
-            payload = getattr(self.dut, f"load_{name}__payload")
-            await self.send(
-                getattr(self.dut, f"load_{name}__valid"),
-                getattr(self.dut, f"load_{name}__ready"),
-                lambda word, payload=payload: setattr(payload, "value", word),
-                self.job["idle"],
-                [int.from_bytes(row.tobytes(), "little") for row in self.arrays[f"load_{name}"]],
-            )
+        for name in self.job["loaded"]:
+            await self.send_weights(name)
+
+    async def stream_weights(self, name: str) -> None:
+        while True:
+            await self.send_weights(name)
+
+    def streams(self) -> list[Any]:
+        return [cocotb.start_soon(self.stream_weights(name)) for name in self.job["streamed"]]
 
     async def drive(self) -> None:
         """Send every frame; padding bits are random, for the hardware must not care."""
@@ -194,7 +205,7 @@ class Bench:
         return [cocotb.start_soon(self.guarded(check)) for check in checks]
 
     async def session(self) -> None:
-        tasks = self.check()
+        tasks, streams = self.check(), self.streams()
         await self.drive()
         for task in tasks:
             await task
@@ -203,10 +214,12 @@ class Bench:
             if self.dut.o__valid.value:
                 raise Mismatch("output", self.frames, "valid after the last word", 0, 0, 1)
             await FallingEdge(self.dut.clk)
+        for task in streams:
+            task.cancel()
 
     async def aborted_session(self) -> None:
         """Run for a random while, then pull reset under it."""
-        tasks = [*self.check(), cocotb.start_soon(self.drive())]
+        tasks = [*self.check(), *self.streams(), cocotb.start_soon(self.drive())]
         await Timer(self.random.randint(1, self.job["reset_within"]) * PERIOD_NS, unit="ns")
         for task in tasks:
             task.cancel()

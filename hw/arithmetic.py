@@ -1,178 +1,102 @@
-"""Number formats: how a word of weights meets a word of bipolar operands.
+"""Number formats: what a weight is stored as, and how a word of weights meets a word of operands.
 
-The schedule and the memories know nothing of the format; they ask an `Arithmetic` for the bits of a weight,
-for the integers to compare with, and for the component that multiplies. To add a format, write one of these.
+The schedule and the memories know nothing of the format; they ask an `Arithmetic` for the bits of a weight and
+for the products. All else is counting, the same for all formats: over operands of -1 and +1, the sum of a row's
+products is `2 count - kept`, where `count` is how many products are +1 and `kept` how many weights are not 0.
 
-A *static* matrix sees operands of -1 and +1 only. A *dynamic* one also sees lanes that are switched off
-(`active` is 0), as in `Uh (r * h)`; there the number of lanes that count depends on the data.
+A *dynamic* matrix, `Uh (r * h)`, has operands of -1, 0 and +1. Such an operand is half the sum of two of -1 and
++1: of `h` with +1 where r is 0, and `h` with -1 there. Its rows are counted over both, with the same weights, and
+a static row of the same engine counts its one operand twice (docs/hardware.md says what else was tried).
 """
 
-from abc import abstractmethod
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-from amaranth.hdl import Module, Shape, Value
-from amaranth.lib import data, stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.hdl import Shape, Value
 from numpy.typing import NDArray
 
-from hw.popcount import Popcount, latency
-
-__all__ = ["Arithmetic", "Binary", "Ternary", "select"]
+__all__ = ["Arithmetic", "Binary", "Ternary", "accumulator", "biases", "select"]
 
 Weights = NDArray[np.int8]
 """Weights as -1, 0, +1."""
+
+
+def biases(weights: Weights, theta: NDArray[np.int32], dynamic: bool) -> NDArray[np.int64]:
+    """What a row's accumulator begins with, so that it ends at 0 or above where the row reaches its theta.
+
+    weights : (..., rows, columns); theta : (..., rows); result : (..., rows), within `accumulator`
+
+    `2 count - kept >= theta`, and so, counted once or twice, `count >= ceil((theta + kept) / 2)` or
+    `count >= theta + kept` (docs/exact-meaning.md, rule 8).
+    """
+    columns = weights.shape[-1]
+    limit = theta.astype(np.int64) + np.count_nonzero(weights, axis=-1)
+    if dynamic:
+        return -np.clip(limit, 0, 2 * columns + 1)
+    return -np.clip(-(-limit // 2), 0, columns + 1)
+
+
+def accumulator(columns: int, dynamic: bool) -> Shape:
+    """Shape of a row's accumulator: from out of reach, one more than can be counted below 0, to all counted."""
+    most = columns * (2 if dynamic else 1)
+    return Shape.cast(range(-(most + 1), most + 1))
 
 
 class Arithmetic(Protocol):
     """What a number format must answer."""
 
     name: str
-    weight_bits: int
     has_zero: bool
-    """Whether a weight can be 0. If not, padding lanes must be kept out: x 0 and active 0 there."""
+    """Whether a weight can be 0. If not, operand bits that meet padding weights must be 0."""
+
+    def stored_bits(self, simd: int) -> int:
+        """Bits that `simd` weights take in memory."""
+        ...
 
     def encode(self, weights: Weights) -> NDArray[np.uint8]:
-        """Weights (..., simd) to the bits of a memory word, (..., weight_bits * simd), lowest bit first."""
+        """Weights (..., simd) as they are stored, (..., stored_bits), lowest bit first."""
         ...
 
-    def limits(self, weights: Weights, theta: NDArray[np.int32], dynamic: bool) -> NDArray[np.int64]:
-        """The integer that the accumulated products must reach, per row: weights (rows, columns), theta (rows,)."""
-        ...
-
-    def accumulator(self, columns: int, dynamic: bool) -> Shape:
-        """Shape of the accumulator, and of the limits: it must hold any sum over `columns` and one more."""
-        ...
-
-    def multiplier(self, pe: int, simd: int, dynamic: bool) -> Any:
-        """A component with `i` (weights, x, active), `o` (one sum per PE) and `latency`."""
+    def products(self, stored: Value, x: Value) -> Value:
+        """A bit per lane, 1 where the product of weight and operand (1 is +1, 0 is -1) is +1."""
         ...
 
 
-class _Counting:
-    """What binary and ternary share: sums of +-1 products, found by counting.
-
-    A dynamic sum `a` is kept as it is, signed, and compared with theta. A static one is kept as the count
-    of equal lanes only: `a = 2 count - kept`, so `a >= theta` is `count >= ceil((theta + kept) / 2)`, and the
-    constant of the row costs nothing (docs/exact-meaning.md, rule 8).
-    """
-
-    def limits(self, weights: Weights, theta: NDArray[np.int32], dynamic: bool) -> NDArray[np.int64]:
-        columns = weights.shape[-1]
-        wide = theta.astype(np.int64)
-        if dynamic:
-            return np.clip(wide, -columns, columns + 1)
-        kept = np.count_nonzero(weights, axis=-1)
-        return np.clip(-((-(wide + kept)) // 2), 0, columns + 1)
-
-    def accumulator(self, columns: int, dynamic: bool) -> Shape:
-        return Shape.cast(range(-columns, columns + 2) if dynamic else range(columns + 2))
-
-
-class Ternary(_Counting):
-    """Weights of -1, 0, +1 as two planes: `simd` sign bits, then `simd` non-zero bits."""
+class Ternary:
+    """Weights of -1, 0, +1 as two planes: `simd` sign bits, then `simd` non-zero bits. One LUT4 per lane."""
 
     name = "ternary"
-    weight_bits = 2
     has_zero = True
+
+    def stored_bits(self, simd: int) -> int:
+        return 2 * simd
 
     def encode(self, weights: Weights) -> NDArray[np.uint8]:
         return np.concatenate([weights > 0, weights != 0], axis=-1).astype(np.uint8)
 
-    def multiplier(self, pe: int, simd: int, dynamic: bool) -> "TernaryMultiplier":
-        return TernaryMultiplier(pe, simd, dynamic)
+    def products(self, stored: Value, x: Value) -> Value:
+        return ~(x ^ stored[: len(x)]) & stored[len(x) :]
 
 
-class Binary(_Counting):
-    """Weights of -1 and +1 as one plane of sign bits. A padding weight (0) is stored as +1."""
+class Binary:
+    """Weights of -1 and +1 as one plane of sign bits. One LUT4 per lane.
+
+    A padding weight (0) is stored as +1, so that its product with a padding operand, 0 and so -1, is not +1.
+    """
 
     name = "binary"
-    weight_bits = 1
     has_zero = False
 
+    def stored_bits(self, simd: int) -> int:
+        return simd
+
     def encode(self, weights: Weights) -> NDArray[np.uint8]:
-        # Padding operands are 0, that is -1 by sign: stored as +1, a padding weight never equals them.
         return (weights >= 0).astype(np.uint8)
 
-    def multiplier(self, pe: int, simd: int, dynamic: bool) -> "BinaryMultiplier":
-        return BinaryMultiplier(pe, simd, dynamic)
+    def products(self, stored: Value, x: Value) -> Value:
+        return ~(x ^ stored)
 
 
 def select(kept_all: bool) -> Arithmetic:
     """Binary where no weight of the layer is zero (rho = 1), ternary otherwise."""
     return Binary() if kept_all else Ternary()
-
-
-class _Multiplier(wiring.Component):
-    """`pe` rows of `simd` lanes: the sum of a word's products for each row, one word per cycle.
-
-    Latency: that of a `simd`-bit `Popcount`, plus one cycle where dynamic.
-
-    Members
-    -------
-    i : In(stream of {weights: pe x (weight_bits * simd), x: simd, active: simd}, always ready)
-    o : Out(stream of pe sums, always ready); static: the count of equal lanes, dynamic: the signed sum
-    """
-
-    weight_bits: int
-
-    def __init__(self, pe: int, simd: int, dynamic: bool) -> None:
-        self.pe, self.simd, self.dynamic = pe, simd, dynamic
-        self.latency = latency(simd) + dynamic
-        layout = data.StructLayout(
-            {"weights": data.ArrayLayout(self.weight_bits * simd, pe), "x": simd, "active": simd}
-        )
-        shape = Shape.cast(range(-simd, simd + 1) if dynamic else range(simd + 1))
-        super().__init__(
-            {
-                "i": In(stream.Signature(layout, always_ready=True)),
-                "o": Out(stream.Signature(data.ArrayLayout(shape, pe), always_ready=True)),
-            }
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        sums = [self._row(m, row, self.i.payload.weights[row]) for row in range(self.pe)]
-        # A difference of two counts gets a register of its own; a single count already has one.
-        target = m.d.sync if self.dynamic else m.d.comb
-        target += [out.eq(value) for out, value in zip(self.o.payload, sums, strict=True)]
-        target += self.o.valid.eq(m.submodules["plus_0"].o.valid)
-        return m
-
-    @abstractmethod
-    def _row(self, m: Module, row: int, weights: Value) -> Value:
-        """The sum of one row's products."""
-
-    def _count(self, m: Module, name: str, bits: Value) -> Value:
-        m.submodules[name] = count = Popcount(self.simd)
-        m.d.comb += [count.i.payload.eq(bits), count.i.valid.eq(self.i.valid)]
-        return count.o.payload
-
-
-class TernaryMultiplier(_Multiplier):
-    """XNOR, mask and popcount. Cost per lane: static about 3, dynamic about 6 LUT4 (two popcounts)."""
-
-    weight_bits = Ternary.weight_bits
-
-    def _row(self, m: Module, row: int, weights: Value) -> Value:
-        sign, nonzero = weights[: self.simd], weights[self.simd :]
-        equal = ~(self.i.payload.x ^ sign)
-        if not self.dynamic:
-            return self._count(m, f"plus_{row}", equal & nonzero)
-        kept = nonzero & self.i.payload.active
-        return self._count(m, f"plus_{row}", equal & kept) - self._count(m, f"minus_{row}", ~equal & kept)
-
-
-class BinaryMultiplier(_Multiplier):
-    """XNOR and popcount. Cost per lane: about 3 LUT4; where dynamic, one more popcount for all rows together."""
-
-    weight_bits = Binary.weight_bits
-
-    def _row(self, m: Module, row: int, weights: Value) -> Value:
-        equal = ~(self.i.payload.x ^ weights)
-        if not self.dynamic:
-            return self._count(m, f"plus_{row}", equal)
-        active = self.i.payload.active
-        if row == 0:
-            self._active = self._count(m, "active", active)
-        return (self._count(m, f"plus_{row}", equal & active) << 1) - self._active

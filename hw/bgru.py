@@ -1,7 +1,7 @@
 """The bitwise GRU layer (Kim, Maity and Kim, ICASSP 2019, eq. 4)."""
 
 import numpy as np
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.utils import ceil_log2
 
@@ -12,7 +12,7 @@ from hw.layers import Folding, folded, ports
 from hw.memory import cells, read
 from hw.operand import OperandBuffer
 from hw.repack import Repack
-from hw.streams import used_lanes, words
+from hw.streams import words
 from model.bits import unpack
 from model.bundle import Layer
 
@@ -23,11 +23,13 @@ class BGRULayer(wiring.Component):
     """Six matrices on one MVU, in two passes over the rows, with the state in two small memories.
 
     Pass 1 (gates):     r and then z, row group by row group: words of x against W, then words of h against U.
-    Pass 2 (candidate): h~, row group by row group: words of x against Wh, then words of h against Uh, where only
-                        the lanes with r = 1 count; each result meets its z and its old h and becomes the new h.
+    Pass 2 (candidate): h~, row group by row group: words of x against Wh, then words of r * h against Uh; each
+                        result meets its z and its old h and becomes the new h.
 
-    Pass 2 waits for the last z, the next frame for the last h: the engine's pipeline drains twice a frame, and
-    those are the only cycles beyond the ideal `3 * groups * words`. `hw.cycles` predicts the sum exactly.
+    The passes follow one another without a gap, frame after frame. Only two things wait: words of r * h for the
+    last of r, and words of h for the last of the frame before; the words of x that come before them in a row group
+    go ahead meanwhile, and mostly outlast the wait. Then the layer takes the ideal `3 * groups * words` cycles
+    exactly; `hw.cycles` predicts its cycles for any shape.
 
     The state lives twice: as `pe`-bit chunks, for `h = z ? h : h~`, and as `simd`-bit words, for U h. The words
     are in two banks, since the old h is still read while the new one is written. Both memories also hold the
@@ -39,10 +41,10 @@ class BGRULayer(wiring.Component):
     Members
     -------
     i : In(stream of Word(simd)); o : Out(stream of Word(pe)); probe : Out(Probe)
-    load : In(stream of weight words), only where `loadable`
+    load : In(stream of weight words), unless they are in a ROM
     """
 
-    def __init__(self, layer: Layer, folding: Folding, family: Family, loadable: bool = False) -> None:
+    def __init__(self, layer: Layer, folding: Folding, family: Family) -> None:
         assert layer.u is not None and layer.initial_state is not None  # so checked with the bundle
         self.layer, self.folding = layer, folding
         self.initial = unpack(layer.initial_state, layer.units)
@@ -51,31 +53,30 @@ class BGRULayer(wiring.Component):
         matrix = folded(arithmetic, folding, [w, u], layer.threshold, dynamic=True)
         self.groups = words(layer.units, folding.pe)
         self.x_words, self.h_words = words(layer.inputs, folding.simd), words(layer.units, folding.simd)
-        self.engine = Engine(matrix, family, loadable)
+        self.engine = Engine(matrix, family, folding.weights)
         self.repack = Repack(layer.units, folding.pe, folding.simd)
         self.ideal = 3 * self.groups * matrix.words
         super().__init__(ports(folding, self.engine))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        pe, simd, units = self.folding.pe, self.folding.simd, self.layer.units
+        pe, simd = self.folding.pe, self.folding.simd
         m.submodules.engine = engine = self.engine
-        has_zero = engine.matrix.arithmetic.has_zero
         m.submodules.repack = repack = self.repack
-        m.submodules.x = x = OperandBuffer(self.layer.inputs, simd, clean=not has_zero)
+        m.submodules.x = x = OperandBuffer(self.layer.inputs, simd, clean=not engine.matrix.arithmetic.has_zero)
         wiring.connect(m, wiring.flipped(self.i), x.i)
         if "load" in self.signature.members:
             wiring.connect(m, wiring.flipped(self.load), engine.load)
 
-        # State. Word banks 0 and 1 hold h before and after the frame, bank 2 the initial state.
+        # State. Word banks 0 and 1 hold h before and after the frame, bank 2 the initial state. Where r is 0 is
+        # kept rather than where it is 1: words are padded with zeros, and padding lanes must stay at 0.
         bank, fresh = Signal(), Signal(init=1)
-        begin = x.start | fresh
         stride = ceil_log2(self.h_words)
         # No read below uses a word that is being written: h is read in one bank and written in the other, r is
         # read in pass 2 and written in pass 1, and chunk c of z and of the old h is read again in every cycle
         # until its candidate arrives, long after it was written.
         m.submodules.h_cells = h_cells = cells(simd, 3 << stride, [0] * (2 << stride) + _words(self.initial, simd))
-        m.submodules.r_cells = r_cells = cells(simd, self.h_words)
+        m.submodules.off_cells = off_cells = cells(simd, self.h_words)
         m.submodules.z_cells = z_cells = cells(pe, self.groups)
         chunk_stride = ceil_log2(self.groups)
         m.submodules.old_cells = old_cells = cells(
@@ -89,31 +90,27 @@ class BGRULayer(wiring.Component):
         last_group = group == Mux(candidate_pass, self.groups - 1, 2 * self.groups - 1)
         recurrent = word >= self.x_words
         h_word = Signal(range(self.h_words))
-        draining, pass_done = Signal(), Signal()
+        h_complete, r_complete = Signal(init=1), Signal()
         offered, offered_recurrent, offered_dynamic = Signal(), Signal(), Signal()
-        offered_lanes = Signal(simd, init=-1)
-        every, x_lanes, h_lanes = (
-            Const(-1 if has_zero else mask, simd)
-            for mask in (-1, used_lanes(self.layer.inputs, simd), used_lanes(units, simd))
-        )
-        lanes = Mux(last_word, h_lanes, Mux(word == self.x_words - 1, x_lanes, every))
         step = ~offered | engine.i.ready
-        reading = x.full & ~draining & step
-        h_data = read(m, h_cells, Cat(h_word, Mux(begin, 2, bank)), step)
-        r_data = read(m, r_cells, h_word, step)
+        ready = x.full & (~recurrent | Mux(candidate_pass, r_complete, h_complete))
+        reading = ready & step
+        h_data = read(m, h_cells, Cat(h_word, Mux(x.start | fresh, 2, bank)), step)
+        off_data = read(m, off_cells, h_word, step)
+        operand = Mux(offered_recurrent, h_data, x.data)
+        off = off_data & offered_dynamic.replicate(simd)
         m.d.comb += [
             x.address.eq(word),
             x.enable.eq(step),
             engine.i.valid.eq(offered),
-            engine.i.payload.x.eq(Mux(offered_recurrent, h_data, x.data)),
-            engine.i.payload.active.eq(Mux(offered_dynamic, r_data, offered_lanes)),
+            engine.i.payload.x[0].eq(operand | off),
+            engine.i.payload.x[1].eq(operand & ~off),
         ]
         with m.If(step):
             m.d.sync += [
-                offered.eq(x.full & ~draining),
+                offered.eq(ready),
                 offered_recurrent.eq(recurrent),
                 offered_dynamic.eq(recurrent & candidate_pass),
-                offered_lanes.eq(lanes),
                 engine.i.payload.first.eq(word == 0),
                 engine.i.payload.last.eq(last_word),
                 engine.i.payload.start.eq(x.start),
@@ -125,16 +122,19 @@ class BGRULayer(wiring.Component):
             with m.If(last_word):
                 m.d.sync += group.eq(Mux(last_group, 0, group + 1))
                 with m.If(last_group):
-                    m.d.sync += [draining.eq(1), candidate_pass.eq(~candidate_pass)]
-        with m.If(draining & pass_done):
-            m.d.sync += draining.eq(0)
+                    m.d.sync += candidate_pass.eq(~candidate_pass)
+        read_all = reading & last_word & last_group & candidate_pass
+        m.d.comb += x.release.eq(read_all)
+        with m.If(read_all):
+            m.d.sync += [h_complete.eq(0), r_complete.eq(0)]
 
-        # Results: r to its words, z to its chunks, h~ through the update to both and out.
-        vector, chunk = Signal(range(3)), Signal(range(self.groups))
+        # Results: r to its words, z to its chunks, h~ through the update to both and out. Those of the next
+        # frame's x may be under way meanwhile, so whether a frame begins an utterance is noted with its r.
+        vector, chunk, begins = Signal(range(3)), Signal(range(self.groups)), Signal()
         last_chunk = chunk == self.groups - 1
         next_chunk = Signal.like(chunk)
         z_write, z_data = z_cells.write_port(), read(m, z_cells, next_chunk)
-        old_write, old_data = old_cells.write_port(), read(m, old_cells, Cat(next_chunk, begin))
+        old_write, old_data = old_cells.write_port(), read(m, old_cells, Cat(next_chunk, begins))
         taken = engine.o.valid & engine.o.ready
         new = Signal(pe)
         m.d.comb += [
@@ -146,51 +146,43 @@ class BGRULayer(wiring.Component):
             old_write.addr.eq(chunk),
             old_write.data.eq(new),
             old_write.en.eq(taken & (vector == 2)),
-            repack.i.payload.data.eq(Mux(vector == 0, engine.o.payload.data, new)),
+            repack.i.payload.data.eq(Mux(vector == 0, ~engine.o.payload.data, new)),
             self.o.payload.data.eq(new),
             self.o.payload.start.eq(engine.o.payload.start),
         ]
-        with m.Switch(vector):
-            with m.Case(0):
-                m.d.comb += [repack.i.valid.eq(engine.o.valid), engine.o.ready.eq(repack.i.ready)]
-            with m.Case(1):
-                m.d.comb += engine.o.ready.eq(1)
-            with m.Default():
-                # Both must take it, each exactly once: `repack` says whether it can without being asked.
-                m.d.comb += [
-                    self.o.valid.eq(engine.o.valid & repack.i.ready),
-                    repack.i.valid.eq(engine.o.valid & self.o.ready),
-                    engine.o.ready.eq(repack.i.ready & self.o.ready),
-                ]
+        # r and the new h go to their words, the new h also out: both must take it, each exactly once, and `repack`
+        # says whether it can without being asked.
+        m.d.comb += [
+            repack.i.valid.eq(engine.o.valid & ((vector == 0) | ((vector == 2) & self.o.ready))),
+            self.o.valid.eq(engine.o.valid & (vector == 2) & repack.i.ready),
+            engine.o.ready.eq((vector == 1) | (repack.i.ready & ((vector == 0) | self.o.ready))),
+        ]
+        with m.If(taken & (vector == 0)):
+            m.d.sync += begins.eq(engine.o.payload.start | fresh)
         m.d.sync += chunk.eq(next_chunk)
         with m.If(taken & last_chunk):
             m.d.sync += vector.eq(Mux(vector == 2, 0, vector + 1))
 
         to_h, back = Signal(), Signal(range(self.h_words))
         last_back = back == self.h_words - 1
-        h_write, r_write = h_cells.write_port(), r_cells.write_port()
+        h_write, off_write = h_cells.write_port(), off_cells.write_port()
         m.d.comb += [
             repack.o.ready.eq(1),
             h_write.addr.eq(Cat(back, ~bank)),
-            r_write.addr.eq(back),
+            off_write.addr.eq(back),
             h_write.data.eq(repack.o.payload.data),
-            r_write.data.eq(repack.o.payload.data),
+            off_write.data.eq(repack.o.payload.data),
             h_write.en.eq(repack.o.valid & to_h),
-            r_write.en.eq(repack.o.valid & ~to_h),
+            off_write.en.eq(repack.o.valid & ~to_h),
         ]
         with m.If(repack.o.valid):
             m.d.sync += back.eq(Mux(last_back, 0, back + 1))
             with m.If(last_back):
                 m.d.sync += to_h.eq(~to_h)
-
-        state_written = repack.o.valid & last_back & to_h
-        # `candidate_pass` already names the pass that waits to begin.
-        m.d.comb += [
-            pass_done.eq(Mux(candidate_pass, (vector == 2) & to_h, state_written)),
-            x.release.eq(state_written),
-        ]
-        with m.If(state_written):
-            m.d.sync += [bank.eq(~bank), fresh.eq(0)]
+                with m.If(to_h):
+                    m.d.sync += [h_complete.eq(1), bank.eq(~bank), fresh.eq(0)]
+                with m.Else():
+                    m.d.sync += r_complete.eq(1)
 
         m.d.comb += [
             self.probe.valid.eq(taken),

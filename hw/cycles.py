@@ -8,7 +8,6 @@ from math import gcd
 
 from hw.bgru import BGRULayer
 from hw.dense import DenseLayer
-from hw.engine import Engine
 from hw.network import Network
 from hw.streams import words
 
@@ -17,24 +16,36 @@ __all__ = ["LayerCycles", "predict", "unhindered"]
 
 @dataclass(frozen=True)
 class LayerCycles:
-    """Cycles of one layer and frame: `ideal` is the sum of ceil(rows / PE) x ceil(columns / SIMD)."""
+    """Cycles of one layer and frame.
+
+    ideal : the sum over its matrices of ceil(rows / PE) x ceil(columns / SIMD)
+    alone : from a complete input to the release of it, in a layer that was idle
+    cycles : the same where the next frame is always there already: the initiation interval
+    """
 
     ideal: int
+    alone: int
     cycles: int
 
 
 def predict(layer: BGRULayer | DenseLayer) -> LayerCycles:
     """Cycles for which a layer is busy with a frame while neither end makes it wait."""
     if isinstance(layer, DenseLayer):
-        return LayerCycles(layer.ideal, layer.ideal)
-    return LayerCycles(layer.ideal, _bgru(layer))
+        return LayerCycles(layer.ideal, layer.ideal, layer.ideal)
+    schedule = _Schedule(layer)
+    alone = schedule.frame()
+    cycles, before = schedule.frame(), alone
+    while cycles != before:
+        cycles, before = schedule.frame(), cycles
+    return LayerCycles(layer.ideal, alone, cycles)
 
 
 def unhindered(network: Network) -> set[str]:
-    """The layers that nothing behind them makes wait: what is measured of them must be what is predicted.
+    """The layers that nothing before or behind them makes wait: what is measured of them must be what is predicted.
 
     A layer waits where one behind it takes more cycles than itself, or where its results come faster than they
-    are cut for the next layer's words (at most one piece of gcd(PE, next width) bits a cycle).
+    are cut for the next layer's words (at most one piece of gcd(PE, next width) bits a cycle). One that is fed by
+    a slower layer has no next frame to go ahead with; it is listed if that makes no difference to it.
     """
     names: set[str] = set()
     slowest, sink = 0, network.out_width
@@ -46,69 +57,64 @@ def unhindered(network: Network) -> set[str]:
             names.add(name)
         # What is made to wait takes an unknown time longer, and so does all before it.
         slowest, sink = (max(slowest, cycles) if cut_in_time else UNKNOWN), simd
+    width = network.in_width
+    slowest = 0
+    for name, layer in network.layers.items():
+        predicted = predict(layer)
+        simd = layer.folding.simd
+        arriving = max(slowest, words(layer.layer.inputs, gcd(width, simd)))
+        if arriving > predicted.cycles and predicted.alone != predicted.cycles:
+            names.discard(name)
+        slowest, width = max(arriving, predicted.cycles), layer.folding.pe
     return names
 
 
 UNKNOWN = 1 << 62
 
 
-def _bgru(layer: BGRULayer) -> int:
-    gates = _Pass(layer.engine, layer.x_words + layer.h_words)
-    repack = _Repacking(layer)
-    for _ in range(layer.groups):  # r
-        repack.accept(gates)
-    for _ in range(layer.groups):  # z
-        gates.result(gates.ready)
-    # The last z is seen a cycle after it is taken; so is the last word of r. Then reading begins.
-    first_read = max(gates.left + 1, repack.written + 1) + 1
-
-    candidate = _Pass(layer.engine, layer.x_words + layer.h_words)
-    repack = _Repacking(layer)
-    for _ in range(layer.groups):
-        repack.accept(candidate)
-    return first_read + repack.written + 1
-
-
-class _Pass:
-    """Row groups on their way through the engine; cycle 0 is the pass's first read."""
-
-    def __init__(self, engine: Engine, n: int) -> None:
-        self.engine, self.n = engine, n
-        self.entered = 1 - n  # so that the first group's first word enters in cycle 1
-        self.leaving: list[int] = []
-
-    @property
-    def left(self) -> int:
-        return self.leaving[-1]
-
-    @property
-    def ready(self) -> int:
-        """When the next group's result is at the engine's output, if nothing before it waits."""
-        self.entered += self.n
-        if len(self.leaving) >= self.engine.depth:
-            self.entered = max(self.entered, self.leaving[-self.engine.depth] + 1)
-        return self.entered + self.n - 1 + self.engine.latency
-
-    def result(self, cycle: int) -> None:
-        """The result leaves at `cycle`, at the earliest after the one before it."""
-        self.leaving.append(max(cycle, self.left + 1) if self.leaving else cycle)
-
-
-class _Repacking:
-    """The PE-bit chunks of a vector on their way into SIMD-bit words."""
+class _Schedule:
+    """Row groups on their way through a BGRU layer whose input never runs dry, frame after frame."""
 
     def __init__(self, layer: BGRULayer) -> None:
+        self.layer, self.engine = layer, layer.engine
         repack = layer.repack
         self.per_chunk = repack.source // repack.piece
         self.cuts, self.joins = repack.piece != repack.source, repack.piece != repack.sink
         self.total = words(repack.length, repack.piece)
-        self.pieces = 0
-        self.free = 0
-        self.written = 0
+        # Cycle 0 is that of the first read; a word enters the engine in the cycle after it is read.
+        self.entered = 0
+        self.left: list[int] = []
+        self.repack_free = 0
+        self.h_written = -2
+        self.released = -1
 
-    def accept(self, gates: _Pass) -> None:
-        gates.result(max(gates.ready, self.free))
-        count = min(self.per_chunk, self.total - self.pieces)
-        self.pieces += count
-        self.free = gates.left + count
-        self.written = gates.left + (count if self.cuts else 0) + self.joins
+    def frame(self) -> int:
+        """Go through one more frame; returns the cycles from one release to the next."""
+        layer = self.layer
+        r_written = 0
+        for vector in ("r", "z", "candidate"):
+            pieces = 0
+            for _ in range(layer.groups):
+                first = self.entered + 1
+                if len(self.left) >= self.engine.depth:  # no room before the oldest result has left
+                    first = max(first, self.left[-self.engine.depth] + 1)
+                # A vector that is written in one cycle is read in the next and enters in the one after.
+                waited_for = r_written if vector == "candidate" else self.h_written
+                recurrent = max(first + layer.x_words, waited_for + 2)
+                self.entered = recurrent + layer.h_words - 1
+                leaves = self.entered + self.engine.latency
+                if self.left:
+                    leaves = max(leaves, self.left[-1] + 1)
+                if vector != "z":
+                    leaves = max(leaves, self.repack_free)
+                    count = min(self.per_chunk, self.total - pieces)
+                    pieces += count
+                    self.repack_free = leaves + count
+                    written = leaves + (count if self.cuts else 0) + self.joins
+                    if vector == "r":
+                        r_written = written
+                self.left.append(leaves)
+                del self.left[: -self.engine.depth]
+        self.h_written = written
+        before, self.released = self.released, self.entered - 1
+        return self.released - before

@@ -1,6 +1,6 @@
 """The dense layer: y = step(V x - t)."""
 
-from amaranth.hdl import Const, Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 
 from hw.arithmetic import select
@@ -22,16 +22,16 @@ class DenseLayer(wiring.Component):
     Members
     -------
     i : In(stream of Word(simd)); o : Out(stream of Word(pe)); probe : Out(Probe)
-    load : In(stream of weight words), only where `loadable`
+    load : In(stream of weight words), unless they are in a ROM
     """
 
-    def __init__(self, layer: Layer, folding: Folding, family: Family, loadable: bool = False) -> None:
+    def __init__(self, layer: Layer, folding: Folding, family: Family) -> None:
         self.layer, self.folding = layer, folding
         weights = layer.w.values()
         matrix = folded(select(bool(weights.all())), folding, [weights[None]], layer.threshold[None], dynamic=False)
         self.groups, self.words = matrix.groups, matrix.words
         self.ideal = self.groups * self.words
-        self.engine = Engine(matrix, family, loadable)
+        self.engine = Engine(matrix, family, folding.weights)
         super().__init__(ports(folding, self.engine))
 
     def elaborate(self, platform: object) -> Module:
@@ -56,8 +56,7 @@ class DenseLayer(wiring.Component):
             x.enable.eq(step),
             x.release.eq(reading & last_word & last_group),
             engine.i.valid.eq(offered),
-            engine.i.payload.x.eq(x.data),
-            engine.i.payload.active.eq(Const(-1, self.folding.simd)),
+            engine.i.payload.x[0].eq(x.data),
         ]
         with m.If(step):
             m.d.sync += [

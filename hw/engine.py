@@ -1,4 +1,4 @@
-"""The engine of a layer: an MVU with its weights, its limits and a queue for its results."""
+"""The engine of a layer: an MVU with its weights, its biases and a queue for its results."""
 
 from collections.abc import Sequence
 
@@ -27,29 +27,30 @@ class Matrix:
     Parameters
     ----------
     weights : int8 (rows, columns), -1, 0 and +1; both already padded to whole row groups and words
-    limits : int64 (rows,)
+    biases : int64 (rows,)
+    columns : how many of the columns are no padding
     """
 
     def __init__(
         self,
         arithmetic: Arithmetic,
         weights: NDArray[np.int8],
-        limits: NDArray[np.int64],
+        biases: NDArray[np.int64],
+        columns: int,
         pe: int,
         simd: int,
         dynamic: bool,
     ) -> None:
-        self.arithmetic, self.pe, self.simd, self.dynamic = arithmetic, pe, simd, dynamic
-        rows, self.columns = weights.shape
-        self.groups, self.words = rows // pe, self.columns // simd
+        self.arithmetic, self.columns, self.pe, self.simd, self.dynamic = arithmetic, columns, pe, simd, dynamic
+        self.groups, self.words = weights.shape[0] // pe, weights.shape[1] // simd
         folded = weights.reshape(self.groups, pe, self.words, simd).transpose(0, 2, 1, 3)
         self.weight_words = _integers(arithmetic.encode(folded).reshape(self.groups * self.words, -1))
-        self.limit_words = [[int(limit) for limit in group] for group in limits.reshape(self.groups, pe)]
+        self.bias_words = [[int(bias) for bias in group] for group in biases.reshape(self.groups, pe)]
 
     @property
     def weight_width(self) -> int:
         """Bits of a weight memory word."""
-        return self.pe * self.simd * self.arithmetic.weight_bits
+        return self.pe * self.arithmetic.stored_bits(self.simd)
 
 
 def _integers(bits: NDArray[np.uint8]) -> list[int]:
@@ -64,43 +65,44 @@ class Engine(wiring.Component):
     pipeline and in the queue together never exceed the queue's depth. Then the reader of `o` may wait for as
     long as it likes. Weights that are not there yet hold `i` up in the same way.
 
-    Latency: `latency` cycles from a row group's last word to its result at `o`. Throughput: one word per cycle.
-    Memory: groups x words x weight_width bits of weights, groups x pe x limit bits, a queue of `depth` x pe.
+    Weights come from a ROM (`source` is "rom"), from a RAM that is filled after reset ("loaded"), or from outside,
+    again for every frame ("streamed"): the latter two by `load`.
+
+    Latency: `latency` cycles from a row group's last word to its result at `o`: a register between memory and
+    MVU, since block RAM is slow to answer, the MVU's, and one for the queue. Throughput: one word per cycle.
+    Memory: groups x words x weight_width bits of weights, groups x pe x bias bits, a queue of `depth` x pe.
 
     Members
     -------
-    i : In(stream of {x: simd, active: simd, first, last, start})
+    i : In(stream of {x: one or two words of simd, first, last, start})
     o : Out(stream of Word(pe)), one per row group
-    load : In(stream of weight words), only where the weights are loaded rather than built in
+    load : In(stream of weight words) in the order of use, unless the weights are in a ROM
     """
 
-    def __init__(self, matrix: Matrix, family: Family, loadable: bool = False) -> None:
-        self.matrix, self.family = matrix, family
+    def __init__(self, matrix: Matrix, family: Family, source: str = "rom") -> None:
+        self.matrix, self.family, self.source = matrix, family, source
         self.mvu = MVU(matrix.arithmetic, matrix.pe, matrix.simd, matrix.columns, matrix.dynamic)
-        self.latency = self.mvu.latency + 1
+        self.latency = self.mvu.latency + 2
         self.depth = self.latency + 2
-        contents: Sequence[int] | None = None if loadable else matrix.weight_words
-        depth = len(matrix.weight_words)
-        slice_width = matrix.weight_width if loadable else family.slice_width(depth, matrix.weight_width)
-        self.weights = CyclicMemory(matrix.weight_width, depth, contents, slice_width)
-        word = data.StructLayout({"x": matrix.simd, "active": matrix.simd, "first": 1, "last": 1, "start": 1})
+        # Single-port RAM is wide enough not to be sliced.
+        width, depth = matrix.weight_width, len(matrix.weight_words)
+        self.slice_width = family.slice_width(depth, width) if source == "rom" else width
+        operands = data.ArrayLayout(matrix.simd, self.mvu.operands)
+        word = data.StructLayout({"x": operands, "first": 1, "last": 1, "start": 1})
         members = {"i": In(stream.Signature(word)), "o": Out(stream.Signature(Word(matrix.pe)))}
-        if loadable:
-            members["load"] = self.weights.signature.members["load"]
+        if source != "rom":
+            members["load"] = In(stream.Signature(matrix.weight_width))
         super().__init__(members)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         matrix, mvu = self.matrix, self.mvu
         m.submodules.mvu = mvu
-        weights = self.weights
-        m.submodules["weights" if weights.contents is not None else LOADED] = weights
-        limit = data.ArrayLayout(mvu.limit, matrix.pe)
-        limit_words = [limit.const(group).as_value().value for group in matrix.limit_words]
-        m.submodules.limits = limits = CyclicMemory(limit.size, len(limit_words), limit_words, limit.size)
+        bias = data.ArrayLayout(mvu.total, matrix.pe)
+        bias_words = [bias.const(group).as_value().value for group in matrix.bias_words]
+        m.submodules.biases = biases = CyclicMemory(bias.size, len(bias_words), bias_words, bias.size)
         m.submodules.queue = queue = SyncFIFO(width=Word(matrix.pe).size, depth=self.depth)
-        if weights.contents is None:
-            wiring.connect(m, wiring.flipped(self.load), weights.load)
+        weights = self._weights(m)
 
         # Room is taken when a row group's first word enters and given back when its result leaves.
         pending = Signal(range(self.depth + 1))
@@ -109,16 +111,19 @@ class Engine(wiring.Component):
         leaving = self.o.valid & self.o.ready
         m.d.sync += pending.eq(pending + entering - leaving)
 
-        moving = self.i.valid & weights.o.valid & room
-        m.d.comb += [
-            self.i.ready.eq(weights.o.valid & room),
-            weights.o.ready.eq(moving),
+        moving = self.i.valid & weights.valid & room
+        m.d.comb += [self.i.ready.eq(weights.valid & room), weights.ready.eq(moving)]
+        fed = Signal(mvu.i.payload.shape(), reset_less=True)
+        m.d.sync += [
             mvu.i.valid.eq(moving),
-            mvu.i.payload.weights.eq(weights.o.payload),
-            *(mvu.i.payload[name].eq(self.i.payload[name]) for name in ("x", "active", "first", "last", "start")),
-            # Limits are read ahead during the MVU's latency, so they are there when a result is.
-            mvu.limits.payload.eq(limits.o.payload),
-            limits.o.ready.eq(mvu.limits.ready),
+            fed.weights.eq(weights.payload),
+            *(fed[name].eq(self.i.payload[name]) for name in ("x", "first", "last", "start")),
+        ]
+        m.d.comb += [
+            mvu.i.payload.eq(fed),
+            # Biases are read ahead during the MVU's latency, so they are there when a row group's count is.
+            mvu.biases.payload.eq(biases.o.payload),
+            biases.o.ready.eq(mvu.biases.ready),
             queue.w_en.eq(mvu.o.valid),
             queue.w_data.eq(mvu.o.payload),
             self.o.valid.eq(queue.r_rdy),
@@ -126,3 +131,14 @@ class Engine(wiring.Component):
             queue.r_en.eq(self.o.ready),
         ]
         return m
+
+    def _weights(self, m: Module) -> stream.Interface:
+        matrix = self.matrix
+        if self.source == "streamed":
+            return wiring.flipped(self.load)
+        contents: Sequence[int] | None = matrix.weight_words if self.source == "rom" else None
+        memory = CyclicMemory(matrix.weight_width, len(matrix.weight_words), contents, self.slice_width)
+        m.submodules["weights" if self.source == "rom" else LOADED] = memory
+        if contents is None:
+            wiring.connect(m, wiring.flipped(self.load), memory.load)
+        return memory.o

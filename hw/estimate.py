@@ -9,6 +9,7 @@ from hw.bgru import BGRULayer
 from hw.cycles import predict
 from hw.dense import DenseLayer
 from hw.memory import BLOCK_FROM_BITS
+from hw.popcount import cost
 
 __all__ = ["layer_cycles", "layer_resources", "memory_bits", "ram_blocks"]
 
@@ -20,40 +21,40 @@ def layer_cycles(layer: BGRULayer | DenseLayer) -> dict[str, int]:
 
 
 def memory_bits(layer: BGRULayer | DenseLayer) -> dict[str, int]:
-    """Bits stored: the weights, and everything else (limits, operands, state)."""
+    """Bits stored: the weights, and everything else (biases, operands, state)."""
     engine = layer.engine
-    weights = engine.weights.depth * engine.weights.width
-    limits = len(engine.matrix.limit_words) * engine.matrix.pe * engine.mvu.limit.width
+    matrix = engine.matrix
+    weights = len(matrix.weight_words) * matrix.weight_width
+    biases = len(matrix.bias_words) * matrix.pe * engine.mvu.total.width
     simd = layer.folding.simd
     operand = 2 * -(-layer.layer.inputs // simd) * simd
     state = 0
     if isinstance(layer, BGRULayer):
         state = 4 * layer.h_words * simd + 3 * layer.groups * layer.folding.pe
-    return {"weights": weights, "other": limits + operand + state}
+    return {"weights": weights, "other": biases + operand + state}
 
 
 def ram_blocks(layer: BGRULayer | DenseLayer) -> dict[str, int]:
-    """RAM blocks of the weights and the limits, at least: small memories may or may not take one more each."""
+    """RAM blocks of the weights and the biases, at least: small memories may or may not take one more each."""
     engine, family = layer.engine, layer.engine.family
-    weights, limits = engine.weights, len(engine.matrix.limit_words) * engine.matrix.pe * engine.mvu.limit.width
-    if weights.contents is None and family.single_port_ram is not None:
-        depth, width = family.single_port_ram
-        return {"spram": -(-weights.width // width) * -(-weights.depth // depth), "block_ram": 0}
-    slices = -(-weights.width // weights.slice_width)
-    blocks = slices * family.blocks(weights.depth, weights.slice_width)
-    return {"block_ram": blocks + int(limits >= BLOCK_FROM_BITS)}
+    width, depth = engine.matrix.weight_width, len(engine.matrix.weight_words)
+    biases = len(engine.matrix.bias_words) * engine.matrix.pe * engine.mvu.total.width
+    if engine.source == "loaded" and family.single_port_ram is not None:
+        words, bits = family.single_port_ram
+        return {"spram": -(-width // bits) * -(-depth // words), "block_ram": int(biases >= BLOCK_FROM_BITS)}
+    weights = 0 if engine.source == "streamed" else family.sliced_blocks(depth, width)
+    return {"block_ram": weights + int(biases >= BLOCK_FROM_BITS)}
 
 
 def layer_resources(layer: BGRULayer | DenseLayer) -> dict[str, Any]:
     """LUT4 by a rule of thumb (see docs/hardware.md for its error), the bits stored, and the blocks at least.
 
-    A ternary lane is an XNOR with its masks (one LUT4) and about two LUT4 of full adders; where dynamic, all
-    of it twice. Around the lanes: accumulator, comparison and limits per row, multiplexers per column, counters.
+    An MVU row is a LUT4 per product, the popcount and the accumulator (`hw.mvu`). Around the rows: biases per row,
+    multiplexers per column, counters.
     """
     pe, simd = layer.folding.pe, layer.folding.simd
     dynamic = isinstance(layer, BGRULayer)
-    counts = 2 if dynamic and layer.engine.matrix.arithmetic.has_zero else 1
-    lanes = counts * pe * (3 * simd - 2)
-    rows = pe * 5 * layer.engine.mvu.limit.width
+    mvu = layer.engine.mvu
+    rows = pe * (mvu.operands * simd + cost(mvu.counted).lut4 + 2 * mvu.total.width)
     columns = (4 if dynamic else 2) * simd
-    return {"lut4": lanes + rows + columns + 120, "bits": sum(memory_bits(layer).values()), **ram_blocks(layer)}
+    return {"lut4": rows + columns + 120, "bits": sum(memory_bits(layer).values()), **ram_blocks(layer)}

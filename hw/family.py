@@ -14,6 +14,7 @@ class Family:
     block_ram_bits : usable bits of one
     single_port_ram : words and bits per word of the large RAM that can't be initialised, where there is one
     synthesis : the Yosys command, without `-top`
+    absorbs : whether its carry chains take in the LUT4 in front of them (`hw.absorb`)
     cells : cell type to (resource of the report, how many of it the cell is)
     """
 
@@ -21,6 +22,7 @@ class Family:
     block_ram: Mapping[int, int]
     block_ram_bits: int
     synthesis: str
+    absorbs: bool = False
     single_port_ram: tuple[int, int] | None = None
     cells: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
@@ -31,6 +33,11 @@ class Family:
         """
         fitting = [words for words in self.block_ram if words >= depth]
         return self.block_ram[min(fitting)] if fitting else width
+
+    def sliced_blocks(self, depth: int, width: int) -> int:
+        """Block RAMs of a memory in such slices."""
+        slice_width = self.slice_width(depth, width)
+        return -(-width // slice_width) * self.blocks(depth, slice_width)
 
     def blocks(self, depth: int, width: int) -> int:
         """The fewest block RAMs that hold `depth` words of `width` bits, all in one shape."""
@@ -43,6 +50,7 @@ ECP5 = Family(
     block_ram_bits=18 * 1024,
     # Without wide multiplexers every layer comes out smaller (docs/hardware.md).
     synthesis="synth_ecp5 -nowidelut",
+    absorbs=True,
     cells={
         "LUT4": ("lut4", 1),
         "CCU2C": ("lut4", 2),

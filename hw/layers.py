@@ -1,26 +1,35 @@
 """What the two kinds of layer have in common: their folding, their shape, and how they are looked into."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
-from hw.arithmetic import Arithmetic
+from hw.arithmetic import Arithmetic, biases
 from hw.engine import Engine, Matrix
 from hw.streams import Word, words
 
-__all__ = ["Folding", "Probe", "folded", "ports", "vectors_of"]
+__all__ = ["Folding", "Probe", "Source", "folded", "ports", "vectors_of"]
+
+
+Source = Literal["rom", "loaded", "streamed"]
+"""Where a layer's weights come from: see `hw.engine.Engine`."""
 
 
 @dataclass(frozen=True)
 class Folding:
-    """How much of a layer's matrices is worked on in one cycle: `pe` rows by `simd` columns."""
+    """How a layer is cut into hardware.
+
+    pe, simd : how much of its matrices is worked on in one cycle, rows by columns
+    weights : where its weights come from
+    """
 
     pe: int
     simd: int
+    weights: Source = "rom"
 
     def __str__(self) -> str:
         return f"{self.pe}x{self.simd}"
@@ -52,8 +61,8 @@ class Probe(wiring.Signature):
 
 
 def ports(folding: Folding, engine: Engine) -> dict[str, Any]:
-    """The members of a layer: `i`, `o`, `probe`, and `load` where the engine's weights are loaded."""
-    load = {"load": engine.signature.members["load"]} if engine.weights.contents is None else {}
+    """The members of a layer: `i`, `o`, `probe`, and `load` where the engine's weights are not in a ROM."""
+    load = {name: member for name, member in engine.signature.members.items() if name == "load"}
     return {
         "i": In(stream.Signature(Word(folding.simd))),
         "o": Out(stream.Signature(Word(folding.pe))),
@@ -72,8 +81,8 @@ def folded(
     """Pad and fold one or several matrices that stand above one another, for an engine.
 
     `parts` are the column blocks, each (matrices, rows, columns); each block is padded with zeros to whole
-    words and the rows of each matrix to whole row groups. A padding row's limit is one more than any sum,
-    so that its bit is 0. `theta` is (matrices, rows).
+    words and the rows of each matrix to whole row groups. A padding row is out of reach, so that its bit is 0.
+    `theta` is (matrices, rows).
     """
     matrices, rows = theta.shape
     padded_rows = words(rows, folding.pe) * folding.pe
@@ -82,17 +91,10 @@ def folded(
         columns = part.shape[-1]
         wide = words(columns, folding.simd) * folding.simd
         blocks.append(np.pad(part, ((0, 0), (0, padded_rows - rows), (0, wide - columns))))
-    weights = np.concatenate(blocks, axis=-1)
     real = np.concatenate(parts, axis=-1)
-    unreachable = weights.shape[-1] + 1
-    limits = np.full((matrices, padded_rows), unreachable, dtype=np.int64)
-    for index in range(matrices):
-        limits[index, :rows] = arithmetic.limits(real[index], theta[index], dynamic)
-    return Matrix(
-        arithmetic,
-        weights.reshape(matrices * padded_rows, -1),
-        limits.reshape(-1),
-        folding.pe,
-        folding.simd,
-        dynamic,
-    )
+    columns = real.shape[-1]
+    out_of_reach = biases(np.zeros((1, columns), np.int8), np.array([2**31 - 1]), dynamic)[0]
+    begin = np.full((matrices, padded_rows), out_of_reach, dtype=np.int64)
+    begin[:, :rows] = biases(real, theta, dynamic)
+    weights = np.concatenate(blocks, axis=-1).reshape(matrices * padded_rows, -1)
+    return Matrix(arithmetic, weights, begin.reshape(-1), columns, folding.pe, folding.simd, dynamic)

@@ -37,7 +37,7 @@ def read(m: Module, bank: memory.Memory, address: ValueLike, enable: ValueLike =
 class CyclicMemory(wiring.Component):
     """Stream the words of a memory in order, from the first again after the last, for ever.
 
-    Weights and limits are stored in the order in which the schedule uses them, so an address is a counter.
+    Weights and biases are stored in the order in which the schedule uses them, so an address is a counter.
     As ROM (`contents` given) it starts by itself. As RAM it first takes `depth` words on `load`, in order, and
     streams once it has them all; reset forgets that they are there.
 

@@ -1,80 +1,79 @@
 """MVU: the matrix-vector unit, `pe` rows and `simd` columns at a time."""
 
-from typing import Any
-
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.arithmetic import Arithmetic
+from hw.arithmetic import Arithmetic, accumulator
+from hw.popcount import Popcount, delayed, latency, packed_sums
 from hw.streams import Word
 
 __all__ = ["MVU"]
 
 
 class MVU(wiring.Component):
-    """Multiply, accumulate over the words of a row group, compare with the rows' limits.
+    """Multiply, count, accumulate over the words of a row group, and say which rows reached their limit.
 
-    A row group is `pe` rows; its words come one per cycle, the first with `first`, the last with `last`.
-    Bit `p` of the result is `accumulated[p] >= limit[p]` (ties give 1). Padding rows and columns need no
-    logic: padding weights contribute nothing, and a padding row's limit is out of reach.
+    A row group is `pe` rows; its words come one per cycle, the first with `first`, the last with `last`. A row's
+    accumulator begins at the row's bias and counts the products of +1 up; bit `p` of the result is 1 where row
+    p's ended at 0 or above (ties give 1). So the sign is the comparison, and padding needs no logic: padding
+    weights count nothing, and the bias of a padding row is out of reach.
 
-    Latency: `latency` cycles from the last word to the result: the multiplier's, one to accumulate, one to
-    compare. Throughput: one word per cycle, without back-pressure: whoever feeds it must have room for what
-    comes out. Memory: none; flip-flops per row: the accumulator's width and the pipeline of the multiplier.
+    Widths: a row's accumulator holds any sum that can occur and no more (`hw.arithmetic.accumulator`).
+    Latency: `latency` cycles from the last word to the result: the popcount's, and one to accumulate.
+    Throughput: one word per cycle, without back-pressure: whoever feeds it must have room for what comes out.
+    Cost per row: a LUT4 per product, `hw.popcount.cost` of them less one, two per bit of the accumulator; on
+    ECP5 a third of the products and half of the accumulator move into the carry chains (`hw/absorb.py`).
 
     Members
     -------
-    i : In(stream of {weights, x, active, first, last, start}, always ready)
-    limits : In(stream of pe limits, always valid); one is taken with each result
+    i : In(stream of {weights, x, first, last, start}, always ready); x is one operand word, or two if `dynamic`
+    biases : In(stream of pe biases, always valid); one is taken with each row group
     o : Out(stream of Word(pe), always ready)
     """
 
     def __init__(self, arithmetic: Arithmetic, pe: int, simd: int, columns: int, dynamic: bool) -> None:
         self.arithmetic, self.pe, self.simd, self.dynamic = arithmetic, pe, simd, dynamic
-        self.limit = arithmetic.accumulator(columns, dynamic)
-        self.multiplier: Any = arithmetic.multiplier(pe, simd, dynamic)
-        self.latency: int = self.multiplier.latency + 2
-        weights = data.ArrayLayout(arithmetic.weight_bits * simd, pe)
-        word = data.StructLayout({"weights": weights, "x": simd, "active": simd, "first": 1, "last": 1, "start": 1})
+        self.total = accumulator(columns, dynamic)
+        self.operands = 2 if dynamic else 1
+        # One product is left to the accumulator's carry in.
+        self.counted = self.operands * simd - 1
+        self.latency = latency(self.counted) + 1
+        word = {
+            "weights": data.ArrayLayout(arithmetic.stored_bits(simd), pe),
+            "x": data.ArrayLayout(simd, self.operands),
+            **{mark: 1 for mark in ("first", "last", "start")},
+        }
         super().__init__(
             {
-                "i": In(stream.Signature(word, always_ready=True)),
-                "limits": In(stream.Signature(data.ArrayLayout(self.limit, pe), always_valid=True)),
+                "i": In(stream.Signature(data.StructLayout(word), always_ready=True)),
+                "biases": In(stream.Signature(data.ArrayLayout(self.total, pe), always_valid=True)),
                 "o": Out(stream.Signature(Word(pe), always_ready=True)),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.multiplier = multiplier = self.multiplier
-        m.d.comb += [
-            multiplier.i.valid.eq(self.i.valid),
-            multiplier.i.payload.weights.eq(self.i.payload.weights),
-            multiplier.i.payload.x.eq(self.i.payload.x),
-            multiplier.i.payload.active.eq(self.i.payload.active),
-        ]
+        word = self.i.payload
+        stages = latency(self.counted)
+        first, last, start = (delayed(m, word[mark], stages) for mark in ("first", "last", "start"))
+        valid = Signal()
+        done = Signal()
+        m.d.sync += [done.eq(valid & last), self.o.payload.start.eq(start)]
+        m.d.comb += [self.o.valid.eq(done), self.biases.ready.eq(valid & first)]
 
-        # The marks of a word travel beside its products.
-        marks = [self.i.payload[name] for name in ("first", "last", "start")]
-        for stage in range(multiplier.latency):
-            delayed = [Signal(name=f"mark{index}_{stage}", reset_less=True) for index in range(len(marks))]
-            m.d.sync += [register.eq(mark) for register, mark in zip(delayed, marks, strict=True)]
-            marks = delayed
-        first, last, start = marks
+        for row in range(self.pe):
+            weights = word.weights[row]
+            products = Cat(self.arithmetic.products(weights, word.x[index]) for index in range(self.operands))
+            m.submodules[f"count_{row}"] = count = Popcount(self.counted)
+            m.d.comb += [count.i.payload.eq(products[1:]), count.i.valid.eq(self.i.valid)]
+            if row == 0:
+                m.d.comb += valid.eq(count.o.valid)
 
-        accumulator = Signal(data.ArrayLayout(self.limit, self.pe), reset_less=True)
-        done, done_start = Signal(), Signal(reset_less=True)
-        with m.If(multiplier.o.valid):
-            for total, product in zip(accumulator, multiplier.o.payload, strict=True):
-                with m.If(first):
-                    m.d.sync += total.eq(product)
-                with m.Else():
-                    m.d.sync += total.eq(total + product)
-        m.d.sync += [done.eq(multiplier.o.valid & last), done_start.eq(start)]
-
-        m.d.sync += [self.o.valid.eq(done), self.o.payload.start.eq(done_start)]
-        m.d.comb += self.limits.ready.eq(done)
-        for row, (total, limit) in enumerate(zip(accumulator, self.limits.payload, strict=True)):
-            m.d.sync += self.o.payload.data[row].eq(total >= limit)
+            total = Signal(self.total, reset_less=True, name=f"total_{row}")
+            before = Mux(first, self.biases.payload[row], total).as_unsigned()
+            (after,) = packed_sums([(before, count.o.payload, delayed(m, products[0], stages))])
+            with m.If(valid):
+                m.d.sync += total.eq(after)
+            m.d.comb += self.o.payload.data[row].eq(total >= 0)
         return m

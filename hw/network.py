@@ -22,7 +22,7 @@ Folded = Mapping[str, Folding]
 """Layer name to folding."""
 
 
-def make_layer(layer: Layer, folding: Folding, family: Family, loadable: bool = False) -> BGRULayer | DenseLayer:
+def make_layer(layer: Layer, folding: Folding, family: Family) -> BGRULayer | DenseLayer:
     """The hardware of one layer. PE beyond its units or SIMD beyond its inputs is refused."""
     for what, value, limit, unit in (
         ("PE", folding.pe, layer.units, "units"),
@@ -30,7 +30,7 @@ def make_layer(layer: Layer, folding: Folding, family: Family, loadable: bool = 
     ):
         if not 1 <= value <= limit:
             raise BadInput(f"layer {layer.name}: expected {what} from 1 to {limit} (its {unit}), got {value}")
-    return (BGRULayer if layer.kind == "bgru" else DenseLayer)(layer, folding, family, loadable)
+    return (BGRULayer if layer.kind == "bgru" else DenseLayer)(layer, folding, family)
 
 
 class Network(wiring.Component):
@@ -43,7 +43,7 @@ class Network(wiring.Component):
     -------
     i : In(stream of Word(in_width)), features per frame; o : Out(stream of Word(out_width)), bins per frame
     probe_<layer> : Out(Probe), each layer's
-    load_<layer> : In(stream of weight words), each layer's, only where `loadable`
+    load_<layer> : In(stream of weight words), of each layer that hasn't them in a ROM
     """
 
     def __init__(
@@ -53,18 +53,16 @@ class Network(wiring.Component):
         family: Family,
         in_width: int,
         out_width: int,
-        loadable: frozenset[str] = frozenset(),
     ) -> None:
         self.bundle, self.family = bundle, family
         self.in_width, self.out_width = in_width, out_width
         self.layers: dict[str, Any] = {
-            layer.name: make_layer(layer, folding[layer.name], family, layer.name in loadable)
-            for layer in bundle.layers
+            layer.name: make_layer(layer, folding[layer.name], family) for layer in bundle.layers
         }
         members = {"i": In(stream.Signature(Word(in_width))), "o": Out(stream.Signature(Word(out_width)))}
         for name, layer in self.layers.items():
             members[f"probe_{name}"] = Out(Probe(layer.folding.pe))
-            if name in loadable:
+            if "load" in layer.signature.members:
                 members[f"load_{name}"] = layer.signature.members["load"]
         super().__init__(members)
 

@@ -1,44 +1,54 @@
 """Popcount: how many bits of a word are 1."""
 
+from dataclasses import dataclass
+
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Popcount", "latency"]
-
-
-def _compress(columns: list[int]) -> list[int]:
-    """Heights of the bit columns after one level of full adders."""
-    after = [0] * (len(columns) + 1)
-    for weight, height in enumerate(columns):
-        after[weight] += height // 3 + height % 3
-        after[weight + 1] += height // 3
-    return after if after[-1] else after[:-1]
-
-
-def _levels(width: int) -> int:
-    """Levels of full adders until no column is higher than two bits."""
-    columns, count = [width], 0
-    while max(columns) > 2:
-        columns, count = _compress(columns), count + 1
-    return count
+__all__ = ["Cost", "Popcount", "cost", "delayed", "latency", "packed_sums"]
 
 
 def latency(width: int) -> int:
-    """Cycles from a word of `width` bits to its count."""
-    return _levels(width) + 1
+    """Cycles from a word of `width` bits to its count: the levels of the tree, floor(log2(width))."""
+    return max(width.bit_length() - 1, 0)
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a popcount takes on ECP5, whose chains are built of two positions (CCU2C) of one LUT4 each.
+
+    Exact for 2^k - 1 bits from 7 on; other widths leave inputs unused and may come out smaller. On iCE40, `lut4`
+    is the number of logic cells at most.
+    """
+
+    lut4: int
+    ff: int
+    levels: int
+
+
+def cost(width: int) -> Cost:
+    """The cost of `Popcount(width)`, worked out from its tree."""
+    lut4, ff, levels = 0, 0, latency(width)
+    counts = [width]  # how many bits each value counts that the level above takes in
+    for _ in range(levels):
+        positions = 1 + sum(1 + (bits // 2).bit_length() for bits in counts if bits > 1)
+        lut4 += positions + positions % 2
+        ff += 1 + sum(bits.bit_length() for bits in counts)  # one says that the word is valid
+        counts = [half for bits in counts for half in ((bits // 2, (bits - 1) // 2, 1) if bits > 1 else (bits,))]
+    return Cost(lut4, ff, levels)
 
 
 class Popcount(wiring.Component):
-    """Count the ones of `width` bits, one word per cycle, by a tree of registered full adders.
+    """Count the ones of `width` bits, one word per cycle, by a tree of adders that share carry chains.
 
-    Full adders (3:2 compressors) reduce the column of `width` bits level by level, with a register after
-    each level, until no column is higher than two; a carry chain adds what is left. A full adder is two
-    LUT4 and its registers sit in the same slices, so the registers buy clock for nothing but latency.
+    The count of n bits is the count of one half of n - 1 bits, plus that of the other half, plus the bit that is
+    left, as carry in: no input of an adder is wasted, and 2^k - 1 bits take no more full adders than they must.
+    All adders of a level lie in one carry chain, so that a full adder costs one LUT4 and an adder one more
+    (`packed_sums`); out of LUTs alone, each full adder would cost two. A register follows each level.
 
-    Latency: `latency(width)` cycles: one per level and one for the carry chain. Throughput: one word per cycle,
-    without back-pressure.
-    Cost: about `2 * (width - log2(width))` LUT4 and as many flip-flops (`docs/hardware.md` has the table).
+    Latency: `latency(width)` cycles. Throughput: one word per cycle, without back-pressure.
+    Cost: `cost(width)`; 98 LUT4 and 119 flip-flops for 63 bits.
 
     Members
     -------
@@ -57,36 +67,54 @@ class Popcount(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        columns: list[list[Value]] = [list(self.i.payload)]
-        valid: Value = self.i.valid
-        for level in range(_levels(self.width)):
-            columns = [
-                [self._register(m, bit, f"l{level}_c{weight}_{index}") for index, bit in enumerate(column)]
-                for weight, column in enumerate(_full_adders(columns))
-            ]
-            valid = self._register(m, valid, f"l{level}_valid", reset_less=False)
-        addends = [
-            Cat(column[row] if row < len(column) else Const(0, 1) for column in columns)
-            for row in range(max(map(len, columns)))
-        ]
-        m.d.sync += self.o.payload.eq(sum(addends, Value.cast(0)))
-        m.d.sync += self.o.valid.eq(valid)
+        bits = iter(self.i.payload)
+        levels: list[list[tuple[Signal, Value, Value, Value]]] = [[] for _ in range(latency(self.width))]
+
+        def count(width: int, level: int) -> Value:
+            """The count of the next `width` bits, `level` registers after they came in."""
+            if width <= 1:
+                return delayed(m, next(bits), level) if width else Const(0, 0)
+            a, b = count(width // 2, level - 1), count((width - 1) // 2, level - 1)
+            total = Signal(range(width + 1), reset_less=True, name=f"count{level}")
+            levels[level - 1].append((total, a, b, delayed(m, next(bits), level - 1)))
+            return total
+
+        m.d.comb += self.o.payload.eq(count(self.width, len(levels)))
+        for adders in levels:
+            sums = packed_sums([(a, b, carry) for _, a, b, carry in adders])
+            m.d.sync += [total.eq(value) for (total, *_), value in zip(adders, sums, strict=True)]
+        under_way = Signal(len(levels))
+        valid = Cat(self.i.valid, under_way)
+        m.d.sync += under_way.eq(valid)
+        m.d.comb += self.o.valid.eq(valid[-1])
         return m
 
-    @staticmethod
-    def _register(m: Module, value: Value, name: str, reset_less: bool = True) -> Signal:
-        register = Signal(name=name, reset_less=reset_less)
+
+def packed_sums(adders: list[tuple[Value, Value, Value]]) -> list[Value]:
+    """The sums a + b + carry of several adders, by one addition and so in one carry chain.
+
+    Each adder has as many positions as its wider operand has bits, and one before them in which both summands
+    are its carry: whatever comes into that position goes no further, and appears there as its sum bit, which is
+    the carry out of the adder before. Cost: one LUT4 per position, and one at the end of the chain.
+    """
+    left: list[Value] = []
+    right: list[Value] = []
+    places = []
+    start = 0
+    for a, b, carry in adders:
+        width = max(len(a), len(b))
+        left += [carry, a, Const(0, width - len(a))]
+        right += [carry, b, Const(0, width - len(b))]
+        places.append(slice(start + 1, start + width + 2))
+        start += 1 + width
+    total = Cat(left) + Cat(right)
+    return [total[place] for place in places]
+
+
+def delayed(m: Module, value: Value, cycles: int) -> Value:
+    """`value`, `cycles` cycles later."""
+    for _ in range(cycles):
+        register = Signal(value.shape(), reset_less=True, name="delayed")
         m.d.sync += register.eq(value)
-        return register
-
-
-def _full_adders(columns: list[list[Value]]) -> list[list[Value]]:
-    after: list[list[Value]] = [[] for _ in range(len(columns) + 1)]
-    for weight, column in enumerate(columns):
-        triples = len(column) // 3
-        for first in range(0, 3 * triples, 3):
-            a, b, c = column[first : first + 3]
-            after[weight].append(a ^ b ^ c)
-            after[weight + 1].append((a & b) | (a & c) | (b & c))
-        after[weight] += column[3 * triples :]
-    return after if after[-1] else after[:-1]
+        value = register
+    return value

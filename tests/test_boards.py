@@ -100,11 +100,11 @@ def test_a_host_gets_the_golden_models_masks_over_the_uart(board):
             await send_byte(ctx, pins, byte)
         await glitch(ctx, pins)
         for layer in 2 * list(network.layers.values()):  # a second time, as a host that was started anew would
-            weights = layer.engine.weights
-            if weights.contents is None:
+            matrix = layer.engine.matrix
+            if layer.folding.weights == "loaded":
                 await send_byte(ctx, pins, ord("W"))
-                for word in layer.engine.matrix.weight_words:
-                    for byte in word.to_bytes(-(-weights.width // 8), "little"):
+                for word in matrix.weight_words:
+                    for byte in word.to_bytes(-(-matrix.weight_width // 8), "little"):
                         await send_byte(ctx, pins, byte)
         for features in utterances:
             for index, frame in enumerate(np.packbits(features, axis=1, bitorder="little")):

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,8 +44,11 @@ def random_run(hidden: list, rho: float, seed: int, **roughness: float) -> tuple
     rng = np.random.default_rng(seed)
     made = random_bundle(rng, hidden, bins=int(rng.integers(2, 12)), qad_bits=int(rng.integers(1, 4)), rho=rho)
     widths = rng.integers(1, 12, 2)
-    loadable = frozenset(rng.choice([layer.name for layer in made.layers], 1)) if seed % 2 else frozenset()
-    network = Network(made, random_foldings(rng, made), ECP5, int(widths[0]), int(widths[1]), loadable)
+    foldings = {
+        name: replace(folding, weights=rng.choice(["rom", "loaded", "streamed"]))
+        for name, folding in random_foldings(rng, made).items()
+    }
+    network = Network(made, foldings, ECP5, int(widths[0]), int(widths[1]))
     utterances = [random_features(rng, made, frames) for frames in (3, 1, 4)]
     return network, made, Stimulus(utterances, seed=seed, **roughness)
 
@@ -74,8 +78,8 @@ def test_predicted_cycles_are_the_measured_ones(seed, tmp_path):
 
 def test_the_trained_network_is_bit_exact_with_its_weights_loaded(tmp_path, recording_features):
     tiny = bundle.read(Path("bundles/tiny"))
-    foldings = {"gru0": Folding(2, 32), "mask": Folding(1, 24)}
-    network = Network(tiny, foldings, ICE40, 8, 8, frozenset({"gru0"}))
+    foldings = {"gru0": Folding(2, 32, "loaded"), "mask": Folding(1, 24)}
+    network = Network(tiny, foldings, ICE40, 8, 8)
     features = recording_features(tiny)[40:56]
     outcome = simulate(network, tiny, Stimulus([features]), tmp_path)
     assert outcome.mismatch is None

@@ -1,10 +1,11 @@
 """Predicted cycles are the measured ones, to the cycle, for each frame of any shape and folding."""
 
+from math import gcd
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from boards.board import find
@@ -14,7 +15,7 @@ from hw.family import ECP5
 from hw.layers import Folding
 from hw.network import Network, make_layer
 from model.bundle import read
-from tests.hw_bench import some
+from tests.hw_bench import few, some
 from tests.hw_layers import run_layer, run_network
 from tests.random_bundles import densities, random_bundle, random_features, random_foldings, random_layer, seeds
 
@@ -29,7 +30,7 @@ def test_predicted_cycles_are_the_measured_ones(kind, seed, units, bins, qad_bit
     layer, watch, *_ = run_layer(bundle, folding, random_features(rng, bundle, 4), [1, 0, 0, 0], rng)
     predicted = predict(layer)
     assert predicted.ideal == layer.ideal
-    assert watch.cycles == [predicted.cycles] * 4
+    assert watch.cycles == [predicted.alone, *[predicted.cycles] * 3]
 
 
 def test_prediction_holds_in_a_network_whose_slowest_layer_comes_first():
@@ -38,22 +39,44 @@ def test_prediction_holds_in_a_network_whose_slowest_layer_comes_first():
     foldings = {"gru0": Folding(2, 3), "mask": Folding(6, 12)}
     network, watches = run_network(bundle, foldings, random_features(rng, bundle, 4), [1, 0, 0, 0], rng)
     for name, layer in network.layers.items():
-        assert set(watches[name].cycles) == {predict(layer).cycles}
+        assert set(watches[name].cycles[1:]) == {predict(layer).cycles}
 
 
-def test_a_dense_layer_takes_the_ideal_and_a_bgru_layer_drains_twice_more():
+def test_a_dense_layer_takes_the_ideal_and_a_bgru_layer_what_x_does_not_outlast():
     rng = np.random.default_rng(2)
     dense = make_layer(random_layer(rng, "dense", 12, 10), Folding(3, 5), ECP5)
     assert (predict(dense).ideal, predict(dense).cycles) == (4 * 3, 4 * 3)
-    gru = make_layer(random_layer(rng, "bgru", 64, 32), Folding(2, 8), ECP5)
-    assert predict(gru).ideal == 3 * 16 * (8 + 4)
-    assert 0 < predict(gru).cycles - predict(gru).ideal <= 2 * (gru.engine.latency + 8)
+    # Words of x in a row group: more than the engine's latency, or hardly any.
+    long, short = (random_layer(rng, "bgru", inputs, 32) for inputs in (128, 8))
+    outlasting, waiting = (make_layer(layer, Folding(2, 8), ECP5) for layer in (long, short))
+    assert predict(outlasting).cycles == predict(outlasting).ideal == 3 * 16 * (16 + 4)
+    latency = waiting.engine.latency + 2
+    assert 0 < predict(waiting).cycles - predict(waiting).ideal <= 2 * latency
 
 
-def test_a_layer_of_useful_size_keeps_within_5_percent_of_the_ideal():
+@given(
+    inputs=st.integers(1, 300),
+    units=st.integers(1, 130),
+    pe=st.sampled_from([1, 2, 4, 8, 16, 32, 64]),
+    simd=st.sampled_from([8, 16, 32, 64]),
+)
+@settings(few, max_examples=60)
+def test_at_any_folding_only_the_pipeline_is_waited_for_and_only_twice(inputs, units, pe, simd):
+    rng = np.random.default_rng(0)
+    folding = Folding(min(pe, units), min(simd, max(inputs, units)))
+    gru = make_layer(random_layer(rng, "bgru", inputs, units), folding, ECP5)
+    # A result is cut for the words of h, at most a piece per cycle; then it is written, read and offered.
+    pieces = folding.pe // gcd(folding.pe, folding.simd)
+    depth = gru.engine.latency + pieces + 3
+    hidden_by_words = pieces <= gru.engine.matrix.words
+    if hidden_by_words:
+        assert predict(gru).cycles - predict(gru).ideal <= 2 * depth
+
+
+def test_a_layer_of_useful_size_takes_the_ideal():
     rng = np.random.default_rng(3)
     gru = make_layer(random_layer(rng, "bgru", 256, 64), Folding(4, 16), ECP5)
-    assert predict(gru).cycles <= 1.05 * predict(gru).ideal
+    assert predict(gru).cycles == predict(gru).ideal
 
 
 def test_a_layer_is_unhindered_while_nothing_behind_it_is_slower():
@@ -69,7 +92,7 @@ def test_a_layer_is_unhindered_while_nothing_behind_it_is_slower():
 
 
 @pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
-def test_a_preset_on_its_board_takes_at_most_a_twentieth_over_the_ideal(board, preset):
+def test_a_preset_on_its_board_takes_at_most_a_fiftieth_over_the_ideal(board, preset):
     network = lay_out(read(Path("bundles") / preset), find(board), {})
     predicted = [predict(layer) for layer in network.layers.values()]
-    assert sum(layer.cycles for layer in predicted) <= 1.05 * sum(layer.ideal for layer in predicted)
+    assert sum(layer.cycles for layer in predicted) <= 1.02 * sum(layer.ideal for layer in predicted)

@@ -1,11 +1,13 @@
 """The engine: an MVU fed from its own weights, whose results wait for whoever reads them."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.arithmetic import Binary, Ternary
+from hw.arithmetic import Binary, Ternary, biases
 from hw.engine import Engine, Matrix
 from hw.family import ECP5, ICE40
 from tests.hw_bench import Bench, bits_of, few, integer
@@ -16,34 +18,35 @@ def matrix_of(rng, ternary, groups, pe, count, simd, dynamic=False) -> tuple[Mat
     arithmetic = Ternary() if ternary else Binary()
     weights = random_weights(rng, (groups * pe, count * simd), 0.6 if ternary else 1.0)
     theta = random_thresholds(rng, weights)
-    limits = arithmetic.limits(weights, theta, dynamic)
-    return Matrix(arithmetic, weights, limits, pe, simd, dynamic), weights.astype(int), theta
+    begin = biases(weights, theta, dynamic)
+    return Matrix(arithmetic, weights, begin, count * simd, pe, simd, dynamic), weights.astype(int), theta
 
 
-def word_items(matrix: Matrix, xs: np.ndarray, actives: np.ndarray) -> list[dict[str, int]]:
-    """Each vector's words, once per row group."""
+def word_items(matrix: Matrix, xs: np.ndarray, actives: np.ndarray) -> list[dict[str, Any]]:
+    """Each vector's words, once per row group; an inactive lane's operands are +1 and -1."""
     items = []
     for frame, (x, active) in enumerate(zip(xs, actives, strict=True)):
         for _ in range(matrix.groups):
             for word in range(matrix.words):
                 lanes = slice(word * matrix.simd, (word + 1) * matrix.simd)
                 first, last = word == 0, word == matrix.words - 1
-                item = {"x": integer(x[lanes]), "active": integer(active[lanes]), "first": first, "last": last}
+                operands = [integer(x[lanes] | ~active[lanes] & 1), integer(x[lanes] & active[lanes])]
+                item = {"x": operands if matrix.dynamic else [integer(x[lanes])], "first": first, "last": last}
                 items.append(item | {"start": frame == 0})
     return items
 
 
-def run(matrix, weights, theta, frames, rng, family=ECP5, loadable=False, idle=0.0, stall=0.0, abort=0):
+def run(matrix, weights, theta, frames, rng, family=ECP5, source="rom", idle=0.0, stall=0.0, abort=0):
     """Random vectors through an engine and compared; returns it, the cycles in and the log of the results."""
-    dut = Engine(matrix, family, loadable)
+    dut = Engine(matrix, family, source)
     bench = Bench(dut, rng)
     if abort:
-        bench.aborted_run(abort, [dut.i, *([dut.load] if loadable else [])], [dut.o])
+        bench.aborted_run(abort, [dut.i, *([dut.load] if source != "rom" else [])], [dut.o])
     xs, actives = rng.integers(0, 2, (2, frames, matrix.columns))
     fed = bench.feed(dut.i, word_items(matrix, xs, actives), idle)
     got = bench.drain(dut.o, frames * matrix.groups, stall)
-    if loadable:
-        bench.feed(dut.load, matrix.weight_words, idle)
+    if source != "rom":
+        bench.feed(dut.load, matrix.weight_words * (frames if source == "streamed" else 1), idle)
     bench.run()
     operands = (2 * xs - 1) * (actives if matrix.dynamic else 1)
     bits = np.concatenate([bits_of(int(payload.data), matrix.pe) for _, payload in got])
@@ -54,10 +57,10 @@ def run(matrix, weights, theta, frames, rng, family=ECP5, loadable=False, idle=0
 
 def test_weights_are_stored_in_the_order_of_use():
     weights = np.array([[1, 1, 1, -1], [-1, 1, 1, 1], [1, -1, -1, -1], [1, 1, -1, 1]], dtype=np.int8)
-    matrix = Matrix(Binary(), weights, np.arange(4), pe=2, simd=2, dynamic=False)
+    matrix = Matrix(Binary(), weights, np.arange(4), columns=4, pe=2, simd=2, dynamic=False)
     # A word holds row 0's lanes and then row 1's, lowest bit first.
     assert matrix.weight_words == [0b10_11, 0b11_01, 0b11_01, 0b10_00]
-    assert matrix.limit_words == [[0, 1], [2, 3]]
+    assert matrix.bias_words == [[0, 1], [2, 3]]
     assert (matrix.groups, matrix.words, matrix.weight_width) == (2, 2, 4)
 
 
@@ -65,17 +68,17 @@ def test_weights_are_stored_in_the_order_of_use():
     seed=seeds,
     ternary=st.booleans(),
     dynamic=st.booleans(),
-    loadable=st.booleans(),
+    source=st.sampled_from(["rom", "loaded", "streamed"]),
     pe=st.integers(1, 3),
     simd=st.integers(1, 5),
     groups=st.integers(1, 3),
     count=st.integers(1, 3),
 )
 @few
-def test_products_under_idles_and_back_pressure(seed, ternary, dynamic, loadable, pe, simd, groups, count):
+def test_products_under_idles_and_back_pressure(seed, ternary, dynamic, source, pe, simd, groups, count):
     rng = np.random.default_rng(seed)
     made = matrix_of(rng, ternary, groups, pe, count, simd, dynamic)
-    run(*made, frames=3, rng=rng, loadable=loadable, idle=0.3, stall=0.6)
+    run(*made, frames=3, rng=rng, source=source, idle=0.3, stall=0.6)
 
 
 @pytest.mark.parametrize("family", [ECP5, ICE40], ids=lambda it: it.name)
@@ -109,17 +112,16 @@ def test_no_more_results_are_begun_than_there_is_room_for():
     assert len(taken) == dut.depth == dut.latency + 2
 
 
-@pytest.mark.parametrize("loadable", [False, True])
+@pytest.mark.parametrize("source", ["rom", "loaded", "streamed"])
 @pytest.mark.parametrize("abort", [4, 9, 23])
-def test_reset_in_mid_vector_and_then_right_ones(loadable, abort):
+def test_reset_in_mid_vector_and_then_right_ones(source, abort):
     rng = np.random.default_rng(abort)
     made = matrix_of(rng, True, 3, 2, 2, 3)
-    run(*made, frames=3, rng=rng, loadable=loadable, idle=0.2, stall=0.4, abort=abort)
+    run(*made, frames=3, rng=rng, source=source, idle=0.2, stall=0.4, abort=abort)
 
 
-def test_a_loadable_engine_waits_for_its_weights():
+def test_a_loaded_engine_waits_for_its_weights():
     rng = np.random.default_rng(3)
     matrix, weights, theta = matrix_of(rng, True, 2, 2, 2, 3)
-    dut, fed, _ = run(matrix, weights, theta, 2, rng, loadable=True)
+    _, fed, _ = run(matrix, weights, theta, 2, rng, source="loaded")
     assert fed[0] == len(matrix.weight_words) + 1
-    assert dut.weights.contents is None

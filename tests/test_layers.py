@@ -43,15 +43,15 @@ def small_bundle(
     bins=st.integers(1, 8),
     qad_bits=st.integers(1, 2),
     rho=densities,
-    loadable=st.booleans(),
+    weights=st.sampled_from(["rom", "loaded", "streamed"]),
 )
 @few
-def test_every_vector_under_idles_and_back_pressure(kind, seed, units, bins, qad_bits, rho, loadable):
+def test_every_vector_under_idles_and_back_pressure(kind, seed, units, bins, qad_bits, rho, weights):
     rng = np.random.default_rng(seed)
     bundle = small_bundle(rng, kind, units, bins, qad_bits, rho)
     folding = next(iter(random_foldings(rng, bundle).values()))
     features = random_features(rng, bundle, 4)
-    run_layer(bundle, folding, features, [1, 0, 0, 1], rng, idle=0.2, stall=0.4, loadable=loadable)
+    run_layer(bundle, folding, features, [1, 0, 0, 1], rng, idle=0.2, stall=0.4, weights=weights)
 
 
 @kinds
@@ -174,6 +174,6 @@ def test_vectors_of_a_layer():
 def test_folded_pads_each_block_of_columns_and_each_matrix():
     part = np.ones((2, 3, 5), dtype=np.int8)
     matrix = folded(Ternary(), Folding(2, 4), [part, part[..., :3]], np.zeros((2, 3), dtype=np.int32), dynamic=False)
-    assert (matrix.groups, matrix.words, matrix.columns) == (4, 3, 12)
-    # Eight kept weights: the limit is four equal lanes; that of a padding row is out of reach of twelve.
-    assert matrix.limit_words == [[4, 4], [4, 13], [4, 4], [4, 13]]
+    assert (matrix.groups, matrix.words, matrix.columns) == (4, 3, 8)
+    # Eight kept weights: four products of +1 reach 0; a padding row is out of reach of eight.
+    assert matrix.bias_words == [[-4, -4], [-4, -9], [-4, -4], [-4, -9]]

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.arithmetic import Arithmetic, Binary, Ternary
+from hw.arithmetic import Arithmetic, Binary, Ternary, biases
 from hw.mvu import MVU
 from tests.hw_bench import Bench, bits_of, few, integer
 from tests.random_bundles import random_thresholds, random_weights, seeds
@@ -24,25 +24,25 @@ def run(arithmetic: Arithmetic, weights, theta, x, active, dynamic, pe, simd, id
         for word in range(count):
             lanes = slice(word * simd, (word + 1) * simd)
             block = arithmetic.encode(weights[group * pe : (group + 1) * pe, lanes])
+            operands = [integer(x[lanes] | ~active[lanes] & 1), integer(x[lanes] & active[lanes])]
             items.append(
                 {
                     "weights": [integer(row) for row in block],
-                    "x": integer(x[lanes]),
-                    "active": integer(active[lanes]),
+                    "x": operands if dynamic else [integer(x[lanes])],
                     "first": word == 0,
                     "last": word == count - 1,
                     "start": group % 2,
                 }
             )
-    limits = [int(limit) for limit in arithmetic.limits(weights, theta, dynamic)]
+    begin = [int(bias) for bias in biases(weights, theta, dynamic)]
 
-    async def serve_limits(ctx):
+    async def serve_biases(ctx):
         await bench.begun(ctx)
         for group in range(groups):
-            ctx.set(dut.limits.payload, limits[group * pe : (group + 1) * pe])
-            await ctx.tick().until(dut.limits.ready)
+            ctx.set(dut.biases.payload, begin[group * pe : (group + 1) * pe])
+            await ctx.tick().until(dut.biases.ready)
 
-    bench.script(serve_limits)
+    bench.script(serve_biases)
     fed, got = bench.feed(dut.i, items, idle), bench.drain(dut.o, groups)
     bench.run()
     latencies = {cycle - entered for entered, (cycle, _) in zip(fed[count - 1 :: count], got, strict=True)}

@@ -2,10 +2,15 @@
 
 import numpy as np
 import pytest
+from amaranth.hdl import Const, Module, Signal
+from amaranth.sim import Simulator
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.popcount import Popcount, latency
+from hw.family import ECP5, ICE40, Family
+from hw.popcount import Popcount, cost, latency, packed_sums
+from hw.rtl import to_rtlil
+from hw.synth import synthesise
 from tests.hw_bench import Bench, few
 from tests.random_bundles import seeds
 
@@ -35,9 +40,48 @@ def test_value_and_latency(width, seed):
     assert got == [(cycle + latency(width), word.bit_count()) for cycle, word in zip(fed, items, strict=True)]
 
 
-@pytest.mark.parametrize(("width", "cycles"), [(1, 1), (2, 1), (3, 2), (6, 2), (7, 4), (16, 6), (32, 8), (64, 10)])
-def test_latency_is_the_levels_of_full_adders_and_one(width, cycles):
+@pytest.mark.parametrize(("width", "cycles"), [(0, 0), (1, 0), (2, 1), (3, 1), (4, 2), (7, 2), (63, 5), (64, 6)])
+def test_latency_is_the_levels_of_the_tree(width, cycles):
     assert latency(width) == cycles
+
+
+@pytest.mark.parametrize("width", [7, 15, 31, 63, 127])
+def test_cost_is_what_synthesis_finds_where_no_input_is_unused(width):
+    assert synthesised(width, ECP5) == (cost(width).lut4, cost(width).ff)
+
+
+@pytest.mark.parametrize("width", [5, 24, 64, 100])
+def test_cost_is_at_most_what_is_stated_for_other_widths(width):
+    lut4, ff = synthesised(width, ECP5)
+    assert ff <= cost(width).ff
+    assert 0.85 * cost(width).lut4 <= lut4 <= cost(width).lut4
+    assert synthesised(width, ICE40)[0] <= cost(width).lut4
+
+
+def synthesised(width: int, family: Family) -> tuple[int, int]:
+    found = synthesise(to_rtlil(Popcount(width), "popcount"), "popcount", family)
+    return found["lut4"], found["ff"]
+
+
+@given(counts=st.lists(st.integers(1, 5), min_size=1, max_size=6), seed=seeds)
+@few
+def test_packed_sums_are_the_sums(counts, seed):
+    rng = np.random.default_rng(seed)
+    operands = [[int(rng.integers(1 << bits)) for bits in (width, max(width - 1, 0), 1)] for width in counts]
+    adders = [
+        tuple(Const(value, bits) for value, bits in zip(values, (width, max(width - 1, 0), 1), strict=True))
+        for values, width in zip(operands, counts, strict=True)
+    ]
+    m, sums = Module(), packed_sums(adders)
+    out = [Signal(len(value)) for value in sums]
+    m.d.comb += [signal.eq(value) for signal, value in zip(out, sums, strict=True)]
+
+    async def check(ctx):
+        assert [ctx.get(signal) for signal in out] == [sum(values) for values in operands]
+
+    simulator = Simulator(m)
+    simulator.add_testbench(check)
+    simulator.run()
 
 
 def test_reset_forgets_what_is_under_way():

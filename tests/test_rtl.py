@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hw.family import ECP5
-from hw.layers import Folding
+from hw.layers import Folding, Source
 from hw.network import Network
 from hw.popcount import Popcount
 from hw.rtl import ports_of, to_rtlil, to_verilog, yosys
@@ -15,9 +15,9 @@ from tests.random_bundles import random_bundle
 PLAIN = {"i__payload", "i__valid", "i__ready", "o__payload", "o__valid", "o__ready"}
 
 
-def network(loadable: frozenset[str] = frozenset()) -> Network:
+def network(weights: Source = "rom") -> Network:
     bundle = random_bundle(np.random.default_rng(1), hidden=[("bgru", 7)], bins=5, qad_bits=2)
-    return Network(bundle, {"gru0": Folding(3, 4), "mask": Folding(2, 3)}, ECP5, 4, 4, loadable)
+    return Network(bundle, {"gru0": Folding(3, 4, weights), "mask": Folding(2, 3, weights)}, ECP5, 4, 4)
 
 
 def test_ports_are_the_streams_and_not_the_probes():
@@ -31,8 +31,8 @@ def test_probes_are_ports_where_asked_for():
 
 
 def test_weights_to_load_are_ports():
-    load = {"load_gru0__payload", "load_gru0__valid", "load_gru0__ready"}
-    assert set(ports_of(network(frozenset({"gru0"})), probes=False)) == PLAIN | load
+    load = {f"load_{name}__{port}" for name in ("gru0", "mask") for port in ("payload", "valid", "ready")}
+    assert set(ports_of(network("loaded"), probes=False)) == PLAIN | load
 
 
 def test_constant_handshakes_are_no_ports():
@@ -74,12 +74,12 @@ def test_verilog_is_plain_and_its_memories_are_beside_it(tmp_path):
 @pytest.mark.synthesis
 def test_loaded_weights_are_not_in_the_verilog(tmp_path):
     contents = {}
-    for loadable in (frozenset(), frozenset({"gru0", "mask"})):
-        path = to_verilog(network(loadable), "net", tmp_path / str(len(loadable)))
-        contents[len(loadable)] = len(re.findall(r"\$readmemb", path.read_text()))
+    for weights in ("rom", "loaded"):
+        path = to_verilog(network(weights), "net", tmp_path / weights)
+        contents[weights] = len(re.findall(r"\$readmemb", path.read_text()))
     layers = network().layers.values()
-    slices = sum(-(-layer.engine.weights.width // layer.engine.weights.slice_width) for layer in layers)
-    assert contents[0] - contents[2] == slices
+    slices = sum(-(-layer.engine.matrix.weight_width // layer.engine.slice_width) for layer in layers)
+    assert contents["rom"] - contents["loaded"] == slices
 
 
 @pytest.mark.synthesis
