@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from boards.board import Board
-from hw.arithmetic import select
+from hw.arithmetic import accumulator, select
 from hw.estimate import memory_bits, ram_blocks
 from hw.layers import Folding
 from hw.network import Network
@@ -17,15 +17,15 @@ __all__ = ["lay_out", "parse_folding"]
 
 
 def parse_folding(entries: list[str]) -> dict[str, Folding]:
-    """`["gru0=2x64", ...]` (layer = PE x SIMD) to foldings."""
+    """`["gru0=2x64", "mask=1x65-packed", ...]` (layer = PE x SIMD) to foldings."""
     foldings = {}
     for entry in entries:
-        match = re.fullmatch(r"(\w+)=(\d{1,6})x(\d{1,6})", entry, re.ASCII)
+        match = re.fullmatch(r"(\w+)=(\d{1,6})x(\d{1,6})(-packed)?", entry, re.ASCII)
         if match is None:
-            raise BadInput(f"--fold: expected LAYER=PExSIMD such as gru0=1x64, got {entry!r}")
+            raise BadInput(f"--fold: expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x65-packed, got {entry!r}")
         if match[1] in foldings:
             raise BadInput(f"--fold: expected each layer once, got {match[1]} again in {entry!r}")
-        foldings[match[1]] = Folding(int(match[2]), int(match[3]))
+        foldings[match[1]] = Folding(int(match[2]), int(match[3]), packed=match[4] is not None)
     return foldings
 
 
@@ -86,17 +86,21 @@ def _depth(layer: Layer, folding: Folding) -> int:
 
 
 def _fewest_blocks(layer: Layer, board: Board, pace: int) -> Folding:
-    """The folding whose weights take the fewest block RAMs, of those the one with the fewest lanes.
+    """The folding whose weights and biases take the fewest block RAMs, of those the one with the fewest LUT4.
 
     It has at most `board.lanes` lanes and needs at most `pace` cycles a frame, if there is such a one.
     """
-    arithmetic = select(bool(layer.w.values().all() and (layer.u is None or layer.u.values().all())))
+    arithmetic = select(layer.binary)
     best, fewest = Folding(1, min(board.lanes, layer.columns)), None
     for pe in range(1, min(board.lanes, layer.units) + 1):
         for simd in range(1, min(board.lanes // pe, layer.columns) + 1):
             folding = Folding(pe, simd)
             depth, width = _depth(layer, folding), pe * arithmetic.stored_bits(simd)
-            blocks = board.family.sliced_blocks(depth, width)
-            if depth <= pace and (fewest is None or (blocks, pe * simd) < fewest):
-                best, fewest = folding, (blocks, pe * simd)
+            columns = layer.inputs + (layer.units if layer.kind == "bgru" else 0)
+            total = accumulator(columns, dynamic=layer.kind == "bgru").width
+            groups = (3 if layer.kind == "bgru" else 1) * words(layer.units, pe)
+            blocks = board.family.sliced_blocks(depth, width) + board.family.blocks(groups, pe * total)
+            cost = blocks, pe * (3 * simd + 2 * total)
+            if depth <= pace and (fewest is None or cost < fewest):
+                best, fewest = folding, cost
     return best

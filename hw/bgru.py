@@ -49,7 +49,7 @@ class BGRULayer(wiring.Component):
         self.layer, self.folding = layer, folding
         self.initial = unpack(layer.initial_state, layer.units)
         w, u = layer.w.values(), layer.u.values()
-        arithmetic = select(bool(w.all() and u.all()))
+        arithmetic = select(layer.binary)
         matrix = folded(arithmetic, folding, [w, u], layer.threshold, dynamic=True)
         self.groups = words(layer.units, folding.pe)
         self.x_words, self.h_words = words(layer.inputs, folding.simd), words(layer.units, folding.simd)
@@ -72,15 +72,16 @@ class BGRULayer(wiring.Component):
         # kept rather than where it is 1: words are padded with zeros, and padding lanes must stay at 0.
         bank, fresh = Signal(), Signal(init=1)
         stride = ceil_log2(self.h_words)
+        # A chunk is the old h and, above it, z: it is written when z comes, with the old h or the initial state
+        # beside it, and when the new h does.
         # No read below uses a word that is being written: h is read in one bank and written in the other, r is
-        # read in pass 2 and written in pass 1, and chunk c of z and of the old h is read again in every cycle
-        # until its candidate arrives, long after it was written.
+        # read in pass 2 and written in pass 1, and a chunk is read again in every cycle until its result arrives,
+        # long after it was written.
         m.submodules.h_cells = h_cells = cells(simd, 3 << stride, [0] * (2 << stride) + _words(self.initial, simd))
         m.submodules.off_cells = off_cells = cells(simd, self.h_words)
-        m.submodules.z_cells = z_cells = cells(pe, self.groups)
         chunk_stride = ceil_log2(self.groups)
-        m.submodules.old_cells = old_cells = cells(
-            pe, 2 << chunk_stride, [0] * (1 << chunk_stride) + _words(self.initial, pe)
+        m.submodules.chunk_cells = chunk_cells = cells(
+            2 * pe, 2 << chunk_stride, [0] * (1 << chunk_stride) + _words(self.initial, pe)
         )
 
         # Sequence: which word of which row group of which pass is read next.
@@ -91,17 +92,19 @@ class BGRULayer(wiring.Component):
         recurrent = word >= self.x_words
         h_word = Signal(range(self.h_words))
         h_complete, r_complete = Signal(init=1), Signal()
-        offered, offered_recurrent, offered_dynamic = Signal(), Signal(), Signal()
+        offered, offered_recurrent = Signal(), Signal()
         step = ~offered | engine.i.ready
         ready = x.full & (~recurrent | Mux(candidate_pass, r_complete, h_complete))
         reading = ready & step
         h_data = read(m, h_cells, Cat(h_word, Mux(x.start | fresh, 2, bank)), step)
-        off_data = read(m, off_cells, h_word, step)
+        dynamic = recurrent & candidate_pass
+        off = Signal(simd, reset_less=True)
+        off_read = off_cells.read_port(domain="comb")
         operand = Mux(offered_recurrent, h_data, x.data)
-        off = off_data & offered_dynamic.replicate(simd)
         m.d.comb += [
             x.address.eq(word),
             x.enable.eq(step),
+            off_read.addr.eq(h_word),
             engine.i.valid.eq(offered),
             engine.i.payload.x[0].eq(operand | off),
             engine.i.payload.x[1].eq(operand & ~off),
@@ -110,7 +113,7 @@ class BGRULayer(wiring.Component):
             m.d.sync += [
                 offered.eq(ready),
                 offered_recurrent.eq(recurrent),
-                offered_dynamic.eq(recurrent & candidate_pass),
+                off.eq(Mux(dynamic, off_read.data, 0)),
                 engine.i.payload.first.eq(word == 0),
                 engine.i.payload.last.eq(last_word),
                 engine.i.payload.start.eq(x.start),
@@ -128,24 +131,24 @@ class BGRULayer(wiring.Component):
         with m.If(read_all):
             m.d.sync += [h_complete.eq(0), r_complete.eq(0)]
 
-        # Results: r to its words, z to its chunks, h~ through the update to both and out. Those of the next
-        # frame's x may be under way meanwhile, so whether a frame begins an utterance is noted with its r.
+        # Results: r to its words, z to its chunks, h~ through the update to both and out. The reader may be in the
+        # next frame meanwhile, so whether this one begins an utterance is noted with its r.
         vector, chunk, begins = Signal(range(3)), Signal(range(self.groups)), Signal()
+        next_vector, next_chunk, next_begins = Signal.like(vector), Signal.like(chunk), Signal()
         last_chunk = chunk == self.groups - 1
-        next_chunk = Signal.like(chunk)
-        z_write, z_data = z_cells.write_port(), read(m, z_cells, next_chunk)
-        old_write, old_data = old_cells.write_port(), read(m, old_cells, Cat(next_chunk, begins))
+        chunk_write = chunk_cells.write_port()
+        chunk_data = read(m, chunk_cells, Cat(next_chunk, next_begins & (next_vector == 1)))
+        old_data, z_data = chunk_data[:pe], chunk_data[pe:]
         taken = engine.o.valid & engine.o.ready
         new = Signal(pe)
         m.d.comb += [
             new.eq((z_data & old_data) | (~z_data & engine.o.payload.data)),
             next_chunk.eq(Mux(taken, Mux(last_chunk, 0, chunk + 1), chunk)),
-            z_write.addr.eq(chunk),
-            z_write.data.eq(engine.o.payload.data),
-            z_write.en.eq(taken & (vector == 1)),
-            old_write.addr.eq(chunk),
-            old_write.data.eq(new),
-            old_write.en.eq(taken & (vector == 2)),
+            next_vector.eq(Mux(taken & last_chunk, Mux(vector == 2, 0, vector + 1), vector)),
+            next_begins.eq(Mux(taken & (vector == 0), engine.o.payload.start | fresh, begins)),
+            chunk_write.addr.eq(chunk),
+            chunk_write.data.eq(Mux(vector == 1, Cat(old_data, engine.o.payload.data), new)),
+            chunk_write.en.eq(taken & (vector != 0)),
             repack.i.payload.data.eq(Mux(vector == 0, ~engine.o.payload.data, new)),
             self.o.payload.data.eq(new),
             self.o.payload.start.eq(engine.o.payload.start),
@@ -157,11 +160,7 @@ class BGRULayer(wiring.Component):
             self.o.valid.eq(engine.o.valid & (vector == 2) & repack.i.ready),
             engine.o.ready.eq((vector == 1) | (repack.i.ready & ((vector == 0) | self.o.ready))),
         ]
-        with m.If(taken & (vector == 0)):
-            m.d.sync += begins.eq(engine.o.payload.start | fresh)
-        m.d.sync += chunk.eq(next_chunk)
-        with m.If(taken & last_chunk):
-            m.d.sync += vector.eq(Mux(vector == 2, 0, vector + 1))
+        m.d.sync += [chunk.eq(next_chunk), vector.eq(next_vector), begins.eq(next_begins)]
 
         to_h, back = Signal(), Signal(range(self.h_words))
         last_back = back == self.h_words - 1

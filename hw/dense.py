@@ -28,7 +28,7 @@ class DenseLayer(wiring.Component):
     def __init__(self, layer: Layer, folding: Folding, family: Family) -> None:
         self.layer, self.folding = layer, folding
         weights = layer.w.values()
-        matrix = folded(select(bool(weights.all())), folding, [weights[None]], layer.threshold[None], dynamic=False)
+        matrix = folded(select(layer.binary), folding, [weights[None]], layer.threshold[None], dynamic=False)
         self.groups, self.words = matrix.groups, matrix.words
         self.ideal = self.groups * self.words
         self.engine = Engine(matrix, family, folding.weights)

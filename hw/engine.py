@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
@@ -13,7 +13,9 @@ from hw.arithmetic import Arithmetic
 from hw.family import Family
 from hw.memory import CyclicMemory
 from hw.mvu import MVU
+from hw.popcount import delayed
 from hw.streams import Word
+from hw.trits import Unpack, pack, packed_bits
 
 __all__ = ["LOADED", "Engine", "Matrix"]
 
@@ -29,6 +31,7 @@ class Matrix:
     weights : int8 (rows, columns), -1, 0 and +1; both already padded to whole row groups and words
     biases : int64 (rows,)
     columns : how many of the columns are no padding
+    packed : whether ternary weights are stored five in eight bits (`hw.trits`)
     """
 
     def __init__(
@@ -40,17 +43,20 @@ class Matrix:
         pe: int,
         simd: int,
         dynamic: bool,
+        packed: bool = False,
     ) -> None:
         self.arithmetic, self.columns, self.pe, self.simd, self.dynamic = arithmetic, columns, pe, simd, dynamic
+        self.packed = packed
         self.groups, self.words = weights.shape[0] // pe, weights.shape[1] // simd
         folded = weights.reshape(self.groups, pe, self.words, simd).transpose(0, 2, 1, 3)
-        self.weight_words = _integers(arithmetic.encode(folded).reshape(self.groups * self.words, -1))
+        bits = pack(folded) if packed else arithmetic.encode(folded)
+        self.weight_words = _integers(bits.reshape(self.groups * self.words, -1))
         self.bias_words = [[int(bias) for bias in group] for group in biases.reshape(self.groups, pe)]
 
     @property
     def weight_width(self) -> int:
         """Bits of a weight memory word."""
-        return self.pe * self.arithmetic.stored_bits(self.simd)
+        return self.pe * (packed_bits(self.simd) if self.packed else self.arithmetic.stored_bits(self.simd))
 
 
 def _integers(bits: NDArray[np.uint8]) -> list[int]:
@@ -69,7 +75,8 @@ class Engine(wiring.Component):
     again for every frame ("streamed"): the latter two by `load`.
 
     Latency: `latency` cycles from a row group's last word to its result at `o`: a register between memory and
-    MVU, since block RAM is slow to answer, the MVU's, and one for the queue. Throughput: one word per cycle.
+    MVU, since block RAM is slow to answer (one more where weights are packed), the MVU's, and one for the queue.
+    Throughput: one word per cycle.
     Memory: groups x words x weight_width bits of weights, groups x pe x bias bits, a queue of `depth` x pe.
 
     Members
@@ -82,7 +89,7 @@ class Engine(wiring.Component):
     def __init__(self, matrix: Matrix, family: Family, source: str = "rom") -> None:
         self.matrix, self.family, self.source = matrix, family, source
         self.mvu = MVU(matrix.arithmetic, matrix.pe, matrix.simd, matrix.columns, matrix.dynamic)
-        self.latency = self.mvu.latency + 2
+        self.latency = self.mvu.latency + 2 + matrix.packed
         self.depth = self.latency + 2
         # Single-port RAM is wide enough not to be sliced.
         width, depth = matrix.weight_width, len(matrix.weight_words)
@@ -113,14 +120,15 @@ class Engine(wiring.Component):
 
         moving = self.i.valid & weights.valid & room
         m.d.comb += [self.i.ready.eq(weights.valid & room), weights.ready.eq(moving)]
-        fed = Signal(mvu.i.payload.shape(), reset_less=True)
-        m.d.sync += [
-            mvu.i.valid.eq(moving),
-            fed.weights.eq(weights.payload),
-            *(fed[name].eq(self.i.payload[name]) for name in ("x", "first", "last", "start")),
-        ]
+        planes: Value = weights.payload
+        stages = 1
+        if matrix.packed:
+            stages, planes = 2, self._unpacked(m, delayed(m, weights.payload, 1))
+        word = data.View(self.i.payload.shape(), delayed(m, self.i.payload.as_value(), stages))
         m.d.comb += [
-            mvu.i.payload.eq(fed),
+            mvu.i.valid.eq(delayed(m, moving, stages, reset=True)),
+            mvu.i.payload.weights.eq(delayed(m, planes, 1)),
+            *(mvu.i.payload[name].eq(word[name]) for name in ("x", "first", "last", "start")),
             # Biases are read ahead during the MVU's latency, so they are there when a row group's count is.
             mvu.biases.payload.eq(biases.o.payload),
             biases.o.ready.eq(mvu.biases.ready),
@@ -142,3 +150,11 @@ class Engine(wiring.Component):
         if contents is None:
             wiring.connect(m, wiring.flipped(self.load), memory.load)
         return memory.o
+
+    def _unpacked(self, m: Module, stored: Value) -> Value:
+        planes = []
+        for row in range(self.matrix.pe):
+            m.submodules[f"unpack_{row}"] = unpack = Unpack(self.matrix.simd)
+            m.d.comb += unpack.i.eq(stored.word_select(row, len(unpack.i)))
+            planes.append(unpack.o)
+        return Cat(planes)

@@ -25,14 +25,16 @@ class Folding:
 
     pe, simd : how much of its matrices is worked on in one cycle, rows by columns
     weights : where its weights come from
+    packed : whether ternary weights are stored five in eight bits (`hw.trits`)
     """
 
     pe: int
     simd: int
     weights: Source = "rom"
+    packed: bool = False
 
     def __str__(self) -> str:
-        return f"{self.pe}x{self.simd}"
+        return f"{self.pe}x{self.simd}{'-packed' if self.packed else ''}"
 
 
 VECTORS = {"bgru": ("r", "z", "candidate", "h"), "dense": ("y",)}
@@ -97,4 +99,4 @@ def folded(
     begin = np.full((matrices, padded_rows), out_of_reach, dtype=np.int64)
     begin[:, :rows] = biases(real, theta, dynamic)
     weights = np.concatenate(blocks, axis=-1).reshape(matrices * padded_rows, -1)
-    return Matrix(arithmetic, weights, begin.reshape(-1), columns, folding.pe, folding.simd, dynamic)
+    return Matrix(arithmetic, weights, begin.reshape(-1), columns, folding.pe, folding.simd, dynamic, folding.packed)

@@ -23,13 +23,15 @@ Folded = Mapping[str, Folding]
 
 
 def make_layer(layer: Layer, folding: Folding, family: Family) -> BGRULayer | DenseLayer:
-    """The hardware of one layer. PE beyond its units or SIMD beyond its inputs is refused."""
+    """The hardware of one layer. PE beyond its units, SIMD beyond its inputs, packed binary weights: refused."""
     for what, value, limit, unit in (
         ("PE", folding.pe, layer.units, "units"),
         ("SIMD", folding.simd, layer.columns, "columns"),
     ):
         if not 1 <= value <= limit:
             raise BadInput(f"layer {layer.name}: expected {what} from 1 to {limit} (its {unit}), got {value}")
+    if folding.packed and layer.binary:
+        raise BadInput(f"layer {layer.name}: expected no packing, for it has no weight that is 0; got {folding}")
     return (BGRULayer if layer.kind == "bgru" else DenseLayer)(layer, folding, family)
 
 

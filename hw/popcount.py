@@ -111,10 +111,10 @@ def packed_sums(adders: list[tuple[Value, Value, Value]]) -> list[Value]:
     return [total[place] for place in places]
 
 
-def delayed(m: Module, value: Value, cycles: int) -> Value:
-    """`value`, `cycles` cycles later."""
+def delayed(m: Module, value: Value, cycles: int, *, reset: bool = False) -> Value:
+    """`value`, `cycles` cycles later; with `reset`, 0 after a reset until then."""
     for _ in range(cycles):
-        register = Signal(value.shape(), reset_less=True, name="delayed")
+        register = Signal(value.shape(), reset_less=not reset, name="delayed")
         m.d.sync += register.eq(value)
         value = register
     return value

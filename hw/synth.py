@@ -12,6 +12,7 @@ from hw.absorb import absorb
 from hw.family import Family
 from hw.network import Network
 from hw.rtl import FORGET_CONTENTS, to_rtlil, yosys
+from hw.trits import DECODER
 from model.files import replacing
 
 __all__ = ["Cost", "count", "fingerprint", "layer_costs", "synthesise"]
@@ -31,7 +32,10 @@ def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None
         script = [
             "read_rtlil design.il",
             FORGET_CONTENTS,
+            f"setattr -mod -set keep_hierarchy 1 *.{DECODER}_*",
             f"{family.synthesis} -top {top}",
+            f"setattr -mod -unset keep_hierarchy *.{DECODER}_*",
+            "flatten",
             "write_json netlist.json",
         ]
         yosys(script, folder)

@@ -86,6 +86,11 @@ class Layer:
         return max(self.inputs, self.units) if self.kind == "bgru" else self.inputs
 
     @property
+    def binary(self) -> bool:
+        """Whether no weight of it is 0."""
+        return bool(self.w.values().all() and (self.u is None or self.u.values().all()))
+
+    @property
     def weights(self) -> int:
         """Number of weights, zeros included."""
         return self.units * (3 * (self.inputs + self.units) if self.kind == "bgru" else self.inputs)

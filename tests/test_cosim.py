@@ -45,8 +45,12 @@ def random_run(hidden: list, rho: float, seed: int, **roughness: float) -> tuple
     made = random_bundle(rng, hidden, bins=int(rng.integers(2, 12)), qad_bits=int(rng.integers(1, 4)), rho=rho)
     widths = rng.integers(1, 12, 2)
     foldings = {
-        name: replace(folding, weights=rng.choice(["rom", "loaded", "streamed"]))
-        for name, folding in random_foldings(rng, made).items()
+        layer.name: replace(
+            random_foldings(rng, made)[layer.name],
+            weights=str(rng.choice(["rom", "loaded", "streamed"])),
+            packed=bool(rng.integers(2)) and not layer.binary,
+        )
+        for layer in made.layers
     }
     network = Network(made, foldings, ECP5, int(widths[0]), int(widths[1]))
     utterances = [random_features(rng, made, frames) for frames in (3, 1, 4)]

@@ -14,12 +14,14 @@ from tests.hw_bench import Bench, bits_of, few, integer
 from tests.random_bundles import random_thresholds, random_weights, seeds
 
 
-def matrix_of(rng, ternary, groups, pe, count, simd, dynamic=False) -> tuple[Matrix, np.ndarray, np.ndarray]:
+def matrix_of(
+    rng, ternary, groups, pe, count, simd, dynamic=False, packed=False
+) -> tuple[Matrix, np.ndarray, np.ndarray]:
     arithmetic = Ternary() if ternary else Binary()
     weights = random_weights(rng, (groups * pe, count * simd), 0.6 if ternary else 1.0)
     theta = random_thresholds(rng, weights)
     begin = biases(weights, theta, dynamic)
-    return Matrix(arithmetic, weights, begin, count * simd, pe, simd, dynamic), weights.astype(int), theta
+    return Matrix(arithmetic, weights, begin, count * simd, pe, simd, dynamic, packed), weights.astype(int), theta
 
 
 def word_items(matrix: Matrix, xs: np.ndarray, actives: np.ndarray) -> list[dict[str, Any]]:
@@ -66,7 +68,7 @@ def test_weights_are_stored_in_the_order_of_use():
 
 @given(
     seed=seeds,
-    ternary=st.booleans(),
+    stored=st.sampled_from(["binary", "ternary", "packed"]),
     dynamic=st.booleans(),
     source=st.sampled_from(["rom", "loaded", "streamed"]),
     pe=st.integers(1, 3),
@@ -75,9 +77,9 @@ def test_weights_are_stored_in_the_order_of_use():
     count=st.integers(1, 3),
 )
 @few
-def test_products_under_idles_and_back_pressure(seed, ternary, dynamic, source, pe, simd, groups, count):
+def test_products_under_idles_and_back_pressure(seed, stored, dynamic, source, pe, simd, groups, count):
     rng = np.random.default_rng(seed)
-    made = matrix_of(rng, ternary, groups, pe, count, simd, dynamic)
+    made = matrix_of(rng, stored != "binary", groups, pe, count, simd, dynamic, stored == "packed")
     run(*made, frames=3, rng=rng, source=source, idle=0.3, stall=0.6)
 
 
@@ -112,11 +114,12 @@ def test_no_more_results_are_begun_than_there_is_room_for():
     assert len(taken) == dut.depth == dut.latency + 2
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("source", ["rom", "loaded", "streamed"])
 @pytest.mark.parametrize("abort", [4, 9, 23])
-def test_reset_in_mid_vector_and_then_right_ones(source, abort):
+def test_reset_in_mid_vector_and_then_right_ones(source, packed, abort):
     rng = np.random.default_rng(abort)
-    made = matrix_of(rng, True, 3, 2, 2, 3)
+    made = matrix_of(rng, True, 3, 2, 2, 3, packed=packed)
     run(*made, frames=3, rng=rng, source=source, idle=0.2, stall=0.4, abort=abort)
 
 

@@ -1,5 +1,7 @@
 """A BGRU layer and a dense layer by themselves, against the golden model: every vector of every frame."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -44,12 +46,14 @@ def small_bundle(
     qad_bits=st.integers(1, 2),
     rho=densities,
     weights=st.sampled_from(["rom", "loaded", "streamed"]),
+    packed=st.booleans(),
 )
 @few
-def test_every_vector_under_idles_and_back_pressure(kind, seed, units, bins, qad_bits, rho, weights):
+def test_every_vector_under_idles_and_back_pressure(kind, seed, units, bins, qad_bits, rho, weights, packed):
     rng = np.random.default_rng(seed)
     bundle = small_bundle(rng, kind, units, bins, qad_bits, rho)
     folding = next(iter(random_foldings(rng, bundle).values()))
+    folding = replace(folding, packed=packed and not bundle.layers[0].binary)
     features = random_features(rng, bundle, 4)
     run_layer(bundle, folding, features, [1, 0, 0, 1], rng, idle=0.2, stall=0.4, weights=weights)
 
@@ -158,6 +162,13 @@ def test_foldings_beyond_the_layer_are_refused(kind, pe, simd, sentence):
     with pytest.raises(BadInput) as caught:
         make_layer(bundle.layers[0], Folding(pe, simd), ECP5)
     assert str(caught.value) == sentence
+
+
+def test_packing_of_binary_weights_is_refused():
+    layer = small_bundle(np.random.default_rng(0), "bgru", 7, rho=1.0).layers[0]
+    sentence = "layer gru0: expected no packing, for it has no weight that is 0; got 1x5-packed"
+    with pytest.raises(BadInput, match=f"^{sentence}$"):
+        make_layer(layer, Folding(1, 5, packed=True), ECP5)
 
 
 def test_dense_simd_is_at_most_its_inputs():
