@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from boards.board import Board
-from hw.arithmetic import accumulator, select
+from boards.fold import depth, fewest_blocks
 from hw.estimate import memory_bits, ram_blocks
-from hw.layers import Folding
+from hw.layers import Folding, Source
 from hw.network import Network
-from hw.streams import words
-from model.bundle import Bundle, Layer
+from model.bundle import Bundle
 from model.errors import BadInput
 
 __all__ = ["lay_out", "parse_folding"]
@@ -34,22 +33,27 @@ def lay_out(
 ) -> Network:
     """The network for a board, with what `folding` leaves open chosen for it.
 
-    The largest layer works on one row of `board.lanes` columns at a time; the others, which are done long before
-    it, are folded so that their weights take the fewest block RAMs. On a device with single-port RAM, the weights
-    of the largest layer are loaded into it; all else is in block RAM. Raises `BadInput` with the bits that are
-    needed and the bits that there are.
+    Memory is what a network needs most of, so each layer is folded for the fewest RAM blocks: the largest at the
+    board's clock in real time, the others at the largest's pace. On a device with single-port RAM, the weights of
+    the largest layer are loaded into it; all else is in block RAM. Raises `BadInput` with the bits that are needed
+    and the bits that there are.
     """
     layers = {layer.name: layer for layer in bundle.layers}
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
     largest = max(layers.values(), key=lambda layer: layer.weights)
-    chosen = {largest.name: Folding(1, min(board.lanes, largest.columns))}
-    pace = _depth(largest, folding.get(largest.name, chosen[largest.name]))
-    chosen |= {name: _fewest_blocks(layer, board, pace) for name, layer in layers.items() if layer is not largest}
-    chosen |= folding
     loaded = {largest.name} if board.spram_bits else set()
-    chosen |= {name: replace(chosen[name], weights="loaded") for name in loaded}
+    chosen = dict(folding)
+    pace = int(board.clock_hz / bundle.front_end.frame_rate)
+    for layer in sorted(bundle.layers, key=lambda layer: layer is not largest):
+        source: Source = "loaded" if layer.name in loaded else "rom"
+        if layer.name in chosen:
+            chosen[layer.name] = replace(chosen[layer.name], weights=source)
+        else:
+            chosen[layer.name] = fewest_blocks(layer, board.family, board.lanes, pace, source)
+        if layer is largest:
+            pace = depth(layer, chosen[layer.name])
     network = Network(bundle, chosen, board.family, in_width, out_width)
     # Bits first, for that is what a user can change; then whole blocks, for that is what the device has.
     bits = {name: memory_bits(layer) for name, layer in network.layers.items()}
@@ -75,32 +79,3 @@ def lay_out(
                 f"the {board.device} has {board.available[kind]}"
             )
     return network
-
-
-def _depth(layer: Layer, folding: Folding) -> int:
-    """Words of a layer's weight memory; no frame takes it fewer cycles."""
-    if layer.kind == "dense":
-        return words(layer.units, folding.pe) * words(layer.inputs, folding.simd)
-    row = words(layer.inputs, folding.simd) + words(layer.units, folding.simd)
-    return 3 * words(layer.units, folding.pe) * row
-
-
-def _fewest_blocks(layer: Layer, board: Board, pace: int) -> Folding:
-    """The folding whose weights and biases take the fewest block RAMs, of those the one with the fewest LUT4.
-
-    It has at most `board.lanes` lanes and needs at most `pace` cycles a frame, if there is such a one.
-    """
-    arithmetic = select(layer.binary)
-    best, fewest = Folding(1, min(board.lanes, layer.columns)), None
-    for pe in range(1, min(board.lanes, layer.units) + 1):
-        for simd in range(1, min(board.lanes // pe, layer.columns) + 1):
-            folding = Folding(pe, simd)
-            depth, width = _depth(layer, folding), pe * arithmetic.stored_bits(simd)
-            columns = layer.inputs + (layer.units if layer.kind == "bgru" else 0)
-            total = accumulator(columns, dynamic=layer.kind == "bgru").width
-            groups = (3 if layer.kind == "bgru" else 1) * words(layer.units, pe)
-            blocks = board.family.sliced_blocks(depth, width) + board.family.blocks(groups, pe * total)
-            cost = blocks, pe * (3 * simd + 2 * total)
-            if depth <= pace and (fewest is None or cost < fewest):
-                best, fewest = folding, cost
-    return best

@@ -11,7 +11,7 @@ from hw.dense import DenseLayer
 from hw.memory import BLOCK_FROM_BITS
 from hw.popcount import cost
 
-__all__ = ["layer_cycles", "layer_resources", "memory_bits", "ram_blocks"]
+__all__ = ["layer_cycles", "layer_resources", "memory_bits", "ram_blocks", "weight_use"]
 
 
 def layer_cycles(layer: BGRULayer | DenseLayer) -> dict[str, int]:
@@ -44,6 +44,21 @@ def ram_blocks(layer: BGRULayer | DenseLayer) -> dict[str, int]:
         return {"spram": -(-width // bits) * -(-depth // words), "block_ram": int(biases >= BLOCK_FROM_BITS)}
     weights = 0 if engine.source == "streamed" else family.sliced_blocks(depth, width)
     return {"block_ram": weights + int(biases >= BLOCK_FROM_BITS)}
+
+
+def weight_use(layer: BGRULayer | DenseLayer) -> tuple[int, int]:
+    """Bits of weights that are stored, and bits of the RAM blocks that hold them (with their parity bits).
+
+    A block RAM of 18 kbit that is 16,384 words deep is one bit wide and gives 16 of its 18 kbit.
+    """
+    engine, family = layer.engine, layer.engine.family
+    width, depth = engine.matrix.weight_width, len(engine.matrix.weight_words)
+    if engine.source == "streamed":
+        return 0, 0
+    if engine.source == "loaded" and family.single_port_ram is not None:
+        words, bits = family.single_port_ram
+        return width * depth, -(-width // bits) * -(-depth // words) * words * bits
+    return width * depth, family.sliced_blocks(depth, width) * family.block_ram_bits
 
 
 def layer_resources(layer: BGRULayer | DenseLayer) -> dict[str, Any]:

@@ -1,12 +1,18 @@
 """Estimates: exact where they say so."""
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 
-from hw.estimate import layer_cycles, layer_resources, memory_bits
-from hw.family import ECP5
+from boards.board import find
+from boards.fit import lay_out
+from hw.estimate import layer_cycles, layer_resources, memory_bits, weight_use
+from hw.family import ECP5, ICE40
 from hw.layers import Folding
 from hw.network import Network, make_layer
+from model.bundle import read
 from tests.random_bundles import bundles, random_foldings, random_layer
 
 
@@ -34,3 +40,29 @@ def test_the_report_has_the_keys_of_the_measurements(made):
         assert set(layer_cycles(layer)) == {"ideal", "cycles"}
         assert layer_cycles(layer)["cycles"] >= layer_cycles(layer)["ideal"]
         assert layer_resources(layer)["bits"] == sum(memory_bits(layer).values())
+
+
+def use_of(layer, folding, family=ECP5):
+    stored, allocated = weight_use(make_layer(layer, folding, family))
+    return stored, allocated // family.block_ram_bits
+
+
+def test_weights_fill_block_rams_of_the_shape_that_is_deep_enough():
+    layer = random_layer(np.random.default_rng(0), "dense", 256, 257)
+    assert use_of(layer, Folding(1, 64)) == (257 * 4 * 128, 15)  # 1,028 words: 9 bits wide, not 18
+    assert use_of(layer, Folding(2, 18)) == (129 * 15 * 72, 8)
+    assert use_of(layer, Folding(2, 18, packed=True)) == (129 * 15 * 64, 8)
+    assert use_of(layer, Folding(2, 18, "streamed")) == (0, 0)
+
+
+def test_loaded_weights_fill_single_port_ram():
+    layer = random_layer(np.random.default_rng(0), "dense", 96, 257)
+    assert weight_use(make_layer(layer, Folding(1, 32, "loaded"), ICE40)) == (257 * 3 * 64, 4 * 16384 * 16)
+
+
+@pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
+def test_a_preset_uses_85_percent_of_the_block_ram_of_its_weights(board, preset):
+    for layer in lay_out(read(Path("bundles") / preset), find(board), {}).layers.values():
+        if layer.folding.weights == "rom":
+            stored, allocated = weight_use(layer)
+            assert stored >= 0.85 * allocated, layer.layer.name
