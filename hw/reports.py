@@ -16,7 +16,7 @@ from typing import Any
 
 from rich.table import Table
 
-from hw.estimate import layer_cycles, layer_resources
+from hw.estimate import layer_cycles, layer_resources, weight_use
 from hw.network import Network
 from hw.synth import fingerprint
 from model.files import replacing
@@ -75,16 +75,20 @@ def _estimates(network: Network) -> dict[str, dict[str, Any]]:
 
 
 def layer_table(network: Network, folder: Path) -> Table:
-    """Each layer's size, folding, cycles and resources, estimate beside measurement and the difference."""
+    """Each layer's size, folding, cycles and resources, estimate beside measurement and the difference.
+
+    `use` is how much of the RAM blocks that hold the weights is taken by them (`hw.estimate.weight_use`).
+    """
     reports = read(network, folder)
     used = {resource for resource, _ in network.family.cells.values()}
     memories = [(key, title) for key, title in (("block_ram", "RAM"), ("spram", "SP")) if key in used]
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     heads = ("layer", "size", "weights", "PE x\nSIMD", "cycles\nplan", "\nsim", "LUT4\nplan", "\nsyn")
-    for head in (*heads, "\nerr", "FF", *(title for _, title in memories)):
+    for head in (*heads, "\nerr", "FF", *(title for _, title in memories), "use"):
         table.add_column(head, justify="left" if head == "layer" else "right", no_wrap=True)
     for name, layer in network.layers.items():
         found = {stage: layers.get(name, {}) for stage, layers in reports.items()}
+        stored, allocated = weight_use(layer)
         synthesised = found.get("synth_layer_resources", {})
         estimate = found.get("estimate_layer_resources", {}).get("lut4")
         lut4 = synthesised.get("lut4")
@@ -100,6 +104,7 @@ def layer_table(network: Network, folder: Path) -> Table:
             f"{(estimate - lut4) / lut4:+.0%}" if estimate and lut4 else "-",
             _number(synthesised.get("ff")),
             *(_number(synthesised.get(key)) for key, _ in memories),
+            f"{stored / allocated:.0%}" if allocated else "-",
         )
     return table
 

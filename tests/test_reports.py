@@ -33,9 +33,10 @@ def test_estimates_are_written_under_the_layers_names(network, tmp_path):
 def test_what_is_not_measured_is_a_dash(network, tmp_path):
     reports.begin(network, tmp_path)
     (row,) = [line for line in printed(reports.layer_table(network, tmp_path)).splitlines() if "gru0" in line]
-    *_, plan, simulated, estimate, synthesised, error, ff, block_ram = row.split()
+    *_, plan, simulated, estimate, synthesised, error, ff, block_ram, use = row.split()
     assert int(plan) > 0 and int(estimate) > 0
     assert [simulated, synthesised, error, ff, block_ram] == ["-"] * 5
+    assert use.endswith("%")
 
 
 def test_measurement_and_error_stand_beside_the_estimate(network, tmp_path):
@@ -46,7 +47,7 @@ def test_measurement_and_error_stand_beside_the_estimate(network, tmp_path):
     reports.write(tmp_path, "cosim_layer_cycles", {"gru0": {"cycles": 4321}, "mask": {"cycles": 5}})
     (row,) = [line for line in printed(reports.layer_table(network, tmp_path)).splitlines() if "gru0" in line]
     assert "4,321" in row
-    assert row.split()[-5:] == [str(estimate), str(2 * estimate), "-50%", "11", "3"]
+    assert row.split()[-6:-1] == [str(estimate), str(2 * estimate), "-50%", "11", "3"]
 
 
 def test_measurements_of_another_folding_are_not_shown(network, tmp_path):
