@@ -8,7 +8,7 @@ from boards.board import Board
 from boards.fold import depth, fewest_blocks
 from hw.estimate import memory_bits, ram_blocks
 from hw.layers import Folding, Source
-from hw.network import Network
+from hw.network import Network, check_folding
 from model.bundle import Bundle
 from model.errors import BadInput
 
@@ -42,6 +42,7 @@ def lay_out(
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
+        check_folding(layers[name], folding[name])
     largest = max(layers.values(), key=lambda layer: layer.weights)
     loaded = {largest.name} if board.spram_bits else set()
     chosen = dict(folding)

@@ -5,7 +5,7 @@ import os
 import shutil
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +15,7 @@ import numpy as np
 from cocotb_tools.check_results import get_results
 from cocotb_tools.runner import get_runner
 
+from cosim.sdram import Sdram
 from cosim.tools import simulator_path
 from cosim.top import Top
 from hw.cycles import predict
@@ -88,10 +89,15 @@ class Outcome:
         """Cycles from the first frame's first word in to its last word out."""
         return self.finished[0] - self.entered[0]
 
+    @property
+    def interval(self) -> int:
+        """Cycles between the last two frames' last words out: the initiation interval, if nothing was slow to come."""
+        return self.finished[-1] - self.finished[-2]
 
-def generate(network: Network, folder: Path) -> Path:
-    """Write the Verilog of the network with its recorders; returns the file."""
-    return to_verilog(Top(network), TOP, folder, probes=True)
+
+def generate(network: Network, folder: Path, sdram: Mapping[str, Sdram] | None = None) -> Path:
+    """Write the Verilog of the network with its recorders and its memories outside; returns the file."""
+    return to_verilog(Top(network, sdram), TOP, folder, probes=True)
 
 
 def simulate(
@@ -101,6 +107,7 @@ def simulate(
     folder: Path,
     *,
     verilog: Path | None = None,
+    sdram: Mapping[str, Sdram] | None = None,
     simulator: str = "verilator",
     waves: bool = False,
     quick_build: bool = False,
@@ -108,7 +115,8 @@ def simulate(
 ) -> Outcome:
     """Simulate `network` and hold it against the golden model of the bundle `golden`.
 
-    `verilog` is the generated top (made here if not given). `quick_build` spends no time on optimising the
+    `verilog` is the generated top (made here if not given). `sdram` are the memories in it that layers take their
+    weights from (`cosim.top`), so that the bench need not send them. `quick_build` spends no time on optimising the
     simulator, which pays for short runs. `progress` is told how many frames are done.
     The simulator's own words are in `folder/build.log` and `folder/simulation.log`; `waves` leaves
     `folder/waves.fst`.
@@ -118,8 +126,9 @@ def simulate(
         raise BadInput(
             f"{folder.resolve()}: expected a path without spaces, for make can't build Verilator's code there"
         )
-    source = verilog or generate(network, folder / "rtl")
-    _write_job(network, golden, stimulus, folder)
+    sdram = sdram or {}
+    source = verilog or generate(network, folder / "rtl", sdram)
+    _write_job(network, golden, stimulus, folder, sdram)
     if quick_build:
         environment["MAKEFLAGS"] = " ".join([environment.get("MAKEFLAGS", ""), *QUICK_BUILD])
     saved = dict(os.environ)
@@ -154,17 +163,20 @@ def simulate(
         results = (folder / "results.xml").resolve()
         # Under pytest, cocotb exits where a test failed; the verdict is read from the results either way.
         progress(0)
-        with _polling(folder / "progress", progress), suppress(SystemExit):
-            runner.test(
-                test_module="cosim.bench",
-                hdl_toplevel=TOP,
-                build_dir=build,
-                test_dir=source.parent,
-                extra_env={"BGRU_JOB": str(folder.resolve())},
-                waves=waves,
-                results_xml=str(results),
-                log_file=folder / "simulation.log",
-            )
+        try:
+            with _polling(folder / "progress", progress), suppress(SystemExit):
+                runner.test(
+                    test_module="cosim.bench",
+                    hdl_toplevel=TOP,
+                    build_dir=build,
+                    test_dir=source.parent,
+                    extra_env={"BGRU_JOB": str(folder.resolve())},
+                    waves=waves,
+                    results_xml=str(results),
+                    log_file=folder / "simulation.log",
+                )
+        except RuntimeError as error:  # such as a cell that isn't modelled
+            raise RuntimeError(f"the simulation failed, {_end_of(folder / 'simulation.log')}") from error
         seconds = time.perf_counter() - begin
         written = {"verilator": source.parent / "dump.fst", "icarus": build / f"{TOP}.fst"}[simulator]
         if waves and written.is_file():
@@ -183,7 +195,7 @@ VERILATOR = ["--no-public-flat-rw", "-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assi
 QUICK_BUILD = ("OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
 
 
-def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Path) -> None:
+def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Path, sdram: Mapping[str, Sdram]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for name in ("result.json", "progress", "results.xml", "mask.npy", "waves.fst"):
         (folder / name).unlink(missing_ok=True)
@@ -202,35 +214,36 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
     arrays["mask"] = unpack(np.stack(arrays["mask"]), golden.layers[-1].units)
     for key, values in traces.items():
         arrays[key] = unpack(np.stack(values), units[key.split(".")[0]])
-    loads = []
+    loads: dict[str, list[str]] = {"loaded": [], "streamed": []}
     for name, layer in network.layers.items():
-        if layer.engine.weights.contents is None:
-            loads.append(name)
+        if layer.folding.weights != "rom" and name not in sdram:
+            loads[layer.folding.weights].append(name)
             width = -(-layer.engine.matrix.weight_width // 8)
             octets = [word.to_bytes(width, "little") for word in layer.engine.matrix.weight_words]
             arrays[f"load_{name}"] = np.frombuffer(b"".join(octets), dtype=np.uint8).reshape(-1, width)
     np.savez(folder / "job.npz", allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})
     job = {
         "layers": {name: {"vectors": vectors_of(layer.layer.kind)} for name, layer in network.layers.items()},
-        "loads": loads,
+        **loads,
         "in_width": network.in_width,
         "out_width": network.out_width,
         "idle": stimulus.idle,
         "backpressure": stimulus.backpressure,
         "resets": stimulus.resets,
         # Ten times what even a layer by layer, word by word pace takes: beyond it the hardware is stuck.
-        "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus),
+        "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus, sdram),
         "reset_within": 4 * sum(layer.ideal for layer in network.layers.values()) + 100,
         "seed": stimulus.seed,
     }
     (folder / "job.json").write_text(json.dumps(job, indent=2))
 
 
-def _slowest_pace(network: Network, stimulus: Stimulus) -> int:
+def _slowest_pace(network: Network, stimulus: Stimulus, sdram: Mapping[str, Sdram]) -> int:
     """More cycles than any frame takes, however rough the ends."""
     layers = [predict(layer).cycles + layer.layer.units for layer in network.layers.values()]
+    memories = [len(memory.words) for memory in sdram.values()]
     ends = network.bundle.layers[0].inputs + network.bundle.layers[-1].units
-    return int((sum(layers) + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)
+    return int((sum(layers) + sum(memories) + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)
 
 
 def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:

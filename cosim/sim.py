@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from boards.board import Board, find
 from boards.fit import lay_out, parse_folding
+from cosim.netlist import generate_netlist
 from cosim.runner import Outcome, Stimulus, generate, simulate
 from cosim.tools import simulator_path
 from hw import reports
@@ -33,6 +34,7 @@ def main(
     ] = None,
     simulator: Annotated[str, typer.Option("--sim", help="verilator or icarus.")] = "verilator",
     frames: Annotated[int | None, typer.Option(min=2, help="Only the first so many frames, two or more.")] = None,
+    netlist: Annotated[bool, typer.Option("--netlist", help="Simulate the synthesised cells, not the RTL.")] = False,
     waves: Annotated[bool, typer.Option("--waves", help="Write the waveform (FST).")] = False,
     build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
 ) -> None:
@@ -57,8 +59,8 @@ def main(
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=cli.console, transient=False) as bars:
-        task = bars.add_task("generate Verilog", total=1)
-        verilog = generate(network, folder / "sim" / "rtl")
+        task = bars.add_task("synthesise netlist" if netlist else "generate Verilog", total=1)
+        verilog = (generate_netlist if netlist else generate)(network, folder / "sim" / "rtl")
         bars.update(task, completed=1)
         task = bars.add_task(f"build with {simulator}", total=len(features))
         outcome = simulate(
@@ -118,8 +120,12 @@ def _summary(board: Board, network: Network, outcome: Outcome, golden_mask: Bits
     out(f"mask agreement       {agreeing:,} of {golden_mask.size:,} bits in {outcome.frames} frames")
     out(f"compared as well     {bits:,} bits of every layer's r, z, h~, h and y: none differs")
     out(f"utilisation          {ideal / measured:.1%} ({ideal:,} ideal / {measured:,} measured cycles per frame)")
-    out(f"at {board.clock_hz / 1e6:g} MHz            {latency_ms:.3f} ms from first word in to last word out")
-    out(f"                     of a frame; the hop is {hop_ms:g} ms, {hop_ms / latency_ms:.0f} times as long")
+    if outcome.frames > 1:
+        slowest = max(outcome.layer_cycles, key=lambda name: max(outcome.layer_cycles[name]))
+        out(f"initiation interval  {outcome.interval:,} cycles, the slowest layer's ({slowest})")
+    out(f"latency              {outcome.latency:,} cycles from first word in to last word out of a frame,")
+    times = f"{latency_ms:.3f} ms at {board.clock_hz / 1e6:g} MHz; the hop is {hop_ms:g} ms"
+    out(f"                     {times}, {hop_ms / latency_ms:.0f} x as long")
     out(f"simulation           {outcome.cycles:,} cycles in {outcome.seconds:.1f} s: ", end="")
     out(f"{outcome.cycles / outcome.seconds:,.0f} cycles/s, {outcome.frames / outcome.seconds:.1f} frames/s")
 

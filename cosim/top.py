@@ -1,14 +1,49 @@
-"""The simulated top: a network with a recorder on each layer's probe."""
+"""The simulated top: a network with a recorder on each layer's probe, and the memories that its weights stream from."""
+
+from collections.abc import Mapping, Sequence
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from cosim.sdram import Sdram, Timing
+from hw.bgru import BGRULayer
+from hw.dense import DenseLayer
 from hw.layers import Probe, vectors_of
 from hw.network import Network
+from hw.repack import Repack
 from hw.streams import Word
+from model.errors import BadInput
 
-__all__ = ["Recorder", "Top"]
+__all__ = ["Recorder", "Top", "weight_memory"]
+
+SDRAM_BITS = 16
+"""Width of the SDRAM's words."""
+
+
+def weight_memory(layer: BGRULayer | DenseLayer, clock_mhz: float, timing: Timing | None = None) -> Sdram:
+    """An SDRAM with a layer's weights in the order of use, bit behind bit.
+
+    Its words must be cut or joined to the layer's at full speed: these have 16 bits, or a multiple, or a divisor.
+    """
+    matrix = layer.engine.matrix
+    width = matrix.weight_width
+    if width % SDRAM_BITS and SDRAM_BITS % width:
+        raise BadInput(
+            f"layer {layer.layer.name}: expected weight words of a multiple or a divisor of {SDRAM_BITS} bits, "
+            f"which is SDRAM's width, got {width} bits at {layer.folding}"
+        )
+    return Sdram(_sdram_words(matrix.weight_words, width), clock_mhz, timing)
+
+
+def _sdram_words(words: Sequence[int], width: int) -> list[int]:
+    """Words of `width` bits joined or cut, lowest bits first; the last one is filled up with zeros."""
+    if width >= SDRAM_BITS:
+        mask = (1 << SDRAM_BITS) - 1
+        return [word >> low & mask for word in words for low in range(0, width, SDRAM_BITS)]
+    each = SDRAM_BITS // width
+    joined = (words[begin : begin + each] for begin in range(0, len(words), each))
+    return [sum(word << place * width for place, word in enumerate(group)) for group in joined]
 
 
 class Recorder(wiring.Component):
@@ -59,14 +94,18 @@ class Recorder(wiring.Component):
 class Top(wiring.Component):
     """Network and recorders, with everything that the bench drives and reads as ports.
 
+    Parameters
+    ----------
+    sdram : by layer, a `weight_memory` of its own in place of its `load` port
+
     Members
     -------
     i, o, load_<layer> : the network's
     rec_<layer> : the recorder's outputs
     """
 
-    def __init__(self, network: Network) -> None:
-        self.network = network
+    def __init__(self, network: Network, sdram: Mapping[str, Sdram] | None = None) -> None:
+        self.network, self.sdram = network, sdram or {}
         self.recorders = {
             name: Recorder(layer.layer.kind, layer.folding.pe, layer.groups) for name, layer in network.layers.items()
         }
@@ -75,7 +114,7 @@ class Top(wiring.Component):
             "o": Out(stream.Signature(Word(network.out_width))),
         }
         for name, member in network.signature.members.items():
-            if name.startswith("load_"):
+            if name.startswith("load_") and name.removeprefix("load_") not in self.sdram:
                 members[name] = member
         for name, recorder in self.recorders.items():
             outputs = {key: member for key, member in recorder.signature.members.items() if key != "probe"}
@@ -95,4 +134,17 @@ class Top(wiring.Component):
                 m.d.comb += getattr(outputs, key).eq(getattr(recorder, key))
             if hasattr(self, f"load_{name}"):
                 wiring.connect(m, wiring.flipped(getattr(self, f"load_{name}")), getattr(network, f"load_{name}"))
+        for name, memory in self.sdram.items():
+            matrix = network.layers[name].engine.matrix
+            repack = Repack(len(matrix.weight_words) * matrix.weight_width, SDRAM_BITS, matrix.weight_width)
+            m.submodules[f"sdram_{name}"], m.submodules[f"repack_{name}"] = memory, repack
+            load = getattr(network, f"load_{name}")
+            m.d.comb += [
+                repack.i.payload.data.eq(memory.o.payload),
+                repack.i.valid.eq(memory.o.valid),
+                memory.o.ready.eq(repack.i.ready),
+                load.payload.eq(repack.o.payload.data),
+                load.valid.eq(repack.o.valid),
+                repack.o.ready.eq(load.ready),
+            ]
         return m

@@ -24,7 +24,7 @@ def memory_bits(layer: BGRULayer | DenseLayer) -> dict[str, int]:
     """Bits stored: the weights, and everything else (biases, operands, state)."""
     engine = layer.engine
     matrix = engine.matrix
-    weights = len(matrix.weight_words) * matrix.weight_width
+    weights = 0 if engine.source == "streamed" else len(matrix.weight_words) * matrix.weight_width
     biases = len(matrix.bias_words) * matrix.pe * engine.mvu.total.width
     simd = layer.folding.simd
     operand = 2 * -(-layer.layer.inputs // simd) * simd

@@ -16,14 +16,14 @@ from hw.streams import Word
 from model.bundle import Bundle, Layer
 from model.errors import BadInput
 
-__all__ = ["Network", "make_layer"]
+__all__ = ["Network", "check_folding", "make_layer"]
 
 Folded = Mapping[str, Folding]
 """Layer name to folding."""
 
 
-def make_layer(layer: Layer, folding: Folding, family: Family) -> BGRULayer | DenseLayer:
-    """The hardware of one layer. PE beyond its units, SIMD beyond its inputs, packed binary weights: refused."""
+def check_folding(layer: Layer, folding: Folding) -> None:
+    """Refuse PE beyond the layer's units, SIMD beyond its columns, and packing of binary weights."""
     for what, value, limit, unit in (
         ("PE", folding.pe, layer.units, "units"),
         ("SIMD", folding.simd, layer.columns, "columns"),
@@ -32,6 +32,11 @@ def make_layer(layer: Layer, folding: Folding, family: Family) -> BGRULayer | De
             raise BadInput(f"layer {layer.name}: expected {what} from 1 to {limit} (its {unit}), got {value}")
     if folding.packed and layer.binary:
         raise BadInput(f"layer {layer.name}: expected no packing, for it has no weight that is 0; got {folding}")
+
+
+def make_layer(layer: Layer, folding: Folding, family: Family) -> BGRULayer | DenseLayer:
+    """The hardware of one layer; raises `BadInput` as `check_folding` does."""
+    check_folding(layer, folding)
     return (BGRULayer if layer.kind == "bgru" else DenseLayer)(layer, folding, family)
 
 

@@ -80,6 +80,19 @@ def test_predicted_cycles_are_the_measured_ones(seed, tmp_path):
         assert set(outcome.layer_cycles[layer.layer.name]) == {predict(layer).cycles}
 
 
+@pytest.mark.parametrize("name", ["BGRU", "two BGRUs", "BNN", "dense before BGRU"])
+def test_layers_work_at_the_same_time_and_the_slowest_sets_the_pace(name, tmp_path):
+    rng = np.random.default_rng(list(NETWORKS).index(name))
+    made = random_bundle(rng, NETWORKS[name], bins=7, qad_bits=2)
+    foldings = {layer.name: Folding(1, int(rng.integers(2, 6))) for layer in made.layers}
+    network = Network(made, foldings, ECP5, 8, 1)
+    outcome = simulate(network, made, Stimulus([random_features(rng, made, 8)]), tmp_path, quick_build=True)
+    cycles = [predict(layer).cycles for layer in network.layers.values()]
+    assert outcome.mismatch is None
+    assert outcome.interval == max(cycles)
+    assert sum(layer.ideal for layer in network.layers.values()) < outcome.latency
+
+
 def test_the_trained_network_is_bit_exact_with_its_weights_loaded(tmp_path, recording_features):
     tiny = bundle.read(Path("bundles/tiny"))
     foldings = {"gru0": Folding(2, 32, "loaded"), "mask": Folding(1, 24)}

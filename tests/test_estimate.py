@@ -26,6 +26,11 @@ def test_binary_weights_take_one_bit():
     assert memory_bits(layer)["weights"] == 4 * 8
 
 
+def test_streamed_weights_take_no_memory():
+    layer = make_layer(random_layer(np.random.default_rng(0), "dense", 8, 4), Folding(1, 8, "streamed"), ECP5)
+    assert memory_bits(layer)["weights"] == 0
+
+
 def test_the_small_presets_recurrent_layer_is_the_size_that_the_design_says():
     layer = make_layer(random_layer(np.random.default_rng(0), "bgru", 1028, 256), Folding(1, 64), ECP5)
     assert memory_bits(layer)["weights"] == 3 * 256 * (17 + 4) * 64 * 2
