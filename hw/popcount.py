@@ -32,8 +32,11 @@ def cost(width: int) -> Cost:
     lut4, ff, levels = 0, 0, latency(width)
     counts = [width]  # how many bits each value counts that the level above takes in
     for _ in range(levels):
-        positions = 1 + sum(1 + (bits // 2).bit_length() for bits in counts if bits > 1)
-        lut4 += positions + positions % 2
+        widths = [(bits // 2).bit_length() for bits in counts if bits > 1]
+        size = _per_chain(widths)
+        for first in range(0, len(widths), size):
+            positions = 1 + sum(1 + width for width in widths[first : first + size])
+            lut4 += positions + positions % 2
         ff += 1 + sum(bits.bit_length() for bits in counts)  # one says that the word is valid
         counts = [half for bits in counts for half in ((bits // 2, (bits - 1) // 2, 1) if bits > 1 else (bits,))]
     return Cost(lut4, ff, levels)
@@ -44,7 +47,7 @@ class Popcount(wiring.Component):
 
     The count of n bits is the count of one half of n - 1 bits, plus that of the other half, plus the bit that is
     left, as carry in: no input of an adder is wasted, and 2^k - 1 bits take no more full adders than they must.
-    All adders of a level lie in one carry chain, so that a full adder costs one LUT4 and an adder one more
+    The adders of a level lie in few carry chains, so that a full adder costs one LUT4 and an adder one more
     (`packed_sums`); out of LUTs alone, each full adder would cost two. A register follows each level.
 
     Latency: `latency(width)` cycles. Throughput: one word per cycle, without back-pressure.
@@ -91,12 +94,27 @@ class Popcount(wiring.Component):
 
 
 def packed_sums(adders: list[tuple[Value, Value, Value]]) -> list[Value]:
-    """The sums a + b + carry of several adders, by one addition and so in one carry chain.
+    """The sums a + b + carry of several adders, by few additions and so in few carry chains.
 
     Each adder has as many positions as its wider operand has bits, and one before them in which both summands
     are its carry: whatever comes into that position goes no further, and appears there as its sum bit, which is
-    the carry out of the adder before. Cost: one LUT4 per position, and one at the end of the chain.
+    the carry out of the adder before. Cost: one LUT4 per position, and one at the end of each chain.
     """
+    size = _per_chain([max(len(a), len(b)) for a, b, _ in adders])
+    return [total for first in range(0, len(adders), size) for total in _one_chain(adders[first : first + size])]
+
+
+CHAIN = 34
+"""Positions in a chain, at most: no carry goes that far, but the tools time it as if it did (docs/hardware.md)."""
+
+
+def _per_chain(widths: list[int]) -> int:
+    """How many adders of these widths go into one chain: all chains have as many, but perhaps the last."""
+    chains = -(-(1 + sum(1 + width for width in widths)) // CHAIN)
+    return -(-len(widths) // chains)
+
+
+def _one_chain(adders: list[tuple[Value, Value, Value]]) -> list[Value]:
     left: list[Value] = []
     right: list[Value] = []
     places = []
