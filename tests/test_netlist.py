@@ -21,10 +21,14 @@ from tests.random_bundles import random_bundle, random_features, random_foldings
 pytestmark = [pytest.mark.simulator, pytest.mark.synthesis]
 
 NETWORKS = {
-    "ternary BGRU": ([("bgru", 7)], 0.8, "rom"),
-    "binary BGRU, loaded": ([("bgru", 6)], 1.0, "loaded"),
-    "two ternary BGRUs": ([("bgru", 9), ("bgru", 5)], 0.8, "rom"),
-    "two binary BGRUs": ([("bgru", 5), ("bgru", 6)], 1.0, "rom"),
+    "ternary BGRU, packed": ([("bgru", 7)], 0.8, {"packed": True}),
+    "binary BGRU, loaded": ([("bgru", 6)], 1.0, {"weights": "loaded"}),
+    "two ternary BGRUs, one packed and streamed": (
+        [("bgru", 9), ("bgru", 5)],
+        0.8,
+        {"packed": True, "weights": "streamed"},
+    ),
+    "two binary BGRUs": ([("bgru", 5), ("bgru", 6)], 1.0, {}),
 }
 EITHER = "verilator" if shutil.which("iverilog") is None else "icarus"
 """Icarus where there is one: it builds at once, and a value that nothing has set fails in it."""
@@ -33,11 +37,11 @@ EITHER = "verilator" if shutil.which("iverilog") is None else "icarus"
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
 @pytest.mark.parametrize("name", NETWORKS)
 def test_random_netlists_are_bit_exact_with_idles_back_pressure_and_resets(name, family, tmp_path):
-    hidden, rho, source = NETWORKS[name]
+    hidden, rho, options = NETWORKS[name]
     rng = np.random.default_rng(list(NETWORKS).index(name))
     made = random_bundle(rng, hidden, bins=int(rng.integers(2, 12)), qad_bits=2, rho=rho)
     foldings = random_foldings(rng, made)
-    foldings["gru0"] = replace(foldings["gru0"], weights=source)
+    foldings["gru0"] = replace(foldings["gru0"], **options)
     network = Network(made, foldings, family, 5, 3)
     stimulus = Stimulus([random_features(rng, made, frames) for frames in (3, 1, 4)], 0.3, 0.4, resets=2)
     verilog = generate_netlist(network, tmp_path / "rtl")
