@@ -15,16 +15,17 @@ LAYOUT := --board $(BOARD) --bundle "$(BUNDLE)" $(foreach fold,$(FOLD),--fold $(
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help sim verilog report bench train test check format constraints clean
+.PHONY: help sim verilog report bench compare baselines stream train test check format constraints clean
 
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "Variables: BOARD=$(BOARD) BUNDLE=$(BUNDLE) RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
-	@echo "           FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
+	@echo "           NETLIST=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
 	@$(BIN)/python -m cosim.sim $(LAYOUT) --recording "$(RECORDING)" --sim $(SIM) \
-		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves)
+		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves) \
+		$(if $(filter-out 0,$(NETLIST)),--netlist)
 
 verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and count.
 	@$(BIN)/python -m boards.verilog $(LAYOUT)
@@ -34,6 +35,16 @@ report: $(VENV)/sim.installed  ## Print the table of estimate, simulation and sy
 
 bench: $(VENV)/sim.installed  ## Measure every performance figure beside its reference.
 	@$(BIN)/python -m cosim.benchmark --board $(BOARD) --bundle "$(BUNDLE)" --recording "$(RECORDING)"
+	@$(BIN)/python -m cosim.streaming --recording "$(RECORDING)"
+
+compare: $(VENV)/sim.installed  ## Fail where a unit or a preset takes more than its baseline.
+	@$(BIN)/python -m cosim.baselines
+
+baselines: $(VENV)/sim.installed  ## Measure every unit and preset anew and write baselines.json.
+	@$(BIN)/python -m cosim.baselines --renew
+
+stream: $(VENV)/sim.installed  ## Simulate a network of the paper's size with its weights in SDRAM.
+	@$(BIN)/python -m cosim.streaming --recording "$(RECORDING)" $(if $(FRAMES),--frames $(FRAMES))
 
 train: $(VENV)/train.installed  ## Train a network: SPEECH=dir NOISE=dir PRESET=small (installs torch).
 	@test -n "$(SPEECH)" -a -n "$(NOISE)" || { \

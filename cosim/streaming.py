@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from boards.board import find
-from cosim.benchmark import _paper_sized
+from cosim.paper import paper_sized
 from cosim.runner import Outcome, Stimulus, generate, simulate
 from cosim.sdram import Sdram, Timing, data_share
 from cosim.tools import simulator_path
@@ -61,7 +61,7 @@ def main(
     that differs from the golden model's. Takes a minute or two per clock for a network of the paper's size.
     """
     simulator_path("verilator", waves=False)
-    network_bundle = _paper_sized() if bundle_folder is None else bundle.read(bundle_folder)
+    network_bundle = paper_sized() if bundle_folder is None else bundle.read(bundle_folder)
     front_end = network_bundle.front_end
     noisy, _ = front_end.normalise(audio.read(recording, front_end.sample_rate))
     features = front_end.encode(front_end.stft(noisy))[:frames]

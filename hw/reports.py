@@ -82,7 +82,7 @@ def layer_table(network: Network, folder: Path) -> Table:
     reports = read(network, folder)
     used = {resource for resource, _ in network.family.cells.values()}
     memories = [(key, title) for key, title in (("block_ram", "RAM"), ("spram", "SP")) if key in used]
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     heads = ("layer", "size", "weights", "PE x\nSIMD", "cycles\nplan", "\nsim", "LUT4\nplan", "\nsyn")
     for head in (*heads, "\nerr", "FF", *(title for _, title in memories), "use"):
         table.add_column(head, justify="left" if head == "layer" else "right", no_wrap=True)

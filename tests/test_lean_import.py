@@ -17,6 +17,8 @@ SIMULATION_SIDE = [
     "boards.report",
     "cosim.sim",
     "cosim.benchmark",
+    "cosim.baselines",
+    "cosim.streaming",
 ]
 
 WITHOUT_TORCH = """

@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 import cosim.streaming
-from cosim.benchmark import _paper_sized
+from cosim.paper import paper_sized
 from cosim.runner import Stimulus, generate, simulate
 from cosim.sdram import BURST, Sdram, Timing, data_share
 from cosim.streaming import figures, foldings_for, network_of, pace
@@ -160,7 +160,7 @@ def test_where_the_layer_sets_the_pace_a_frame_takes_what_it_takes_from_a_rom(tm
 
 @pytest.fixture(scope="module")
 def paper() -> Bundle:
-    return _paper_sized()
+    return paper_sized()
 
 
 @pytest.mark.parametrize(

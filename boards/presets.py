@@ -1,0 +1,45 @@
+"""The presets on their boards, as they are measured: which network, folded how."""
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from amaranth.hdl import UnusedElaboratable
+
+from boards.board import find
+from boards.fit import lay_out, parse_folding
+from hw.estimate import layer_cycles
+from hw.network import Network
+from hw.synth import Cost
+from model import bundle
+
+__all__ = ["PRESETS", "Preset", "figures"]
+
+# A network whose costs are known already is made only to ask for its shape.
+warnings.filterwarnings("ignore", category=UnusedElaboratable)
+
+
+@dataclass(frozen=True)
+class Preset:
+    """A bundle on a board; `fold` (as `--fold` takes it) is what is not left to `boards.fit`."""
+
+    bundle: Path
+    board: str
+    fold: tuple[str, ...] = ()
+
+    def network(self) -> Network:
+        """Laid out anew."""
+        return lay_out(bundle.read(self.bundle), find(self.board), parse_folding(list(self.fold)))
+
+
+PRESETS = {
+    "small": Preset(Path("bundles/small"), "ulx3s_85f"),
+    "small packed": Preset(Path("bundles/small"), "ulx3s_85f", ("gru0=1x65-packed",)),
+    "tiny": Preset(Path("bundles/tiny"), "icebreaker"),
+}
+
+
+def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, int]]:
+    """Each layer's cycles per frame, and what it takes by `hw.synth.layer_costs`."""
+    return {name: {**layer_cycles(layer), **costs[name]} for name, layer in network.layers.items()}

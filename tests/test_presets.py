@@ -1,0 +1,20 @@
+"""The presets that are measured: their networks, and their figures under the reports' keys."""
+
+import pytest
+
+from boards.presets import PRESETS, figures
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_fits_its_board(name):
+    network = PRESETS[name].network()
+    found = figures(network, {layer: {"lut4": 3, "block_ram": 1} for layer in network.layers})
+    assert list(found) == ["gru0", "mask"]
+    for layer in found.values():
+        assert list(layer) == ["ideal", "cycles", "lut4", "block_ram"]
+        assert layer["ideal"] <= layer["cycles"] <= 1.02 * layer["ideal"]
+
+
+def test_the_folding_of_a_preset_is_used():
+    folding = PRESETS["small packed"].network().layers["gru0"].folding
+    assert str(folding) == "1x65-packed"
