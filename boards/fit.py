@@ -16,12 +16,12 @@ __all__ = ["lay_out", "parse_folding"]
 
 
 def parse_folding(entries: list[str]) -> dict[str, Folding]:
-    """`["gru0=2x64", "mask=1x65-packed", ...]` (layer = PE x SIMD) to foldings."""
+    """`["gru0=2x64", "mask=1x64-packed", ...]` (layer = PE x SIMD) to foldings."""
     foldings = {}
     for entry in entries:
         match = re.fullmatch(r"(\w+)=(\d{1,6})x(\d{1,6})(-packed)?", entry, re.ASCII)
         if match is None:
-            raise BadInput(f"--fold: expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x65-packed, got {entry!r}")
+            raise BadInput(f"--fold: expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x64-packed, got {entry!r}")
         if match[1] in foldings:
             raise BadInput(f"--fold: expected each layer once, got {match[1]} again in {entry!r}")
         foldings[match[1]] = Folding(int(match[2]), int(match[3]), packed=match[4] is not None)

@@ -20,26 +20,26 @@ def depth(layer: Layer, folding: Folding) -> int:
 def fewest_blocks(layer: Layer, family: Family, lanes: int, pace: int, source: Source) -> Folding:
     """The folding whose weights and biases take the fewest RAM blocks, of those the one with the fewest LUT4.
 
-    It has at most `lanes` lanes, takes at most `pace` cycles a frame and is no deeper than a RAM block. If there is
-    none such, one row of `lanes` columns, for the caller to refuse with what is missing.
+    It has at most `lanes` lanes; its weights are at most `pace` words deep, and no deeper than a RAM block, unless no
+    folding's are.
     """
     recurrent = layer.kind == "bgru"
     arithmetic = select(layer.binary)
     total = accumulator(layer.inputs + (layer.units if recurrent else 0), dynamic=recurrent).width
     large = family.single_port_ram if source == "loaded" else None
     deepest = large[0] if large else max(family.block_ram)
-    best, least = Folding(1, min(lanes, layer.columns), source), None
+    choices = []
     for pe in range(1, min(lanes, layer.units) + 1):
         for simd in range(1, min(lanes // pe, layer.columns) + 1):
             folding = Folding(pe, simd, source)
-            words_deep = depth(layer, folding)
-            if words_deep > min(pace, deepest):
-                continue
-            width = pe * arithmetic.stored_bits(simd)
-            blocks = words(width, large[1]) if large else family.sliced_blocks(words_deep, width)
+            words_deep, width = depth(layer, folding), pe * arithmetic.stored_bits(simd)
+            if large:
+                blocks = words(width, large[1]) * words(words_deep, deepest)
+            else:
+                blocks = family.sliced_blocks(words_deep, width)
             blocks += family.blocks((3 if recurrent else 1) * words(layer.units, pe), pe * total)
             # Roughly: the lanes, the accumulators, and the operand's memories and multiplexers.
             luts = pe * (3 * simd * (2 if recurrent else 1) + 2 * total) + 6 * simd
-            if least is None or (blocks, luts) < least:
-                best, least = folding, (blocks, luts)
-    return best
+            choices.append((words_deep > min(pace, deepest), blocks, luts, pe, simd))
+    *_, pe, simd = min(choices)
+    return Folding(pe, simd, source)

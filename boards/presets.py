@@ -1,5 +1,6 @@
 """The presets on their boards, as they are measured: which network, folded how."""
 
+import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +12,12 @@ from boards.board import find
 from boards.fit import lay_out, parse_folding
 from hw.estimate import layer_cycles
 from hw.network import Network
-from hw.synth import Cost
+from hw.place import netlist_fmax
+from hw.rtl import to_rtlil
+from hw.synth import Cost, synthesise
 from model import bundle
 
-__all__ = ["PRESETS", "Preset", "figures"]
+__all__ = ["PRESETS", "Preset", "figures", "network_clock"]
 
 # A network whose costs are known already is made only to ask for its shape.
 warnings.filterwarnings("ignore", category=UnusedElaboratable)
@@ -35,11 +38,19 @@ class Preset:
 
 PRESETS = {
     "small": Preset(Path("bundles/small"), "ulx3s_85f"),
-    "small packed": Preset(Path("bundles/small"), "ulx3s_85f", ("gru0=1x65-packed",)),
+    "small packed": Preset(Path("bundles/small"), "ulx3s_85f", ("gru0=1x64-packed",)),
     "tiny": Preset(Path("bundles/tiny"), "icebreaker"),
 }
 
 
-def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, int]]:
+def network_clock(network: Network) -> float:
+    """MHz of a whole network out of context on ECP5, speed grade 6, of one placement."""
+    with tempfile.TemporaryDirectory() as folder:
+        netlist = Path(folder) / "netlist.json"
+        synthesise(to_rtlil(network, "network"), "network", network.family, netlist)
+        return netlist_fmax(netlist)
+
+
+def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:
     """Each layer's cycles per frame, and what it takes by `hw.synth.layer_costs`."""
     return {name: {**layer_cycles(layer), **costs[name]} for name, layer in network.layers.items()}

@@ -13,7 +13,7 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from boards.presets import PRESETS, figures
+from boards.presets import PRESETS, figures, network_clock
 from hw.family import ECP5, FAMILIES
 from hw.synth import layer_costs
 from hw.units import SEEDS, UNITS, clock, cost
@@ -197,7 +197,7 @@ def _measure(build: Path, fmax: bool) -> dict[str, float]:
     """All figures, by name."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=cli.console) as bars:
-        steps = len(UNITS) * (len(FAMILIES) + fmax) + len(PRESETS)
+        steps = len(UNITS) * (len(FAMILIES) + fmax) + len(PRESETS) * (1 + fmax)
         task = bars.add_task("", total=steps, completed=-1)
 
         def now(what: str) -> None:
@@ -217,6 +217,10 @@ def _measure(build: Path, fmax: bool) -> dict[str, float]:
             network = preset.network()
             now(f"{name}, {', '.join(network.layers)}")
             presets[name] = figures(network, layer_costs(network, build / "cache"))
+            if fmax:
+                now(f"{name}, a placement")
+            if fmax and network.family is ECP5:  # nextpnr places nothing out of context on iCE40
+                presets[name]["network"] = {"mhz": round(network_clock(preset.network()), 1)}
         now("done")
     return dict(_flat({"units": units, "presets": presets}))
 

@@ -1,6 +1,6 @@
 """The synthesised network as Verilog that simulates: cells instead of what they were made from.
 
-The netlist is the one that is counted and placed. It is the network's alone, its probes among its ports; the
+It is made as those that are counted and placed are. It is the network's alone, its probes among its ports; the
 recorders around it stay as they were generated. So a bench sees the same top, and compares the same bits.
 """
 

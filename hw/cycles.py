@@ -63,7 +63,7 @@ def unhindered(network: Network) -> set[str]:
         predicted = predict(layer)
         simd = layer.folding.simd
         arriving = max(slowest, words(layer.layer.inputs, gcd(width, simd)))
-        if arriving > predicted.cycles and predicted.alone != predicted.cycles:
+        if arriving > predicted.alone and predicted.alone != predicted.cycles:
             names.discard(name)
         slowest, width = max(arriving, predicted.cycles), layer.folding.pe
     return names

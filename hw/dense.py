@@ -14,7 +14,7 @@ __all__ = ["DenseLayer"]
 
 
 class DenseLayer(wiring.Component):
-    """One matrix, one limit per row; frames follow one another without a gap.
+    """One matrix, one bias per row; frames follow one another without a gap.
 
     Cycles per frame: `ideal`, exactly groups x words. Latency: that plus `engine.latency + 1`.
     Memory: the engine's, and twice the input vector.

@@ -38,12 +38,13 @@ def ram_blocks(layer: BGRULayer | DenseLayer) -> dict[str, int]:
     """RAM blocks of the weights and the biases, at least: small memories may or may not take one more each."""
     engine, family = layer.engine, layer.engine.family
     width, depth = engine.matrix.weight_width, len(engine.matrix.weight_words)
-    biases = len(engine.matrix.bias_words) * engine.matrix.pe * engine.mvu.total.width
+    groups, bias_width = len(engine.matrix.bias_words), engine.matrix.pe * engine.mvu.total.width
+    biases = family.blocks(groups, bias_width) if groups * bias_width >= BLOCK_FROM_BITS else 0
     if engine.source == "loaded" and family.single_port_ram is not None:
         words, bits = family.single_port_ram
-        return {"spram": -(-width // bits) * -(-depth // words), "block_ram": int(biases >= BLOCK_FROM_BITS)}
+        return {"spram": -(-width // bits) * -(-depth // words), "block_ram": biases}
     weights = 0 if engine.source == "streamed" else family.sliced_blocks(depth, width)
-    return {"block_ram": weights + int(biases >= BLOCK_FROM_BITS)}
+    return {"block_ram": weights + biases}
 
 
 def weight_use(layer: BGRULayer | DenseLayer) -> tuple[int, int]:

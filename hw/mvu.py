@@ -12,7 +12,7 @@ __all__ = ["MVU"]
 
 
 class MVU(wiring.Component):
-    """Multiply, count, accumulate over the words of a row group, and say which rows reached their limit.
+    """Multiply, count, accumulate over the words of a row group, and say which rows ended at 0 or above.
 
     A row group is `pe` rows; its words come one per cycle, the first with `first`, the last with `last`. A row's
     accumulator begins at the row's bias and counts the products of +1 up; bit `p` of the result is 1 where row

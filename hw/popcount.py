@@ -24,14 +24,13 @@ class Cost:
 
     lut4: int
     ff: int
-    levels: int
 
 
 def cost(width: int) -> Cost:
     """The cost of `Popcount(width)`, worked out from its tree."""
-    lut4, ff, levels = 0, 0, latency(width)
+    lut4, ff = 0, 0
     counts = [width]  # how many bits each value counts that the level above takes in
-    for _ in range(levels):
+    for _ in range(latency(width)):
         widths = [(bits // 2).bit_length() for bits in counts if bits > 1]
         size = _per_chain(widths)
         for first in range(0, len(widths), size):
@@ -39,7 +38,7 @@ def cost(width: int) -> Cost:
             lut4 += positions + positions % 2
         ff += 1 + sum(bits.bit_length() for bits in counts)  # one says that the word is valid
         counts = [half for bits in counts for half in ((bits // 2, (bits - 1) // 2, 1) if bits > 1 else (bits,))]
-    return Cost(lut4, ff, levels)
+    return Cost(lut4, ff)
 
 
 class Popcount(wiring.Component):
@@ -110,8 +109,9 @@ CHAIN = 34
 
 def _per_chain(widths: list[int]) -> int:
     """How many adders of these widths go into one chain: all chains have as many, but perhaps the last."""
-    chains = -(-(1 + sum(1 + width for width in widths)) // CHAIN)
-    return -(-len(widths) // chains)
+    most = max(1, (CHAIN - 1) // (1 + max(widths, default=0)))
+    chains = -(-len(widths) // most)
+    return -(-len(widths) // chains) if widths else 1
 
 
 def _one_chain(adders: list[tuple[Value, Value, Value]]) -> list[Value]:

@@ -4,7 +4,7 @@
 |---|---|---|
 | `estimate_layer_cycles.json` | before anything runs | ideal, cycles |
 | `cosim_layer_cycles.json` | measured in simulation | ideal, cycles |
-| `estimate_layer_resources.json` | before synthesis | lut4, bits |
+| `estimate_layer_resources.json` | before synthesis | lut4, bits, block_ram, ... |
 | `synth_layer_resources.json` | synthesised out of context | lut4, ff, block_ram, ... |
 | `synth_top_resources.json` | the whole top for a board (one object, `top`) | lut4, ff, block_ram, ... |
 """

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
@@ -21,6 +22,13 @@ Cost = dict[str, int]
 """Resource (lut4, ff, block_ram, spram) to how many are used. A CCU2C counts as two LUT4, a DPR16X4 as six."""
 
 
+BRACKETS = re.compile(r"(?<=\S)\[(\d+)\]")
+"""The end of a wire's name like `weights[2]`, as Amaranth calls an element of an array; a slice has a space before it.
+
+Yosys 0.70's abc9 mistakes it for bit 2 of the wire `weights` and drives one by the other: `check` finds that, and
+without such names it does not happen."""
+
+
 def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None) -> Cost:
     """Synthesise RTLIL text and count cells. `netlist` takes the result as JSON, for nextpnr.
 
@@ -28,7 +36,7 @@ def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
-        (folder / "design.il").write_text(rtlil, encoding="utf-8")
+        (folder / "design.il").write_text(BRACKETS.sub(r"_\1", rtlil), encoding="utf-8")
         script = [
             "read_rtlil design.il",
             FORGET_CONTENTS,
@@ -36,6 +44,7 @@ def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None
             f"{family.synthesis} -top {top}",
             f"setattr -mod -unset keep_hierarchy *.{DECODER}_*",
             "flatten",
+            "check -noinit -assert",
             "write_json netlist.json",
         ]
         yosys(script, folder)

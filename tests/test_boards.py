@@ -55,7 +55,7 @@ def test_a_network_of_the_papers_size_is_refused_with_the_bits():
 
 def test_a_folding_is_read_from_text():
     assert parse_folding(["gru0=2x64", "mask=1x8"]) == {"gru0": Folding(2, 64), "mask": Folding(1, 8)}
-    with pytest.raises(BadInput, match=r"expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x65-packed, got 'gru0=2'"):
+    with pytest.raises(BadInput, match=r"expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x64-packed, got 'gru0=2'"):
         parse_folding(["gru0=2"])
 
 

@@ -67,13 +67,15 @@ def test_any_folding_gives_the_same_bits(kind, pe, simd):
 
 
 @kinds
-@pytest.mark.parametrize("abort", [3, 20, 47, 80])
-def test_reset_in_mid_frame_and_then_a_right_utterance(kind, abort):
+@pytest.mark.parametrize(("pe", "simd"), [(2, 3), (1, 8), (6, 4)])  # (6, 4): all rows at once
+@given(abort=st.integers(2, 160))  # up to where the reader is in one frame and the results in another
+@few
+def test_reset_in_mid_frame_and_then_a_right_utterance(kind, pe, simd, abort):
     rng = np.random.default_rng(abort)
     bundle = small_bundle(rng, kind, 6)
     # The first frame after reset begins at the initial state, marked or not.
-    frames, folding = random_features(rng, bundle, 3), Folding(2, 3)
-    run_layer(bundle, folding, frames, [0, 0, 0], rng, idle=0.1, stall=0.2, abort=abort)
+    frames = random_features(rng, bundle, 3)
+    run_layer(bundle, Folding(pe, simd), frames, [0, 0, 0], rng, idle=0.1, stall=0.2, abort=abort)
 
 
 @pytest.mark.parametrize("units", [1, 2, 6])

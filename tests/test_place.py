@@ -6,7 +6,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.family import ECP5
-from hw.place import ecp5_fmax, netlist_fmax
+from hw.place import netlist_fmax
 from hw.rtl import to_rtlil
 from hw.synth import synthesise
 
@@ -32,7 +32,6 @@ def test_one_netlist_serves_all_seeds(tmp_path):
     first, second = (netlist_fmax(tmp_path / "parity.json", seed) for seed in (1, 2))
     assert 100 < first < 1000
     assert first != second
-    assert ecp5_fmax(rtlil, "parity", 2) == second
     assert [path.name for path in tmp_path.iterdir()] == ["parity.json"]
 
 

@@ -12,7 +12,7 @@ from hw.layers import Folding
 from hw.memory import CyclicMemory
 from hw.mvu import MVU
 from hw.rtl import to_rtlil
-from hw.synth import count, layer_costs, synthesise
+from hw.synth import BRACKETS, count, layer_costs, synthesise
 from tests.random_bundles import random_bundle, random_layer
 
 pytestmark = pytest.mark.synthesis
@@ -44,6 +44,28 @@ def test_weights_that_are_loaded_are_in_single_port_ram():
     cost = cost_of(DenseLayer(layer, Folding(1, 32, "loaded"), ICE40), ICE40)
     assert cost["spram"] == 4  # 64 bits wide, each is 16
     assert cost["block_ram"] < 10  # the biases and the operand
+
+
+def test_an_element_of_an_array_is_not_taken_for_a_bit():
+    text = r"connect \rows[2] \row [2]"
+    assert BRACKETS.sub(r"_\1", text) == r"connect \rows_2 \row [2]"
+
+
+NOT = """  cell $not $%s
+    parameter \\A_SIGNED 0
+    parameter \\A_WIDTH 1
+    parameter \\Y_WIDTH 1
+    connect \\A \\%s
+    connect \\Y \\o
+  end
+"""
+
+
+def test_a_net_with_two_drivers_is_refused():
+    ports = "  wire output 1 \\o\n  wire input 2 \\a\n  wire input 3 \\b\n"
+    text = "module \\top\n" + ports + NOT % ("first", "a") + NOT % ("second", "b") + "end\n"
+    with pytest.raises(RuntimeError, match="yosys failed"):
+        synthesise(text, "top", ECP5)
 
 
 def test_a_kind_of_cell_counts_as_often_as_the_family_says():
