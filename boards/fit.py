@@ -35,8 +35,8 @@ def lay_out(
 
     Memory is what a network needs most of, so each layer is folded for the fewest RAM blocks: the largest at the
     board's clock in real time, the others at the largest's pace. On a device with single-port RAM, the weights of
-    the largest layer are loaded into it; all else is in block RAM. Raises `BadInput` with the bits that are needed
-    and the bits that there are.
+    the largest layer are loaded into it; all else is in block RAM, but for what `folding` has streamed. Raises
+    `BadInput` with the bits that are needed and the bits that there are.
     """
     layers = {layer.name: layer for layer in bundle.layers}
     for name in folding:
@@ -49,10 +49,10 @@ def lay_out(
     pace = int(board.clock_hz / bundle.front_end.frame_rate)
     for layer in sorted(bundle.layers, key=lambda layer: layer is not largest):
         source: Source = "loaded" if layer.name in loaded else "rom"
-        if layer.name in chosen:
-            chosen[layer.name] = replace(chosen[layer.name], weights=source)
-        else:
+        if layer.name not in chosen:
             chosen[layer.name] = fewest_blocks(layer, board.family, board.lanes, pace, source)
+        elif chosen[layer.name].weights != "streamed":
+            chosen[layer.name] = replace(chosen[layer.name], weights=source)
         if layer is largest:
             pace = depth(layer, chosen[layer.name])
     network = Network(bundle, chosen, board.family, in_width, out_width)

@@ -33,10 +33,7 @@ def fewest_blocks(layer: Layer, family: Family, lanes: int, pace: int, source: S
         for simd in range(1, min(lanes // pe, layer.columns) + 1):
             folding = Folding(pe, simd, source)
             words_deep, width = depth(layer, folding), pe * arithmetic.stored_bits(simd)
-            if large:
-                blocks = words(width, large[1]) * words(words_deep, deepest)
-            else:
-                blocks = family.sliced_blocks(words_deep, width)
+            _, blocks = family.weight_blocks(source, words_deep, width)
             blocks += family.blocks((3 if recurrent else 1) * words(layer.units, pe), pe * total)
             # Roughly: the lanes, the accumulators, and the operand's memories and multiplexers.
             luts = pe * (3 * simd * (2 if recurrent else 1) + 2 * total) + 6 * simd

@@ -1,6 +1,5 @@
 """The presets on their boards, as they are measured: which network, folded how."""
 
-import tempfile
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +11,10 @@ from boards.board import find
 from boards.fit import lay_out, parse_folding
 from hw.estimate import layer_cycles
 from hw.network import Network
-from hw.place import netlist_fmax
-from hw.rtl import to_rtlil
-from hw.synth import Cost, synthesise
+from hw.synth import Cost
 from model import bundle
 
-__all__ = ["PRESETS", "Preset", "figures", "network_clock"]
+__all__ = ["PRESETS", "Preset", "figures"]
 
 # A network whose costs are known already is made only to ask for its shape.
 warnings.filterwarnings("ignore", category=UnusedElaboratable)
@@ -41,14 +38,6 @@ PRESETS = {
     "small packed": Preset(Path("bundles/small"), "ulx3s_85f", ("gru0=1x64-packed",)),
     "tiny": Preset(Path("bundles/tiny"), "icebreaker"),
 }
-
-
-def network_clock(network: Network) -> float:
-    """MHz of a whole network out of context on ECP5, speed grade 6, of one placement."""
-    with tempfile.TemporaryDirectory() as folder:
-        netlist = Path(folder) / "netlist.json"
-        synthesise(to_rtlil(network, "network"), "network", network.family, netlist)
-        return netlist_fmax(netlist)
 
 
 def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:

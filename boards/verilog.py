@@ -21,7 +21,11 @@ def main(
     bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
     board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
     fold: Annotated[
-        list[str] | None, typer.Option(help="LAYER=PExSIMD, such as gru0=2x64; may be given several times.")
+        list[str] | None,
+        typer.Option(
+            help="LAYER=PExSIMD, such as gru0=2x64, with -packed behind it to store five weights in eight bits; "
+            "may be given several times."
+        ),
     ] = None,
     build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
 ) -> None:

@@ -13,8 +13,9 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from boards.presets import PRESETS, figures, network_clock
+from boards.presets import PRESETS, figures
 from hw.family import ECP5, FAMILIES
+from hw.place import fmax as placed_clock
 from hw.synth import layer_costs
 from hw.units import SEEDS, UNITS, clock, cost
 from model import cli
@@ -220,7 +221,7 @@ def _measure(build: Path, fmax: bool) -> dict[str, float]:
             if fmax:
                 now(f"{name}, a placement")
             if fmax and network.family is ECP5:  # nextpnr places nothing out of context on iCE40
-                presets[name]["network"] = {"mhz": round(network_clock(preset.network()), 1)}
+                presets[name]["network"] = {"mhz": round(placed_clock(preset.network()), 1)}
         now("done")
     return dict(_flat({"units": units, "presets": presets}))
 

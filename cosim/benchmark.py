@@ -276,8 +276,7 @@ def _target(met: bool, text: str) -> str:
 
 
 def _features(front_end: FrontEnd, recording: Path) -> Bits:
-    noisy = audio.read(recording, front_end.sample_rate)
-    return front_end.encode(front_end.stft(front_end.normalise(noisy)[0]))
+    return front_end.hear(audio.read(recording, front_end.sample_rate))
 
 
 def _run(preset: Preset, recording: Path, frames: int, folder: Path) -> Run:

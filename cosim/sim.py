@@ -30,7 +30,11 @@ def main(
     ),
     board_name: Annotated[str, typer.Option("--board", help="Whose clock and memories count.")] = "ulx3s_85f",
     fold: Annotated[
-        list[str] | None, typer.Option(help="LAYER=PExSIMD, such as gru0=2x64; may be given several times.")
+        list[str] | None,
+        typer.Option(
+            help="LAYER=PExSIMD, such as gru0=2x64, with -packed behind it to store five weights in eight bits; "
+            "may be given several times."
+        ),
     ] = None,
     simulator: Annotated[str, typer.Option("--sim", help="verilator or icarus.")] = "verilator",
     frames: Annotated[int | None, typer.Option(min=2, help="Only the first so many frames, two or more.")] = None,
@@ -49,7 +53,7 @@ def main(
     network_bundle = bundle.read(bundle_folder)
     front_end = network_bundle.front_end
     noisy = audio.read(recording, front_end.sample_rate)
-    features = front_end.encode(front_end.stft(front_end.normalise(noisy)[0]))
+    features = front_end.hear(noisy)
     whole = frames is None or frames >= len(features)
     features = features[:frames]
     network = lay_out(network_bundle, board, parse_folding(fold or []))

@@ -149,8 +149,7 @@ def main(
     front_end = network.front_end
     measured: dict[str, list[float]] = {}
     for path in recordings or [Path("samples/noisy.flac")]:
-        noisy, _ = front_end.normalise(audio.read(path, front_end.sample_rate))
-        for name, share in shares(network, front_end.encode(front_end.stft(noisy))):
+        for name, share in shares(network, front_end.hear(audio.read(path, front_end.sample_rate))):
             measured.setdefault(name, []).append(share)
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

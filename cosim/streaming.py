@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from boards.board import find
+from boards.fit import lay_out
 from cosim.paper import paper_sized
 from cosim.runner import Outcome, Stimulus, generate, simulate
 from cosim.sdram import Sdram, Timing, data_share
@@ -33,9 +34,6 @@ from model.bundle import Bundle, Layer
 from model.errors import BadInput
 
 __all__ = ["figures", "foldings_for", "largest", "network_of", "pace"]
-
-ON_CHIP = 9
-"""Rows, by one column, of the other layers: 18 bits of ternary weights, which is all of a block RAM's width."""
 
 CLOCKS = (100.0, 133.0)
 
@@ -63,8 +61,7 @@ def main(
     simulator_path("verilator", waves=False)
     network_bundle = paper_sized() if bundle_folder is None else bundle.read(bundle_folder)
     front_end = network_bundle.front_end
-    noisy, _ = front_end.normalise(audio.read(recording, front_end.sample_rate))
-    features = front_end.encode(front_end.stft(noisy))[:frames]
+    features = front_end.hear(audio.read(recording, front_end.sample_rate))[:frames]
     if len(features) < 2:
         raise BadInput(f"{recording}: expected two frames or more, got {len(features)}")
 
@@ -94,9 +91,10 @@ def main(
 
     cli.console.print(_table(runs, front_end.frame_rate))
     bits = len(features) * sum(layer.units * len(vectors_of(layer.kind)) for layer in network_bundle.layers)
-    used, available = _block_ram(network)
+    used = sum(ram_blocks(layer)["block_ram"] for layer in network.layers.values())
     out = cli.console.print
     out(f"compared             {bits:,} bits of every layer's r, z, h~, h and y in each run: none differs")
+    available = BOARD.available["block_ram"]
     out(f"on chip              {used} of {available} block RAMs at least, for all but the weights of {name}")
     out(f"report               {build / 'streaming' / network_bundle.name}.json")
 
@@ -116,20 +114,7 @@ def foldings_for(layer: Layer) -> tuple[Folding, ...]:
 def network_of(network_bundle: Bundle, folding: Folding) -> tuple[Network, str]:
     """The network with its largest layer at `folding` and the others in block RAM; and that layer's name."""
     name = largest(network_bundle).name
-    foldings = {layer.name: Folding(min(ON_CHIP, layer.units), 1) for layer in network_bundle.layers}
-    network = Network(network_bundle, foldings | {name: folding}, BOARD.family, 32, 32)
-    used, available = _block_ram(network)
-    if used > available:
-        raise BadInput(
-            f"bundle {network_bundle.name} does not fit {BOARD.name} with the weights of {name} in SDRAM: "
-            f"it needs {used} block RAMs, the {BOARD.device} has {available}"
-        )
-    return network, name
-
-
-def _block_ram(network: Network) -> tuple[int, int]:
-    """How many block RAMs the network needs at least, and how many the board has."""
-    return sum(ram_blocks(layer)["block_ram"] for layer in network.layers.values()), BOARD.available["block_ram"]
+    return lay_out(network_bundle, BOARD, {name: folding}), name
 
 
 def _simulate(

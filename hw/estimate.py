@@ -37,14 +37,16 @@ def memory_bits(layer: BGRULayer | DenseLayer) -> dict[str, int]:
 def ram_blocks(layer: BGRULayer | DenseLayer) -> dict[str, int]:
     """RAM blocks of the weights and the biases, at least: small memories may or may not take one more each."""
     engine, family = layer.engine, layer.engine.family
-    width, depth = engine.matrix.weight_width, len(engine.matrix.weight_words)
-    groups, bias_width = len(engine.matrix.bias_words), engine.matrix.pe * engine.mvu.total.width
-    biases = family.blocks(groups, bias_width) if groups * bias_width >= BLOCK_FROM_BITS else 0
-    if engine.source == "loaded" and family.single_port_ram is not None:
-        words, bits = family.single_port_ram
-        return {"spram": -(-width // bits) * -(-depth // words), "block_ram": biases}
-    weights = 0 if engine.source == "streamed" else family.sliced_blocks(depth, width)
-    return {"block_ram": weights + biases}
+    groups, width = len(engine.matrix.bias_words), engine.matrix.pe * engine.mvu.total.width
+    biases = family.blocks(groups, width) if groups * width >= BLOCK_FROM_BITS else 0
+    kind, weights = _weight_blocks(layer)
+    return {"block_ram": biases + weights} if kind == "block_ram" else {"block_ram": biases, kind: weights}
+
+
+def _weight_blocks(layer: BGRULayer | DenseLayer) -> tuple[str, int]:
+    engine = layer.engine
+    matrix = engine.matrix
+    return engine.family.weight_blocks(engine.source, len(matrix.weight_words), matrix.weight_width)
 
 
 def weight_use(layer: BGRULayer | DenseLayer) -> tuple[int, int]:
@@ -52,14 +54,8 @@ def weight_use(layer: BGRULayer | DenseLayer) -> tuple[int, int]:
 
     A block RAM of 18 kbit that is 16,384 words deep is one bit wide and gives 16 of its 18 kbit.
     """
-    engine, family = layer.engine, layer.engine.family
-    width, depth = engine.matrix.weight_width, len(engine.matrix.weight_words)
-    if engine.source == "streamed":
-        return 0, 0
-    if engine.source == "loaded" and family.single_port_ram is not None:
-        words, bits = family.single_port_ram
-        return width * depth, -(-width // bits) * -(-depth // words) * words * bits
-    return width * depth, family.sliced_blocks(depth, width) * family.block_ram_bits
+    kind, blocks = _weight_blocks(layer)
+    return memory_bits(layer)["weights"], blocks * layer.engine.family.bits_of(kind)
 
 
 def layer_resources(layer: BGRULayer | DenseLayer) -> dict[str, Any]:

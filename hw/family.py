@@ -39,6 +39,20 @@ class Family:
         slice_width = self.slice_width(depth, width)
         return -(-width // slice_width) * self.blocks(depth, slice_width)
 
+    def weight_blocks(self, source: str, depth: int, width: int) -> tuple[str, int]:
+        """In which RAM blocks a weight memory lies by its source (`hw.engine`), and how many: spram or block_ram."""
+        if source == "loaded" and self.single_port_ram is not None:
+            words, bits = self.single_port_ram
+            return "spram", -(-width // bits) * -(-depth // words)
+        return "block_ram", 0 if source == "streamed" else self.sliced_blocks(depth, width)
+
+    def bits_of(self, kind: str) -> int:
+        """Bits of one RAM block."""
+        if kind == "spram" and self.single_port_ram is not None:
+            words, bits = self.single_port_ram
+            return words * bits
+        return self.block_ram_bits
+
     def blocks(self, depth: int, width: int) -> int:
         """The fewest block RAMs that hold `depth` words of `width` bits, all in one shape."""
         return min(-(-depth // words) * -(-width // bits) for words, bits in self.block_ram.items())

@@ -1,9 +1,6 @@
 """The units that are measured by themselves, out of context: what each costs and how fast it can be clocked."""
 
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
-from statistics import median
 
 import numpy as np
 from amaranth.hdl import Const, Module, Value
@@ -14,7 +11,7 @@ from hw.arithmetic import Binary, Ternary
 from hw.family import ECP5, Family
 from hw.memory import CyclicMemory
 from hw.mvu import MVU
-from hw.place import netlist_fmax
+from hw.place import fmax
 from hw.popcount import Popcount
 from hw.rtl import to_rtlil
 from hw.synth import Cost, synthesise
@@ -76,7 +73,4 @@ def cost(name: str, family: Family) -> Cost:
 
 def clock(name: str) -> float:
     """MHz of a unit between registers on ECP5, speed grade 6: the median of as many placements as `SEEDS`."""
-    with tempfile.TemporaryDirectory() as folder:
-        netlist = Path(folder) / "netlist.json"
-        synthesise(to_rtlil(Registered(UNITS[name](ECP5)), "unit"), "unit", ECP5, netlist)
-        return median(netlist_fmax(netlist, seed) for seed in SEEDS)
+    return fmax(Registered(UNITS[name](ECP5)), SEEDS)

@@ -26,8 +26,7 @@ def main(
     network = bundle.read(bundle_folder)
     front_end = network.front_end
     noisy = audio.read(recording, front_end.sample_rate)
-    level, _ = front_end.normalise(noisy)
-    mask = GoldenModel(network).masks(front_end.encode(front_end.stft(level)))
+    mask = GoldenModel(network).masks(front_end.hear(noisy))
     audio.write(output, apply_mask(front_end, noisy, mask), front_end.sample_rate)
     cli.console.print(f"{output}: {len(mask)} frames, {mask.mean():.0%} of the bins kept")
 

@@ -83,6 +83,11 @@ class FrontEnd:
         gain = self.rms / level
         return (signal * gain).astype(np.float32), gain
 
+    def hear(self, recording: Signal) -> Bits:
+        """Recording (samples,) of any level to feature bits (frames, features): what a network is given of it."""
+        level, _ = self.normalise(recording)
+        return self.encode(self.stft(level))
+
     def stft(self, signal: Signal) -> Spectrum:
         """Signal (samples,) to spectrum (frames, bins). Shorter than half a window is refused."""
         half = (self.fft_size + 1) // 2

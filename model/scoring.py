@@ -54,8 +54,7 @@ def score(bundle: Bundle, mixtures: Iterator[Trial]) -> dict[str, Any]:
     rows: list[tuple[str, dict[str, Any]]] = []
     for item in mixtures:
         signals = item.signals
-        level, _ = front_end.normalise(signals.mixture)
-        mask = model.masks(front_end.encode(front_end.stft(level)))
+        mask = model.masks(front_end.hear(signals.mixture))
         ideal = ideal_binary_mask(front_end.stft(signals.clean), front_end.stft(signals.noise))
         outputs: dict[str, Signal] = {
             "mixture": signals.mixture,

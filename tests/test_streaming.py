@@ -203,7 +203,7 @@ def test_weights_of_one_bit_come_sixteen_to_a_word():
 
 def test_a_second_layer_that_is_too_large_for_block_ram_is_refused():
     made = random_bundle(np.random.default_rng(0), [("bgru", 640), ("bgru", 640)], bins=641)
-    with pytest.raises(BadInput, match=r"with the weights of gru\d in SDRAM: it needs \d+ block RAMs"):
+    with pytest.raises(BadInput, match=r"does not fit ulx3s_85f: it needs [\d,]+ bits of block RAM"):
         network_of(made, foldings_for(made.layers[0])[0])
 
 
