@@ -7,8 +7,8 @@ import pytest
 from amaranth.sim import Simulator
 
 from boards.board import BOARDS, find
+from boards.core import BoardCore
 from boards.fit import lay_out, parse_folding
-from boards.top import Pins
 from hw.layers import Folding
 from model import bundle
 from model.bits import pack
@@ -92,7 +92,7 @@ def test_a_host_gets_the_golden_models_masks_over_the_uart(board):
     utterances = [random_features(rng, made, 3), random_features(rng, made, 2)]
     model = GoldenModel(made)
     expected = np.concatenate([model.masks(features) for features in utterances])
-    pins = Pins(network, clock_hz=BIT * 1_000_000)
+    pins = BoardCore(network, clock_hz=BIT * 1_000_000)
     received = []
 
     async def host(ctx):
