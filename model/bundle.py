@@ -113,6 +113,15 @@ class Bundle:
         """Number of weights of all layers, zeros included."""
         return sum(layer.weights for layer in self.layers)
 
+    @property
+    def identity(self) -> bytes:
+        """Eight bytes by which hardware says which network it has: equal for bundles that differ in no bit of it.
+
+        The first of the SHA-256 of what the manifest says of the front end, the layers and their arrays; a bundle's
+        name and where it came from are no part of it.
+        """
+        return hashlib.sha256(json.dumps(_network_entries(self), sort_keys=True).encode()).digest()[:8]
+
 
 # What arrays a bundle has: one table for writing, reading and checking.
 
@@ -147,16 +156,17 @@ def _digest(array: Array) -> str:
     return hashlib.sha256(little.tobytes()).hexdigest()
 
 
-def write(bundle: Bundle, folder: Path) -> None:
-    """Write `folder/manifest.json` and `folder/arrays.npz`, replacing an older bundle in one step."""
+def _arrays(bundle: Bundle) -> dict[str, Array]:
     arrays: dict[str, Array] = {"front_end.thresholds": bundle.front_end.thresholds}
     for layer in bundle.layers:
         arrays |= {f"{layer.name}.{key}": array for key, array in _layer_arrays(layer).items()}
+    return arrays
+
+
+def _network_entries(bundle: Bundle) -> dict[str, Any]:
+    """The manifest's entries that say what the network is."""
     front_end = bundle.front_end
-    manifest = {
-        "schema": SCHEMA,
-        "version": VERSION,
-        "name": bundle.name,
+    return {
         "front_end": {
             "sample_rate": front_end.sample_rate,
             "fft_size": front_end.fft_size,
@@ -171,8 +181,18 @@ def write(bundle: Bundle, folder: Path) -> None:
         ],
         "arrays": {
             name: {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": _digest(array)}
-            for name, array in arrays.items()
+            for name, array in _arrays(bundle).items()
         },
+    }
+
+
+def write(bundle: Bundle, folder: Path) -> None:
+    """Write `folder/manifest.json` and `folder/arrays.npz`, replacing an older bundle in one step."""
+    manifest = {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "name": bundle.name,
+        **_network_entries(bundle),
         "provenance": bundle.provenance,
     }
     # A model card stays with its bundle; a folder that holds folders is no bundle's.
@@ -182,7 +202,7 @@ def write(bundle: Bundle, folder: Path) -> None:
             raise BadInput(f"{folder}: expected a new folder or a bundle's, got one with the folder {other.name} in it")
     with replacing_folder(folder) as temporary:
         (temporary / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n", encoding="utf-8")
-        np.savez_compressed(temporary / "arrays.npz", allow_pickle=False, **arrays)
+        np.savez_compressed(temporary / "arrays.npz", allow_pickle=False, **_arrays(bundle))
         for other in others:
             (temporary / other.name).write_bytes(other.read_bytes())
 

@@ -3,6 +3,7 @@
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -532,3 +533,15 @@ def test_a_name_that_is_no_plain_folder_name_is_refused(name):
     good = random_bundle(np.random.default_rng(0))
     with pytest.raises(BadInput, match=r"^name: expected letters, digits, "):
         Bundle(name, good.front_end, good.layers)
+
+
+def test_a_bundles_identity_is_that_of_its_bits_not_of_its_name_or_history():
+    made = random_bundle(np.random.default_rng(0))
+    assert len(made.identity) == 8
+    assert replace(made, name="other", provenance={"x": 1}).identity == made.identity
+    for index, layer in enumerate(made.layers):
+        threshold = layer.threshold.copy()
+        threshold.flat[0] += 1
+        layers = (*made.layers[:index], replace(layer, threshold=threshold), *made.layers[index + 1 :])
+        assert replace(made, layers=layers).identity != made.identity
+    assert replace(made, front_end=replace(made.front_end, rms=0.2)).identity != made.identity
