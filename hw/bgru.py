@@ -11,6 +11,7 @@ from hw.family import Family
 from hw.layers import Folding, folded, ports
 from hw.memory import cells, read
 from hw.operand import OperandBuffer
+from hw.popcount import delayed
 from hw.repack import Repack
 from hw.streams import words
 from model.bits import unpack
@@ -56,7 +57,18 @@ class BGRULayer(wiring.Component):
         self.engine = Engine(matrix, family, folding.weights)
         self.repack = Repack(layer.units, folding.pe, folding.simd)
         self.ideal = 3 * self.groups * matrix.words
+        # Cycles between results: two until the next one's chunk is there, one more where it is the one just written.
+        self.result_interval = 2 if self.groups > 1 else 3
         super().__init__(ports(folding, self.engine))
+
+    def initial_words(self) -> dict[str, tuple[int, list[int]]]:
+        """Width and first contents of the memories that hold the initial state, by name."""
+        pe, simd = self.folding.pe, self.folding.simd
+        word_bank, chunk_bank = 1 << ceil_log2(self.h_words), 1 << ceil_log2(self.groups)
+        return {
+            "h_cells": (simd, [0] * (2 * word_bank) + _words(self.initial, simd, word_bank)),
+            "chunk_cells": (2 * pe, [0] * chunk_bank + _words(self.initial, pe, chunk_bank)),
+        }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -71,18 +83,13 @@ class BGRULayer(wiring.Component):
         # State. Word banks 0 and 1 hold h before and after the frame, bank 2 the initial state. Where r is 0 is
         # kept rather than where it is 1: words are padded with zeros, and padding lanes must stay at 0.
         bank, fresh = Signal(), Signal(init=1)
-        stride = ceil_log2(self.h_words)
         # A chunk is the old h and, above it, z: it is written when z comes, with the old h or the initial state
         # beside it, and when the new h does.
         # No read below uses a word that is being written: h is read in one bank and written in the other, r is
-        # read in pass 2 and written in pass 1, and a chunk is read again in every cycle until its result arrives,
-        # long after it was written.
-        m.submodules.h_cells = h_cells = cells(simd, 3 << stride, [0] * (2 << stride) + _words(self.initial, simd))
+        # read in pass 2 and written in pass 1, and a chunk is read again in every cycle until its result may be taken.
+        h_cells, chunk_cells = (cells(width, len(first), first) for width, first in self.initial_words().values())
+        m.submodules.h_cells, m.submodules.chunk_cells = h_cells, chunk_cells
         m.submodules.off_cells = off_cells = cells(simd, self.h_words)
-        chunk_stride = ceil_log2(self.groups)
-        m.submodules.chunk_cells = chunk_cells = cells(
-            2 * pe, 2 << chunk_stride, [0] * (1 << chunk_stride) + _words(self.initial, pe)
-        )
 
         # Sequence: which word of which row group of which pass is read next.
         n = self.x_words + self.h_words
@@ -100,14 +107,16 @@ class BGRULayer(wiring.Component):
         dynamic = recurrent & candidate_pass
         off = Signal(simd, reset_less=True)
         off_read = off_cells.read_port(domain="comb")
-        operand = Mux(offered_recurrent, h_data, x.data)
+        # Straight out of the memories into registers, and only then chosen between: block RAM is slow to answer.
+        operand = Mux(delayed(m, offered_recurrent, 1), delayed(m, h_data, 1), delayed(m, x.data, 1))
+        off_lanes = delayed(m, off, 1)
         m.d.comb += [
             x.address.eq(word),
             x.enable.eq(step),
             off_read.addr.eq(h_word),
             engine.i.valid.eq(offered),
-            engine.i.payload.x[0].eq(operand | off),
-            engine.i.payload.x[1].eq(operand & ~off),
+            engine.x[0].eq(operand | off_lanes),
+            engine.x[1].eq(operand & ~off_lanes),
         ]
         with m.If(step):
             m.d.sync += [
@@ -137,9 +146,13 @@ class BGRULayer(wiring.Component):
         next_vector, next_chunk, next_begins = Signal.like(vector), Signal.like(chunk), Signal()
         last_chunk = chunk == self.groups - 1
         chunk_write = chunk_cells.write_port()
-        chunk_data = read(m, chunk_cells, Cat(next_chunk, next_begins & (next_vector == 1)))
+        # The next result's chunk takes two cycles, one in the memory and one out of it.
+        chunk_data = delayed(m, read(m, chunk_cells, Cat(next_chunk, next_begins & (next_vector == 1))), 1)
         old_data, z_data = chunk_data[:pe], chunk_data[pe:]
         taken = engine.o.valid & engine.o.ready
+        waits = Signal(range(self.result_interval))
+        m.d.sync += waits.eq(Mux(taken, self.result_interval - 1, Mux(waits == 0, 0, waits - 1)))
+        valid = engine.o.valid & (waits == 0)
         new = Signal(pe)
         m.d.comb += [
             new.eq((z_data & old_data) | (~z_data & engine.o.payload.data)),
@@ -156,9 +169,9 @@ class BGRULayer(wiring.Component):
         # r and the new h go to their words, the new h also out: both must take it, each exactly once, and `repack`
         # says whether it can without being asked.
         m.d.comb += [
-            repack.i.valid.eq(engine.o.valid & ((vector == 0) | ((vector == 2) & self.o.ready))),
-            self.o.valid.eq(engine.o.valid & (vector == 2) & repack.i.ready),
-            engine.o.ready.eq((vector == 1) | (repack.i.ready & ((vector == 0) | self.o.ready))),
+            repack.i.valid.eq(valid & ((vector == 0) | ((vector == 2) & self.o.ready))),
+            self.o.valid.eq(valid & (vector == 2) & repack.i.ready),
+            engine.o.ready.eq((waits == 0) & ((vector == 1) | (repack.i.ready & ((vector == 0) | self.o.ready)))),
         ]
         m.d.sync += [chunk.eq(next_chunk), vector.eq(next_vector), begins.eq(next_begins)]
 
@@ -194,7 +207,7 @@ class BGRULayer(wiring.Component):
         return m
 
 
-def _words(bits: np.ndarray[tuple[int], np.dtype[np.uint8]], width: int) -> list[int]:
-    """A bit vector as memory words, lowest index first, the last one padded with zeros."""
-    padded = np.pad(bits, (0, words(len(bits), width) * width - len(bits))).reshape(-1, width)
+def _words(bits: np.ndarray[tuple[int], np.dtype[np.uint8]], width: int, count: int) -> list[int]:
+    """A bit vector as `count` memory words, lowest index first, padded with zeros."""
+    padded = np.pad(bits, (0, count * width - len(bits))).reshape(-1, width)
     return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(padded, axis=-1, bitorder="little")]

@@ -96,15 +96,15 @@ class _Schedule:
             pieces = 0
             for _ in range(layer.groups):
                 first = self.entered + 1
-                if len(self.left) >= self.engine.depth:  # no room before the oldest result has left
-                    first = max(first, self.left[-self.engine.depth] + 1)
+                if len(self.left) >= self.engine.depth:  # no room before the cycle after the oldest result has left
+                    first = max(first, self.left[-self.engine.depth] + 2)
                 # A vector that is written in one cycle is read in the next and enters in the one after.
                 waited_for = r_written if vector == "candidate" else self.h_written
                 recurrent = max(first + layer.x_words, waited_for + 2)
                 self.entered = recurrent + layer.h_words - 1
                 leaves = self.entered + self.engine.latency
                 if self.left:
-                    leaves = max(leaves, self.left[-1] + 1)
+                    leaves = max(leaves, self.left[-1] + layer.result_interval)
                 if vector != "z":
                     leaves = max(leaves, self.repack_free)
                     count = min(self.per_chunk, self.total - pieces)

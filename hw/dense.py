@@ -8,6 +8,7 @@ from hw.engine import Engine
 from hw.family import Family
 from hw.layers import Folding, folded, ports
 from hw.operand import OperandBuffer
+from hw.popcount import delayed
 from model.bundle import Layer
 
 __all__ = ["DenseLayer"]
@@ -56,7 +57,7 @@ class DenseLayer(wiring.Component):
             x.enable.eq(step),
             x.release.eq(reading & last_word & last_group),
             engine.i.valid.eq(offered),
-            engine.i.payload.x[0].eq(x.data),
+            engine.x[0].eq(delayed(m, x.data, 1)),
         ]
         with m.If(step):
             m.d.sync += [

@@ -1,7 +1,5 @@
 """The engine of a layer: an MVU with its weights, its biases and a queue for its results."""
 
-from collections.abc import Sequence
-
 import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
 from amaranth.lib import data, stream, wiring
@@ -74,14 +72,16 @@ class Engine(wiring.Component):
     Weights come from a ROM (`source` is "rom"), from a RAM that is filled after reset ("loaded"), or from outside,
     again for every frame ("streamed"): the latter two by `load`.
 
-    Latency: `latency` cycles from a row group's last word to its result at `o`: a register between memory and
-    MVU, since block RAM is slow to answer (one more where weights are packed), the MVU's, and one for the queue.
+    Latency: `latency` cycles from a row group's last word to its result at `o`: the weights' memory, two registers
+    between it and the MVU, the MVU's, and one for the queue. Block RAM is slow to answer and spread over the device, so
+    one register is beside it and one beside the MVU; packed weights are unpacked between them.
     Throughput: one word per cycle.
     Memory: groups x words x weight_width bits of weights, groups x pe x bias bits, a queue of `depth` x pe.
 
     Members
     -------
-    i : In(stream of {x: one or two words of simd, first, last, start})
+    i : In(stream of {first, last, start}), one per operand word
+    x : In(one or two operands of simd) of the word that was taken from `i` in the cycle before
     o : Out(stream of Word(pe)), one per row group
     load : In(stream of weight words) in the order of use, unless the weights are in a ROM
     """
@@ -89,49 +89,59 @@ class Engine(wiring.Component):
     def __init__(self, matrix: Matrix, family: Family, source: str = "rom") -> None:
         self.matrix, self.family, self.source = matrix, family, source
         self.mvu = MVU(matrix.arithmetic, matrix.pe, matrix.simd, matrix.columns, matrix.dynamic)
-        self.latency = self.mvu.latency + 2 + matrix.packed
-        self.depth = self.latency + 2
-        # Single-port RAM is wide enough not to be sliced.
-        width, depth = matrix.weight_width, len(matrix.weight_words)
-        self.slice_width = family.slice_width(depth, width) if source == "rom" else width
-        operands = data.ArrayLayout(matrix.simd, self.mvu.operands)
-        word = data.StructLayout({"x": operands, "first": 1, "last": 1, "start": 1})
-        members = {"i": In(stream.Signature(word)), "o": Out(stream.Signature(Word(matrix.pe)))}
+        bias_words = [data.ArrayLayout(self.mvu.total, matrix.pe).const(group) for group in matrix.bias_words]
+        bits = matrix.pe * self.mvu.total.width
+        self.biases = CyclicMemory(bits, matrix.groups, [word.as_value().value for word in bias_words], bits)
+        self.weights = None
+        if source != "streamed":
+            rom, width, depth = source == "rom", matrix.weight_width, len(matrix.weight_words)
+            # Single-port RAM is wide enough not to be sliced.
+            slice_width = family.slice_width(depth, width) if rom else width
+            self.weights = CyclicMemory(width, depth, matrix.weight_words if rom else None, slice_width)
+        # Cycles from a word's entry to its arrival at the MVU.
+        self.fetch = (1 if self.weights is None else self.weights.latency) + 2
+        self.latency = self.fetch + self.mvu.latency + 1
+        self.depth = self.latency + 3
+        members = {
+            "i": In(stream.Signature(data.StructLayout({"first": 1, "last": 1, "start": 1}))),
+            "x": In(data.ArrayLayout(matrix.simd, self.mvu.operands)),
+            "o": Out(stream.Signature(Word(matrix.pe))),
+        }
         if source != "rom":
             members["load"] = In(stream.Signature(matrix.weight_width))
         super().__init__(members)
+
+    def memories(self) -> dict[str, CyclicMemory]:
+        """What it has of memories that are read in a fixed order."""
+        return {"biases": self.biases} | ({} if self.weights is None else {"weights": self.weights})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         matrix, mvu = self.matrix, self.mvu
         m.submodules.mvu = mvu
-        bias = data.ArrayLayout(mvu.total, matrix.pe)
-        bias_words = [bias.const(group).as_value().value for group in matrix.bias_words]
-        m.submodules.biases = biases = CyclicMemory(bias.size, len(bias_words), bias_words, bias.size)
+        m.submodules.biases = biases = self.biases
         m.submodules.queue = queue = SyncFIFO(width=Word(matrix.pe).size, depth=self.depth)
-        weights = self._weights(m)
 
-        # Room is taken when a row group's first word enters and given back when its result leaves.
-        pending = Signal(range(self.depth + 1))
-        room = (pending != self.depth) | ~self.i.payload.first
+        # Room is taken when a row group's first word enters and given back a cycle after its result leaves.
+        pending, next_pending = Signal(range(self.depth + 1)), Signal(range(self.depth + 1))
+        room = Signal(init=1)
         entering = self.i.valid & self.i.ready & self.i.payload.first
-        leaving = self.o.valid & self.o.ready
-        m.d.sync += pending.eq(pending + entering - leaving)
+        leaving = delayed(m, self.o.valid & self.o.ready, 1, reset=True)
+        m.d.comb += next_pending.eq(pending + entering - leaving)
+        m.d.sync += [pending.eq(next_pending), room.eq(next_pending != self.depth)]
 
-        moving = self.i.valid & weights.valid & room
-        m.d.comb += [self.i.ready.eq(weights.valid & room), weights.ready.eq(moving)]
-        planes: Value = weights.payload
-        stages = 1
-        if matrix.packed:
-            stages, planes = 2, self._unpacked(m, delayed(m, weights.payload, 1))
-        word = data.View(self.i.payload.shape(), delayed(m, self.i.payload.as_value(), stages))
+        moving = self.i.valid & self.i.ready
+        weights_ready, stored = self._weights(m, moving)
+        m.d.comb += self.i.ready.eq(weights_ready & (room | ~self.i.payload.first))
+        word = data.View(self.i.payload.shape(), delayed(m, self.i.payload.as_value(), self.fetch))
         m.d.comb += [
-            mvu.i.valid.eq(delayed(m, moving, stages, reset=True)),
-            mvu.i.payload.weights.eq(delayed(m, planes, 1)),
-            *(mvu.i.payload[name].eq(word[name]) for name in ("x", "first", "last", "start")),
-            # Biases are read ahead during the MVU's latency, so they are there when a row group's count is.
-            mvu.biases.payload.eq(biases.o.payload),
-            biases.o.ready.eq(mvu.biases.ready),
+            mvu.i.valid.eq(delayed(m, moving, self.fetch, reset=True)),
+            mvu.i.payload.weights.eq(delayed(m, self._unpacked(m, stored) if matrix.packed else stored, 1)),
+            mvu.i.payload.x.eq(delayed(m, self.x.as_value(), self.fetch - 1)),
+            *(mvu.i.payload[name].eq(word[name]) for name in ("first", "last", "start")),
+            # A row group's biases come out of a register when its first word has been counted.
+            mvu.biases.eq(delayed(m, biases.o, 1)),
+            biases.next.eq(delayed(m, moving & self.i.payload.first, self.latency - 4, reset=True)),
             queue.w_en.eq(mvu.o.valid),
             queue.w_data.eq(mvu.o.payload),
             self.o.valid.eq(queue.r_rdy),
@@ -140,16 +150,17 @@ class Engine(wiring.Component):
         ]
         return m
 
-    def _weights(self, m: Module) -> stream.Interface:
-        matrix = self.matrix
-        if self.source == "streamed":
-            return wiring.flipped(self.load)
-        contents: Sequence[int] | None = matrix.weight_words if self.source == "rom" else None
-        memory = CyclicMemory(matrix.weight_width, len(matrix.weight_words), contents, self.slice_width)
+    def _weights(self, m: Module, moving: Value) -> tuple[Value, Value]:
+        """Whether there is a word of weights, and the word that goes with `moving`, a cycle before the MVU's."""
+        memory = self.weights
+        if memory is None:
+            m.d.comb += self.load.ready.eq(moving)
+            return self.load.valid, delayed(m, self.load.payload, 2)
         m.submodules["weights" if self.source == "rom" else LOADED] = memory
-        if contents is None:
+        if self.source == "loaded":
             wiring.connect(m, wiring.flipped(self.load), memory.load)
-        return memory.o
+        m.d.comb += memory.next.eq(moving)
+        return memory.ready, delayed(m, memory.o, 1)
 
     def _unpacked(self, m: Module, stored: Value) -> Value:
         planes = []

@@ -2,14 +2,20 @@
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Module, Mux, Signal, ValueLike
+from amaranth.hdl import Elaboratable, Module, Mux, Signal, Value, ValueLike
 from amaranth.lib import memory, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["CyclicMemory", "cells", "read"]
+__all__ = ["COPY", "CyclicMemory", "cells", "read"]
 
 BLOCK_FROM_BITS = 1024
 """From this size on, a ROM asks for block RAM."""
+
+FANOUT = 16
+"""Memories that one register addresses, or a few more."""
+
+COPY = "copy"
+"""Name of the modules that synthesis must not merge."""
 
 
 def cells(shape: int, depth: int, init: Sequence[int] = (), **attributes: str) -> memory.Memory:
@@ -34,63 +40,90 @@ def read(m: Module, bank: memory.Memory, address: ValueLike, enable: ValueLike =
     return data
 
 
+class Copy(Elaboratable):
+    """A register of its own for a number of memories, which Yosys would merge with its likes (`hw.synth` keeps it)."""
+
+    def __init__(self, value: Value) -> None:
+        self.value, self.copy = value, Signal.like(value, reset_less=True)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.sync += self.copy.eq(self.value)
+        return m
+
+
 class CyclicMemory(wiring.Component):
-    """Stream the words of a memory in order, from the first again after the last, for ever.
+    """Give the words of a memory in order, from the first again after the last, for ever.
 
-    Weights and biases are stored in the order in which the schedule uses them, so an address is a counter.
-    As ROM (`contents` given) it starts by itself. As RAM it first takes `depth` words on `load`, in order, and
-    streams once it has them all; reset forgets that they are there.
+    Weights and biases are stored in the order in which the schedule uses them, so an address is a counter. As ROM
+    (`contents` given) it may be asked from reset on. As RAM it first takes `depth` words on `load`, in order; reset
+    forgets that they are there.
 
-    The words are kept in slices of at most `slice_width` bits, each a memory of its own: slices as wide as a
-    block RAM is at this depth need no multiplexers between block RAMs (docs/hardware.md).
+    The words are kept in slices of at most `slice_width` bits, each a memory of its own: slices as wide as a block RAM
+    is at this depth need no multiplexers between block RAMs (docs/hardware.md). Nothing is enabled or held, so nothing
+    but the address goes to each of them; where they are more than `FANOUT`, each so many have a copy of it, for they
+    are spread over the device.
 
-    Latency: one cycle from reset (or from the last loaded word plus one) to the first word. Throughput: one
-    word per cycle. Memory: `depth * width` bits, one port with a registered output.
+    Latency: `latency` cycles from `next` to the word. Throughput: one word per cycle. Memory: `depth * width` bits, one
+    port with a registered output. Cost: a counter, and a register of its width for each copy.
 
     Members
     -------
-    o : Out(stream of unsigned(width))
+    next : In(1), a word is asked for; only while `ready`
+    ready : Out(1), there are words
+    o : Out(unsigned(width)), the word that was asked for `latency` cycles ago
     load : In(stream of unsigned(width)), RAM only
     """
 
     def __init__(self, width: int, depth: int, contents: Sequence[int] | None, slice_width: int) -> None:
         self.width, self.depth, self.contents, self.slice_width = width, depth, contents, slice_width
-        members = {"o": Out(stream.Signature(width))}
+        slices = -(-width // slice_width)
+        self.copies = slices // FANOUT if slices > FANOUT else 0
+        self.latency = 2 if self.copies else 1
+        members = {"next": In(1), "ready": Out(1), "o": Out(width)}
         if contents is None:
             members["load"] = In(stream.Signature(width))
         super().__init__(members)
 
+    @property
+    def slices(self) -> dict[int, tuple[int, list[int]]]:
+        """Lowest bit of each slice to its width and its words."""
+        found = {}
+        for low in range(0, self.width, self.slice_width):
+            width = min(self.slice_width, self.width - low)
+            found[low] = width, [(word >> low) & ((1 << width) - 1) for word in self.contents or []]
+        return found
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        address = Signal(range(self.depth))
-        advance, load = Signal(), Signal()
+        # Whether it is the last is known from the address before, which saves comparing it.
+        address, last = Signal(range(self.depth)), Signal(init=self.depth == 1)
+        load = Signal()
         if self.contents is not None:
-            m.d.comb += advance.eq(~self.o.valid | self.o.ready)
+            m.d.comb += self.ready.eq(1)
         else:
             # One address for both ports, never both at once: a single-port RAM is enough.
-            loaded = Signal()
-            m.d.comb += [
-                self.load.ready.eq(~loaded),
-                load.eq(self.load.valid & ~loaded),
-                advance.eq(loaded & (~self.o.valid | self.o.ready)),
-            ]
-            with m.If(load & (address == self.depth - 1)):
-                m.d.sync += loaded.eq(1)
-        with m.If(advance):
-            m.d.sync += self.o.valid.eq(1)
-        with m.If(advance | load):
-            m.d.sync += address.eq(Mux(address == self.depth - 1, 0, address + 1))
+            m.d.comb += [self.load.ready.eq(~self.ready), load.eq(self.load.valid & ~self.ready)]
+            with m.If(load & last):
+                m.d.sync += self.ready.eq(1)
+        if self.depth > 1:
+            with m.If(self.next | load):
+                m.d.sync += [address.eq(Mux(last, 0, address + 1)), last.eq(address == self.depth - 2)]
 
-        for low in range(0, self.width, self.slice_width):
-            high = min(low + self.slice_width, self.width)
-            mask = (1 << (high - low)) - 1
-            contents = [] if self.contents is None else [(word >> low) & mask for word in self.contents]
-            # Left to itself, Yosys makes a ROM of a few kbit out of LUTs, some hundred of them.
-            rom = self.contents is not None
-            style = {"ram_style": "block"} if rom and self.depth * self.width >= BLOCK_FROM_BITS else {}
-            m.submodules[f"bits_{low}"] = bank = cells(high - low, self.depth, contents, **style)
-            m.d.comb += self.o.payload[low:high].eq(read(m, bank, address, advance))
+        addresses = [address]
+        if self.copies:
+            addresses = []
+            for index in range(self.copies):
+                m.submodules[f"{COPY}_{index}"] = copy = Copy(address)
+                addresses.append(copy.copy)
+        # Left to itself, Yosys makes a ROM of a few kbit out of LUTs, some hundred of them.
+        rom = self.contents is not None
+        style = {"ram_style": "block"} if rom and self.depth * self.width >= BLOCK_FROM_BITS else {}
+        for index, (low, (width, contents)) in enumerate(self.slices.items()):
+            m.submodules[f"bits_{low}"] = bank = cells(width, self.depth, contents, **style)
+            m.d.comb += self.o[low : low + width].eq(read(m, bank, addresses[index % len(addresses)]))
             if self.contents is None:
                 write = bank.write_port()
-                m.d.comb += [write.addr.eq(address), write.en.eq(load), write.data.eq(self.load.payload[low:high])]
+                data = self.load.payload[low : low + width]
+                m.d.comb += [write.addr.eq(address), write.en.eq(load), write.data.eq(data)]
         return m

@@ -28,7 +28,7 @@ class MVU(wiring.Component):
     Members
     -------
     i : In(stream of {weights, x, first, last, start}, always ready); x is one operand word, or two if `dynamic`
-    biases : In(stream of pe biases, always valid); one is taken with each row group
+    biases : In(pe biases) of the row group whose first word came `latency` - 1 cycles ago
     o : Out(stream of Word(pe), always ready)
     """
 
@@ -47,7 +47,7 @@ class MVU(wiring.Component):
         super().__init__(
             {
                 "i": In(stream.Signature(data.StructLayout(word), always_ready=True)),
-                "biases": In(stream.Signature(data.ArrayLayout(self.total, pe), always_valid=True)),
+                "biases": In(data.ArrayLayout(self.total, pe)),
                 "o": Out(stream.Signature(Word(pe), always_ready=True)),
             }
         )
@@ -60,7 +60,7 @@ class MVU(wiring.Component):
         valid = Signal()
         done = Signal()
         m.d.sync += [done.eq(valid & last), self.o.payload.start.eq(start)]
-        m.d.comb += [self.o.valid.eq(done), self.biases.ready.eq(valid & first)]
+        m.d.comb += self.o.valid.eq(done)
 
         for row in range(self.pe):
             weights = word.weights[row]
@@ -71,7 +71,7 @@ class MVU(wiring.Component):
                 m.d.comb += valid.eq(count.o.valid)
 
             total = Signal(self.total, reset_less=True, name=f"total_{row}")
-            before = Mux(first, self.biases.payload[row], total).as_unsigned()
+            before = Mux(first, self.biases[row], total).as_unsigned()
             (after,) = packed_sums([(before, count.o.payload, delayed(m, products[0], stages))])
             with m.If(valid):
                 m.d.sync += total.eq(after)

@@ -42,12 +42,12 @@ class Repack(wiring.Component):
         m = Module()
         # A piece is on its way from the cutting to the joining half.
         piece, start = Signal(self.piece), Signal()
-        valid, ready, last = Signal(), Signal(), Signal()
         pieces = words(self.length, self.piece)
+        valid, ready, last = Signal(), Signal(), Signal(init=pieces == 1)
         index = Signal(range(pieces))
-        m.d.comb += last.eq(index == pieces - 1)
-        with m.If(valid & ready):
-            m.d.sync += index.eq(Mux(last, 0, index + 1))
+        if pieces > 1:
+            with m.If(valid & ready):
+                m.d.sync += [index.eq(Mux(last, 0, index + 1)), last.eq(index == pieces - 2)]
 
         cut: Value = self._cut(m, start, valid, ready, last)
         m.d.comb += piece.eq(Mux(last, cut & Const(used_lanes(self.length, self.piece), self.piece), cut))

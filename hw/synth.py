@@ -11,6 +11,7 @@ from typing import Any
 
 from hw.absorb import absorb
 from hw.family import Family
+from hw.memory import COPY
 from hw.network import Network
 from hw.rtl import FORGET_CONTENTS, to_rtlil, yosys
 from hw.trits import DECODER
@@ -40,9 +41,9 @@ def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None
         script = [
             "read_rtlil design.il",
             FORGET_CONTENTS,
-            f"setattr -mod -set keep_hierarchy 1 *.{DECODER}_*",
+            *(f"setattr -mod -set keep_hierarchy 1 *.{name}_*" for name in (DECODER, COPY)),
             f"{family.synthesis} -top {top}",
-            f"setattr -mod -unset keep_hierarchy *.{DECODER}_*",
+            *(f"setattr -mod -unset keep_hierarchy *.{name}_*" for name in (DECODER, COPY)),
             "flatten",
             "check -noinit -assert",
             "write_json netlist.json",

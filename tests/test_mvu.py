@@ -38,9 +38,14 @@ def run(arithmetic: Arithmetic, weights, theta, x, active, dynamic, pe, simd, id
 
     async def serve_biases(ctx):
         await bench.begun(ctx)
+        entering = [False] * (dut.latency - 1)
         for group in range(groups):
-            ctx.set(dut.biases.payload, begin[group * pe : (group + 1) * pe])
-            await ctx.tick().until(dut.biases.ready)
+            ctx.set(dut.biases, begin[group * pe : (group + 1) * pe])
+            used = False
+            while not used:
+                *_, valid, first = await ctx.tick().sample(dut.i.valid, dut.i.payload.first)
+                entering.append(valid and first)
+                used = entering.pop(0)
 
     bench.script(serve_biases)
     fed, got = bench.feed(dut.i, items, idle), bench.drain(dut.o, groups)
