@@ -57,8 +57,8 @@ class BGRULayer(wiring.Component):
         self.engine = Engine(matrix, family, folding.weights)
         self.repack = Repack(layer.units, folding.pe, folding.simd)
         self.ideal = 3 * self.groups * matrix.words
-        # Cycles between results: two until the next one's chunk is there, one more where it is the one just written.
-        self.result_interval = 2 if self.groups > 1 else 3
+        # Cycles between results: three until the next one's chunk is there, one more where it is the one just written.
+        self.result_interval = 3 if self.groups > 1 else 4
         super().__init__(ports(folding, self.engine))
 
     def initial_words(self) -> dict[str, tuple[int, list[int]]]:
@@ -143,25 +143,29 @@ class BGRULayer(wiring.Component):
         # Results: r to its words, z to its chunks, h~ through the update to both and out. The reader may be in the
         # next frame meanwhile, so whether this one begins an utterance is noted with its r.
         vector, chunk, begins = Signal(range(3)), Signal(range(self.groups)), Signal()
-        next_vector, next_chunk, next_begins = Signal.like(vector), Signal.like(chunk), Signal()
         last_chunk = chunk == self.groups - 1
-        chunk_write = chunk_cells.write_port()
-        # The next result's chunk takes two cycles, one in the memory and one out of it.
-        chunk_data = delayed(m, read(m, chunk_cells, Cat(next_chunk, next_begins & (next_vector == 1))), 1)
+        # Block RAM is far away: a chunk takes a cycle to be addressed, one in the memory and one out of it, and is
+        # written a cycle late. The next result waits for that.
+        chunk_data = delayed(m, read(m, chunk_cells, Cat(chunk, begins & (vector == 1))), 1)
         old_data, z_data = chunk_data[:pe], chunk_data[pe:]
         taken = engine.o.valid & engine.o.ready
         waits = Signal(range(self.result_interval))
-        m.d.sync += waits.eq(Mux(taken, self.result_interval - 1, Mux(waits == 0, 0, waits - 1)))
+        with m.If(waits != 0):
+            m.d.sync += waits.eq(waits - 1)
+        with m.If(taken):
+            m.d.sync += waits.eq(self.result_interval - 1)
+            m.d.sync += chunk.eq(Mux(last_chunk, 0, chunk + 1))
+            with m.If(last_chunk):
+                m.d.sync += vector.eq(Mux(vector == 2, 0, vector + 1))
+            with m.If(vector == 0):
+                m.d.sync += begins.eq(engine.o.payload.start | fresh)
         valid = engine.o.valid & (waits == 0)
         new = Signal(pe)
+        chunk_write = chunk_cells.write_port()
+        written = Mux(vector == 1, Cat(old_data, engine.o.payload.data), new)
+        m.d.sync += [chunk_write.addr.eq(chunk), chunk_write.data.eq(written), chunk_write.en.eq(taken & (vector != 0))]
         m.d.comb += [
             new.eq((z_data & old_data) | (~z_data & engine.o.payload.data)),
-            next_chunk.eq(Mux(taken, Mux(last_chunk, 0, chunk + 1), chunk)),
-            next_vector.eq(Mux(taken & last_chunk, Mux(vector == 2, 0, vector + 1), vector)),
-            next_begins.eq(Mux(taken & (vector == 0), engine.o.payload.start | fresh, begins)),
-            chunk_write.addr.eq(chunk),
-            chunk_write.data.eq(Mux(vector == 1, Cat(old_data, engine.o.payload.data), new)),
-            chunk_write.en.eq(taken & (vector != 0)),
             repack.i.payload.data.eq(Mux(vector == 0, ~engine.o.payload.data, new)),
             self.o.payload.data.eq(new),
             self.o.payload.start.eq(engine.o.payload.start),
@@ -173,7 +177,6 @@ class BGRULayer(wiring.Component):
             self.o.valid.eq(valid & (vector == 2) & repack.i.ready),
             engine.o.ready.eq((waits == 0) & ((vector == 1) | (repack.i.ready & ((vector == 0) | self.o.ready)))),
         ]
-        m.d.sync += [chunk.eq(next_chunk), vector.eq(next_vector), begins.eq(next_begins)]
 
         to_h, back = Signal(), Signal(range(self.h_words))
         last_back = back == self.h_words - 1

