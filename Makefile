@@ -3,8 +3,9 @@
 PYTHON ?= python3
 VENV ?= .venv
 BOARD ?= ulx3s_85f
-BUNDLE ?= $(if $(filter icebreaker,$(BOARD)),bundles/tiny,bundles/small)
+BUNDLE ?= $(if $(filter ulx3s_85f,$(BOARD)),bundles/small,bundles/tiny)
 RECORDING ?= samples/noisy.flac
+OUTPUT ?= build/denoised.wav
 SIM ?= verilator
 PRESET ?= small
 OUT ?= runs/$(PRESET)
@@ -15,23 +16,42 @@ LAYOUT := --board $(BOARD) --bundle "$(BUNDLE)" $(foreach fold,$(FOLD),--fold $(
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help sim verilog report bench compare baselines stream train test check format constraints clean
+.PHONY: help sim plan verilog bitstream host loop ip report bench compare baselines stream train test check format constraints clean
 
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "Variables: BOARD=$(BOARD) BUNDLE=$(BUNDLE) RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
-	@echo "           NETLIST=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
+	@echo "           RATE=62.5 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
 	@$(BIN)/python -m cosim.sim $(LAYOUT) --recording "$(RECORDING)" --sim $(SIM) \
 		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves) \
 		$(if $(filter-out 0,$(NETLIST)),--netlist)
 
+plan: $(VENV)/sim.installed  ## Foldings of a network on a board: latency against LUT4, or the least for RATE= frames/s.
+	@$(BIN)/python -m boards.plan $(LAYOUT) $(if $(RATE),--frame-rate $(RATE))
+
+bitstream: $(VENV)/sim.installed  ## A bitstream for a board, from the plan to the file.
+	@$(BIN)/python -m boards.bitstream $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
+
 verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and count.
 	@$(BIN)/python -m boards.verilog $(LAYOUT)
 
-report: $(VENV)/sim.installed  ## Print the table of estimate, simulation and synthesis.
-	@$(BIN)/python -m boards.report $(LAYOUT)
+host: $(VENV)/sim.installed  ## Denoise RECORDING through a board: PORT=/dev/ttyUSB1 OUTPUT=file.wav.
+	@test -n "$(PORT)" || { echo "error: expected a serial port, as in make host PORT=/dev/ttyUSB1"; exit 2; }
+	@$(BIN)/python -m boards.host --port "$(PORT)" --bundle "$(BUNDLE)" --loop-check "$(RECORDING)" "$(OUTPUT)"
+
+loop: $(VENV)/sim.installed  ## The same host against the simulated board, every mask compared.
+	@mkdir -p build; rm -f build/port; $(BIN)/python -m cosim.board $(LAYOUT) --link build/port & board=$$!; \
+	trap "kill $$board" EXIT; \
+	while ! test -e build/port; do kill -0 $$board 2>/dev/null || exit 2; sleep 0.2; done; \
+	$(BIN)/python -m boards.host --port build/port --bundle "$(BUNDLE)" --loop-check "$(RECORDING)" "$(OUTPUT)"
+
+ip: $(VENV)/sim.installed  ## The network as a core with AXI4-Stream and Wishbone, for FuseSoC.
+	@$(BIN)/python -m boards.ip $(LAYOUT)
+
+report: $(VENV)/sim.installed  ## Estimate, simulation, synthesis and placement: a table, and a page for the browser.
+	@$(BIN)/python -m cosim.report $(LAYOUT)
 
 bench: $(VENV)/sim.installed  ## Measure every performance figure beside its reference.
 	@$(BIN)/python -m cosim.benchmark --board $(BOARD) --bundle "$(BUNDLE)" --recording "$(RECORDING)"

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from boards.board import Board
-from boards.fold import depth, fewest_blocks
-from hw.estimate import memory_bits, ram_blocks
+from boards.fold import LANES, Design, Options, cheapest
 from hw.layers import Folding, Source
 from hw.network import Network, check_folding
 from model.bundle import Bundle
 from model.errors import BadInput
 
-__all__ = ["lay_out", "parse_folding"]
+__all__ = ["design", "lay_out", "options_of", "parse_folding"]
 
 
 def parse_folding(entries: list[str]) -> dict[str, Folding]:
@@ -28,55 +27,76 @@ def parse_folding(entries: list[str]) -> dict[str, Folding]:
     return foldings
 
 
-def lay_out(
-    bundle: Bundle, board: Board, folding: Mapping[str, Folding], in_width: int = 32, out_width: int = 32
-) -> Network:
-    """The network for a board, with what `folding` leaves open chosen for it.
+def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> dict[str, Options]:
+    """What there is to choose from for each layer: all, or what `folding` says.
 
-    Memory is what a network needs most of, so each layer is folded for the fewest RAM blocks: the largest at the
-    board's clock in real time, the others at the largest's pace. On a device with single-port RAM, the weights of
-    the largest layer are loaded into it; all else is in block RAM, but for what `folding` has streamed. Raises
-    `BadInput` with the bits that are needed and the bits that there are.
+    On a device with single-port RAM, the weights of the largest layer are loaded into it; all else is in block RAM,
+    but for what `folding` has streamed.
     """
     layers = {layer.name: layer for layer in bundle.layers}
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
         check_folding(layers[name], folding[name])
-    largest = max(layers.values(), key=lambda layer: layer.weights)
-    loaded = {largest.name} if board.spram_bits else set()
-    chosen = dict(folding)
-    pace = int(board.clock_hz / bundle.front_end.frame_rate)
-    for layer in sorted(bundle.layers, key=lambda layer: layer is not largest):
-        source: Source = "loaded" if layer.name in loaded else "rom"
-        if layer.name not in chosen:
-            chosen[layer.name] = fewest_blocks(layer, board.family, board.lanes, pace, source)
-        elif chosen[layer.name].weights != "streamed":
-            chosen[layer.name] = replace(chosen[layer.name], weights=source)
-        if layer is largest:
-            pace = depth(layer, chosen[layer.name])
-    network = Network(bundle, chosen, board.family, in_width, out_width)
-    # Bits first, for that is what a user can change; then whole blocks, for that is what the device has.
-    bits = {name: memory_bits(layer) for name, layer in network.layers.items()}
-    spram = sum(bits[name]["weights"] for name in loaded)
-    block_ram = sum(sum(need.values()) for need in bits.values()) - spram
-    for what, need, available in (
-        ("single-port RAM", spram, board.spram_bits),
-        ("block RAM", block_ram, board.block_ram_bits),
-    ):
-        if need > available:
+    largest = max(bundle.layers, key=lambda layer: layer.weights)
+    found = {}
+    for name, layer in layers.items():
+        source: Source = "loaded" if layer is largest and board.spram_bits else "rom"
+        given = folding.get(name)
+        if given is not None and given.weights != "streamed":
+            given = replace(given, weights=source)
+        found[name] = Options(layer, board.family, source, given)
+    return found
+
+
+def design(options: Mapping[str, Options], bundle: Bundle, board: Board, frame_rate: float) -> Design:
+    """The design that keeps up with the frame rate at the board's clock in the least area.
+
+    A layer whose folding was given may be slower: then whoever gave it wants it so. Raises `BadInput` with what is
+    missing, cycles or RAM or LUT4, and how much of it.
+    """
+    limit = board.clock_hz / frame_rate
+    for name, choice in options.items():
+        least = min(option.ideal for option in choice.all)
+        if least > limit and not choice.given:
             raise BadInput(
-                f"bundle {bundle.name} does not fit {board.name}: it needs {need:,} bits of {what}, "
-                f"the {board.device} has {available:,}"
+                f"bundle {bundle.name} is too slow for {frame_rate:g} frames/s on {board.name}: layer {name} takes "
+                f"{least:,} cycles a frame with {LANES} lanes, {board.clock_hz / 1e6:g} MHz leave {limit:,.0f}; "
+                f"from {least * frame_rate / 1e6:,.1f} MHz on it would do"
             )
-    blocks: dict[str, int] = {}
-    for layer in network.layers.values():
-        for kind, count in ram_blocks(layer).items():
-            blocks[kind] = blocks.get(kind, 0) + count
-    for kind, need in blocks.items():
-        if need > board.available[kind]:
-            raise BadInput(
-                f"bundle {bundle.name} does not fit {board.name} at this folding: its memories take {need} {kind}, "
-                f"the {board.device} has {board.available[kind]}"
-            )
-    return network
+    found = cheapest(options, board.available, limit)
+    if found is None:
+        smallest = cheapest(options, board.available, limit, fitting=False)
+        assert smallest is not None  # each layer has a folding that is quick enough
+        raise BadInput(f"bundle {bundle.name} does not fit {board.name}{_missing(options, board, smallest)}")
+    return found
+
+
+def _missing(options: Mapping[str, Options], board: Board, smallest: Design) -> str:
+    """What the smallest design lacks: bits, for those a user can change, or else what the device has of anything."""
+    bits = {"single-port RAM": 0, "block RAM": 0}
+    for name, folding in smallest.foldings.items():
+        need = options[name].estimate.bits(folding)
+        bits["single-port RAM" if folding.weights == "loaded" else "block RAM"] += need["weights"]
+        bits["block RAM"] += need["other"]
+    for what, there in (("single-port RAM", board.spram_bits), ("block RAM", board.block_ram_bits)):
+        if bits[what] > there:
+            return f": it needs {bits[what]:,} bits of {what}, the {board.device} has {there:,}"
+    foldings = " ".join(f"{name}={folding}" for name, folding in smallest.foldings.items())
+    kind, missing = next(iter(sorted(smallest.over(board.available).items())))
+    what = "logic takes about" if kind == "lut4" else "memories take"
+    return (
+        f" at this folding: its {what} {smallest.needs[kind]:,} {kind}, the {board.device} has "
+        f"{board.available[kind]:,}, {missing:,} fewer ({foldings})"
+    )
+
+
+def lay_out(
+    bundle: Bundle, board: Board, folding: Mapping[str, Folding], in_width: int = 32, out_width: int = 32
+) -> Network:
+    """The network for a board: `folding`, and for what it leaves open the least area in real time (`boards.plan`).
+
+    Raises `BadInput` with what is missing, and how much of it.
+    """
+    chosen = design(options_of(bundle, board, folding), bundle, board, bundle.front_end.frame_rate)
+    return Network(bundle, chosen.foldings, board.family, in_width, out_width)

@@ -1,42 +1,134 @@
-"""Choose a folding: how many rows and columns of a layer are worked on in a cycle."""
+"""Choose foldings: for a network those that meet a deadline in the least area, or all that no other beats."""
 
-from hw.arithmetic import accumulator, select
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+from hw.cycles import predict
+from hw.estimate import Estimate
 from hw.family import Family
 from hw.layers import Folding, Source
-from hw.streams import words
+from hw.network import make_layer
 from model.bundle import Layer
 
-__all__ = ["depth", "fewest_blocks"]
+__all__ = ["LANES", "Design", "Needs", "Option", "Options", "area", "cheapest", "front"]
+
+LANES = 256
+"""Rows times columns of a folding that is looked at, at most."""
+
+Needs = Mapping[str, int]
+"""Resource (lut4, block_ram, spram) to how many are taken, or are there."""
 
 
-def depth(layer: Layer, folding: Folding) -> int:
-    """Words of a layer's weight memory; a frame takes it as many cycles, or a few more."""
-    row, matrices = words(layer.inputs, folding.simd), 1
-    if layer.kind == "bgru":
-        row, matrices = row + words(layer.units, folding.simd), 3
-    return matrices * words(layer.units, folding.pe) * row
+@dataclass(frozen=True)
+class Option:
+    """A folding of a layer: the ideal cycles of a frame, of which no fewer are taken, and what it needs."""
+
+    folding: Folding
+    ideal: int
+    needs: Needs
 
 
-def fewest_blocks(layer: Layer, family: Family, lanes: int, pace: int, source: Source) -> Folding:
-    """The folding whose weights and biases take the fewest RAM blocks, of those the one with the fewest LUT4.
+@dataclass(frozen=True)
+class Design:
+    """A folding for each layer, the sum of their ideal cycles, and what they need together."""
 
-    It has at most `lanes` lanes; its weights are at most `pace` words deep, and no deeper than a RAM block, unless no
-    folding's are.
+    foldings: Mapping[str, Folding] = field(default_factory=dict)
+    ideal: int = 0
+    needs: Needs = field(default_factory=dict)
+
+    def joined(self, name: str, option: Option) -> "Design":
+        """The same and one layer more."""
+        needs = {kind: self.needs.get(kind, 0) + count for kind, count in option.needs.items()}
+        return Design({**self.foldings, name: option.folding}, self.ideal + option.ideal, needs)
+
+    def over(self, available: Needs) -> dict[str, int]:
+        """How many of each resource are missing, of those of which some are."""
+        return {kind: count - available[kind] for kind, count in self.needs.items() if count > available[kind]}
+
+
+class Options:
+    """The foldings of a layer to choose from: up to `LANES` lanes, packed or not; or `folding` alone, if given.
+
+    Weights are no deeper than a RAM block, so that none needs multiplexers behind it, which cost clock: a layer then
+    takes few cycles, too. Only where no folding's are that shallow, deeper ones are looked at.
     """
-    recurrent = layer.kind == "bgru"
-    arithmetic = select(layer.binary)
-    total = accumulator(layer.inputs + (layer.units if recurrent else 0), dynamic=recurrent).width
-    large = family.single_port_ram if source == "loaded" else None
-    deepest = large[0] if large else max(family.block_ram)
-    choices = []
-    for pe in range(1, min(lanes, layer.units) + 1):
-        for simd in range(1, min(lanes // pe, layer.columns) + 1):
-            folding = Folding(pe, simd, source)
-            words_deep, width = depth(layer, folding), pe * arithmetic.stored_bits(simd)
-            _, blocks = family.weight_blocks(source, words_deep, width)
-            blocks += family.blocks((3 if recurrent else 1) * words(layer.units, pe), pe * total)
-            # Roughly: the lanes, the accumulators, and the operand's memories and multiplexers.
-            luts = pe * (3 * simd * (2 if recurrent else 1) + 2 * total) + 6 * simd
-            choices.append((words_deep > min(pace, deepest), blocks, luts, pe, simd))
-    *_, pe, simd = min(choices)
-    return Folding(pe, simd, source)
+
+    def __init__(self, layer: Layer, family: Family, source: Source, folding: Folding | None = None) -> None:
+        self.layer, self.family, self.given = layer, family, folding is not None
+        self.estimate = Estimate(layer, family)
+        large = family.single_port_ram if source == "loaded" else None
+        deepest = large[0] if large else max(family.block_ram)
+        foldings = [folding] if folding else list(_foldings(layer, source, packed=not self.estimate.binary))
+        shallow = [one for one in foldings if self.estimate.depth(one) <= deepest]
+        self.all = [Option(one, self.estimate.depth(one), self.estimate.resources(one)) for one in shallow or foldings]
+        self._cycles: dict[Folding, int] = {}
+
+    def cycles(self, folding: Folding) -> int:
+        """Exactly (`hw.cycles`): the layer's hardware is made to see how it is pipelined."""
+        if folding not in self._cycles:
+            self._cycles[folding] = predict(make_layer(self.layer, folding, self.family)).cycles
+        return self._cycles[folding]
+
+
+def _foldings(layer: Layer, source: Source, packed: bool) -> Iterable[Folding]:
+    for pe in range(1, min(LANES, layer.units) + 1):
+        for simd in range(1, min(LANES // pe, layer.columns) + 1):
+            yield Folding(pe, simd, source)
+            if packed:
+                yield Folding(pe, simd, source, packed=True)
+
+
+def area(needs: Needs, available: Needs) -> float:
+    """The sum of the shares of a device's resources that are taken, so that each weighs as much as it is scarce."""
+    return sum(count / available[kind] for kind, count in needs.items())
+
+
+def cheapest(layers: Mapping[str, Options], available: Needs, limit: float, *, fitting: bool = True) -> Design | None:
+    """The design with the least area, whose layers take at most `limit` cycles each and fit together.
+
+    None if there is no such design. Of several as small, the one with the fewest cycles. A layer whose folding is given
+    may take longer; and unless `fitting`, all together may take more than is available.
+    """
+    slow: set[tuple[str, Folding]] = set()
+    while True:
+        designs = [Design()]
+        for name, options in layers.items():
+            quick = [
+                one for one in options.all if options.given or (one.ideal <= limit and (name, one.folding) not in slow)
+            ]
+            quick = [quick[index] for index in front([(*one.needs.values(), one.ideal) for one in quick], free=1)]
+            designs = [design.joined(name, one) for design, one in product(designs, quick)]
+            designs = [designs[index] for index in front([(*one.needs.values(), one.ideal) for one in designs], free=1)]
+        if fitting:
+            designs = [design for design in designs if not design.over(available)]
+        if not designs:
+            return None
+        design = min(designs, key=lambda one: (area(one.needs, available), one.ideal))
+        # A layer may take a few cycles more than the ideal, never fewer: what is too slow so is taken out.
+        found = {
+            (name, one)
+            for name, one in design.foldings.items()
+            if not layers[name].given and layers[name].cycles(one) > limit
+        }
+        if not found:
+            return design
+        slow |= found
+
+
+def front(points: Sequence[tuple[float, ...]], free: int = 0) -> list[int]:
+    """Indices of the points that no other is as low as in every coordinate, ordered by them; of equal ones the first.
+
+    The last `free` coordinates only order points that are equal in the others.
+    """
+    if not points:
+        return []
+    table = np.array(points, dtype=float)
+    judged = table[:, : table.shape[1] - free]
+    kept: list[int] = []
+    for index in np.lexsort(table.T[::-1]):
+        if not kept or not (judged[kept] <= judged[index]).all(axis=1).any():
+            kept.append(int(index))
+    return kept

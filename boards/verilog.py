@@ -43,11 +43,12 @@ def main(
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=cli.console) as bars:
         task = bars.add_task("generate", total=None)
-        plan = board.platform().prepare(BoardTop(network), "top")
+        plan = board.platform().prepare(BoardTop(network, board, board.clock_hz), "top")
         rtlil = plan.files["top.il"]
         with replacing_folder(folder / "verilog") as target:
             rtlil_to_verilog(rtlil, "top", target)
-            (target / board.constraints).write_text(plan.files[board.constraints])
+            constraints = f"top.{board.family.constraints}"
+            (target / constraints).write_text(plan.files[constraints])
             bars.update(task, description="synthesise the whole top")
             cost = synthesise(rtlil, "top", board.family, netlist=target / "top.json")
         costs = layer_costs(

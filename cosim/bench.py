@@ -37,7 +37,8 @@ class Bench:
             self.arrays = {name: arrays[name] for name in arrays.files}
         self.random = random.Random(self.job["seed"])
         self.frames = len(self.arrays["features"])
-        self.cycles: dict[str, list[int]] = {name: [] for name in self.job["layers"]}
+        # From which cycle to which each layer held each frame.
+        self.held: dict[str, list[tuple[int, int]]] = {name: [] for name in self.job["layers"]}
         self.mask = np.zeros_like(self.arrays["mask"])
         self.finished: list[int] = []  # the cycle in which each frame's last output word was taken
         self.entered: list[int] = []  # and in which its first input word was
@@ -66,8 +67,8 @@ class Bench:
         dut.rst.value = 0
         self.entered.clear()
         self.finished.clear()
-        for cycles in self.cycles.values():
-            cycles.clear()
+        for held in self.held.values():
+            held.clear()
 
     async def idle(self, probability: float) -> None:
         while probability and self.random.random() < probability:
@@ -179,7 +180,6 @@ class Bench:
         """Compare a layer's vectors, frame by frame."""
         record = self.job["layers"][name]
         frames = getattr(self.dut, f"rec_{name}__frames")
-        cycles = getattr(self.dut, f"rec_{name}__cycles")
         handles = {vector: getattr(self.dut, f"rec_{name}__{vector}") for vector in record["vectors"]}
         for frame in range(self.frames):
             await ValueChange(frames)
@@ -188,8 +188,14 @@ class Bench:
                 expected = self.arrays[f"{name}.{vector}"][frame]
                 actual = _bits(int(handle.value), len(handle))
                 _compare(name, frame, vector, np.pad(expected, (0, len(actual) - len(expected))), actual)
-            if frame:  # the count of a frame is there by the end of the next
-                self.cycles[name].append(int(cycles.value))
+
+    async def time(self, name: str) -> None:
+        """Note when a layer holds each frame."""
+        releases, cycles = (getattr(self.dut, f"rec_{name}__{what}") for what in ("releases", "cycles"))
+        for _ in range(self.frames):
+            await ValueChange(releases)
+            await ReadOnly()
+            self.held[name].append((self.cycle - int(cycles.value), self.cycle))
 
     async def guarded(self, checking: Any) -> None:
         """Await a comparing coroutine and leave word of a mismatch: it ends the test at once, wherever it is."""
@@ -201,7 +207,8 @@ class Bench:
             raise
 
     def check(self) -> list[Any]:
-        checks = [*(self.watch(name) for name in self.job["layers"]), self.collect()]
+        layers = self.job["layers"]
+        checks = [*map(self.watch, layers), *map(self.time, layers), self.collect()]
         return [cocotb.start_soon(self.guarded(check)) for check in checks]
 
     async def session(self) -> None:
@@ -265,7 +272,7 @@ async def bit_exact(dut: Any) -> None:
             "mismatch": None,
             "frames": bench.frames,
             "cycles": bench.cycle - begin,
-            "layer_cycles": bench.cycles,
+            "held": bench.held,
             "entered": bench.entered,
             "finished": bench.finished,
         }

@@ -14,6 +14,7 @@ from hw.family import Family
 from hw.network import Network
 from hw.rtl import to_rtlil, yosys
 from hw.synth import synthesise
+from model.errors import BadInput
 
 __all__ = ["cell_models", "generate_netlist"]
 
@@ -39,6 +40,10 @@ def generate_netlist(network: Network, folder: Path) -> Path:
     What `cosim.runner.generate` is for the RTL: the file goes to `cosim.runner.simulate`. Leaves the netlist
     itself beside it, as `netlist.json`.
     """
+    if network.family.name not in MODELS:
+        raise BadInput(
+            f"NETLIST: expected a family whose cells are modelled, {' or '.join(MODELS)}, got {network.family.name}"
+        )
     folder.mkdir(parents=True, exist_ok=True)
     rtlil = to_rtlil(Top(network), TOP, probes=True)
     (folder / "top.il").write_text(rtlil, encoding="utf-8")

@@ -71,7 +71,7 @@ class Outcome:
     """What a simulation found.
 
     mask : the mask bits that came out of the hardware, (frames, bins)
-    layer_cycles : cycles that a layer held each frame but the first, by layer
+    held : from which cycle to which a layer held each frame, by layer
     entered, finished : cycle of each frame's first word in and last word out
     """
 
@@ -80,9 +80,14 @@ class Outcome:
     frames: int = 0
     cycles: int = 0
     seconds: float = 0.0
-    layer_cycles: dict[str, list[int]] = field(default_factory=dict)
+    held: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     entered: list[int] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
+
+    @property
+    def layer_cycles(self) -> dict[str, list[int]]:
+        """Cycles that a layer held each frame but the first, by layer."""
+        return {name: [end - begin for begin, end in held[1:]] for name, held in self.held.items()}
 
     @property
     def latency(self) -> int:
@@ -260,7 +265,7 @@ def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:
         result["frames"],
         result["cycles"],
         seconds,
-        result["layer_cycles"],
+        {name: [(begin, end) for begin, end in held] for name, held in result["held"].items()},
         result["entered"],
         result["finished"],
     )

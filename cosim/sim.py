@@ -1,7 +1,7 @@
 """Simulate a bundle's RTL on a recording and hold every bit against the golden model (`make sim`)."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 import typer
@@ -12,6 +12,7 @@ from boards.fit import lay_out, parse_folding
 from cosim.netlist import generate_netlist
 from cosim.runner import Outcome, Stimulus, generate, simulate
 from cosim.tools import simulator_path
+from cosim.waves import save_views
 from hw import reports
 from hw.cycles import predict, unhindered
 from hw.layers import vectors_of
@@ -59,7 +60,8 @@ def main(
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
     reports.begin(network, folder / "report")
-    (folder / "report" / "cosim_layer_cycles.json").unlink(missing_ok=True)
+    for stage in ("cosim_layer_cycles", "cosim_frames"):
+        (folder / "report" / f"{stage}.json").unlink(missing_ok=True)
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=cli.console, transient=False) as bars:
@@ -80,8 +82,9 @@ def main(
         if outcome.mismatch is not None:
             bars.stop()
             cli.console.print(f"[red]MISMATCH[/red] {outcome.mismatch}")
+            reports.write(folder / "report", "cosim_frames", {"mismatch": str(outcome.mismatch)})
             if waves:
-                cli.console.print(f"waveform             {folder / 'sim' / 'waves.fst'}")
+                _print_views(network, folder / "sim" / "waves.fst")
             raise typer.Exit(1)
         task = bars.add_task("synthesise layers", total=len(network.layers))
         costs = layer_costs(network, build / "cache", lambda name: bars.advance(task))
@@ -96,13 +99,16 @@ def main(
     denoised = folder / f"{recording.stem}_denoised.wav"
     if whole:
         audio.write(denoised, apply_mask(front_end, noisy, outcome.mask), front_end.sample_rate)
+    found = _frames(network, outcome, GoldenModel(network_bundle).masks(features))
+    found |= {"simulator": simulator, "netlist": netlist, "recording": str(recording)}
+    reports.write(folder / "report", "cosim_frames", found | {"denoised": denoised.name if whole else None})
 
     cli.console.print(reports.layer_table(network, folder / "report"))
-    _summary(board, network, outcome, GoldenModel(network_bundle).masks(features))
+    _summary(board, network, found)
     if whole:
         cli.console.print(f"denoised recording   {denoised}")
     if waves:
-        cli.console.print(f"waveform             {folder / 'sim' / 'waves.fst'}")
+        _print_views(network, folder / "sim" / "waves.fst")
     cli.console.print(f"reports              {folder / 'report'}")
     for name in unhindered(network):
         predicted, measured = predict(network.layers[name]).cycles, set(outcome.layer_cycles[name])
@@ -111,27 +117,57 @@ def main(
             raise typer.Exit(1)
 
 
-def _summary(board: Board, network: Network, outcome: Outcome, golden_mask: Bits) -> None:
-    front_end = network.bundle.front_end
+def _frames(network: Network, outcome: Outcome, golden_mask: Bits) -> dict[str, Any]:
+    """What a simulation found of the network as a whole; cycles count from the first frame's first word in."""
     layers = network.bundle.layers
-    bits = outcome.frames * sum(layer.units * len(vectors_of(layer.kind)) for layer in layers)
-    agreeing = np.count_nonzero(outcome.mask == golden_mask)
-    ideal = sum(layer.ideal for layer in network.layers.values())
-    measured = sum(max(cycles) for cycles in outcome.layer_cycles.values())
+    zero = outcome.entered[0]
+    return {
+        "mismatch": None,
+        "frames": outcome.frames,
+        "mask_bits": golden_mask.size,
+        "mask_agreeing": int(np.count_nonzero(outcome.mask == golden_mask)),
+        "compared_bits": outcome.frames * sum(layer.units * len(vectors_of(layer.kind)) for layer in layers),
+        "ideal": sum(layer.ideal for layer in network.layers.values()),
+        "measured": sum(max(cycles) for cycles in outcome.layer_cycles.values()),
+        "latency": outcome.latency,
+        "interval": outcome.interval,
+        "slowest": max(outcome.layer_cycles, key=lambda name: max(outcome.layer_cycles[name])),
+        "entered": [cycle - zero for cycle in outcome.entered[:SHOWN]],
+        "finished": [cycle - zero for cycle in outcome.finished[:SHOWN]],
+        "held": {
+            name: [(begin - zero, end - zero) for begin, end in held[:SHOWN]] for name, held in outcome.held.items()
+        },
+        "cycles": outcome.cycles,
+        "seconds": outcome.seconds,
+    }
+
+
+SHOWN = 4
+"""Frames whose times are kept: enough to see that the layers work side by side."""
+
+
+def _summary(board: Board, network: Network, found: dict[str, Any]) -> None:
+    front_end = network.bundle.front_end
+    ideal, measured, latency, seconds = (found[key] for key in ("ideal", "measured", "latency", "seconds"))
     hop_ms = 1000 * front_end.hop / front_end.sample_rate
-    latency_ms = 1000 * outcome.latency / board.clock_hz
+    latency_ms = 1000 * latency / board.clock_hz
     out = cli.console.print
-    out(f"mask agreement       {agreeing:,} of {golden_mask.size:,} bits in {outcome.frames} frames")
-    out(f"compared as well     {bits:,} bits of every layer's r, z, h~, h and y: none differs")
+    out(f"mask agreement       {found['mask_agreeing']:,} of {found['mask_bits']:,} bits in {found['frames']} frames")
+    out(f"compared as well     {found['compared_bits']:,} bits of every layer's r, z, h~, h and y: none differs")
     out(f"utilisation          {ideal / measured:.1%} ({ideal:,} ideal / {measured:,} measured cycles per frame)")
-    if outcome.frames > 1:
-        slowest = max(outcome.layer_cycles, key=lambda name: max(outcome.layer_cycles[name]))
-        out(f"initiation interval  {outcome.interval:,} cycles, the slowest layer's ({slowest})")
-    out(f"latency              {outcome.latency:,} cycles from first word in to last word out of a frame,")
+    out(f"initiation interval  {found['interval']:,} cycles, the slowest layer's ({found['slowest']})")
+    out(f"latency              {latency:,} cycles from first word in to last word out of a frame,")
     times = f"{latency_ms:.3f} ms at {board.clock_hz / 1e6:g} MHz; the hop is {hop_ms:g} ms"
     out(f"                     {times}, {hop_ms / latency_ms:.0f} x as long")
-    out(f"simulation           {outcome.cycles:,} cycles in {outcome.seconds:.1f} s: ", end="")
-    out(f"{outcome.cycles / outcome.seconds:,.0f} cycles/s, {outcome.frames / outcome.seconds:.1f} frames/s")
+    out(f"simulation           {found['cycles']:,} cycles in {seconds:.1f} s: ", end="")
+    out(f"{found['cycles'] / seconds:,.0f} cycles/s, {found['frames'] / seconds:.1f} frames/s")
+
+
+def _print_views(network: Network, waveform: Path) -> None:
+    """Leave saved views beside a waveform, and say how to open them."""
+    cli.console.print(f"waveform             {waveform}; open it with one of")
+    for command in save_views(network, waveform):
+        cli.console.print(f"                     {command}")
 
 
 if __name__ == "__main__":

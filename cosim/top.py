@@ -56,13 +56,16 @@ class Recorder(wiring.Component):
     probe : In(Probe)
     <vector> : Out(groups * pe), each vector of the last frame; they hold until the next frame's first result
     frames : Out(32), frames recorded since reset; changes when the last frame's vectors are complete
-    cycles : Out(32), cycles for which the layer held that frame
+    releases : Out(32), frames that the layer has let go of since reset
+    cycles : Out(32), cycles for which it held the last of them; changes with `releases`
     """
 
     def __init__(self, kind: str, pe: int, groups: int) -> None:
         self.kind, self.pe, self.groups = kind, pe, groups
         vectors = {name: Out(groups * pe) for name in vectors_of(kind)}
-        super().__init__({"probe": In(Probe(pe)), **vectors, "frames": Out(32), "cycles": Out(32)})
+        super().__init__(
+            {"probe": In(Probe(pe)), **vectors, **dict.fromkeys(("frames", "releases", "cycles"), Out(32))}
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -85,7 +88,7 @@ class Recorder(wiring.Component):
         # A frame is let go of when the layer falls idle or, with the next already waiting, in the same cycle.
         busy = Signal(32)
         with m.If(probe.released):
-            m.d.sync += [self.cycles.eq(busy + 1), busy.eq(0)]
+            m.d.sync += [self.cycles.eq(busy + 1), busy.eq(0), self.releases.eq(self.releases + 1)]
         with m.Elif(probe.busy):
             m.d.sync += busy.eq(busy + 1)
         return m

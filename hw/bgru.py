@@ -87,7 +87,9 @@ class BGRULayer(wiring.Component):
         # beside it, and when the new h does.
         # No read below uses a word that is being written: h is read in one bank and written in the other, r is
         # read in pass 2 and written in pass 1, and a chunk is read again in every cycle until its result may be taken.
-        h_cells, chunk_cells = (cells(width, len(first), first) for width, first in self.initial_words().values())
+        h_cells, chunk_cells = (
+            cells(width, len(first), first, ram_style="block") for width, first in self.initial_words().values()
+        )
         m.submodules.h_cells, m.submodules.chunk_cells = h_cells, chunk_cells
         m.submodules.off_cells = off_cells = cells(simd, self.h_words)
 
@@ -103,16 +105,19 @@ class BGRULayer(wiring.Component):
         step = ~offered | engine.i.ready
         ready = x.full & (~recurrent | Mux(candidate_pass, r_complete, h_complete))
         reading = ready & step
-        h_data = read(m, h_cells, Cat(h_word, Mux(x.start | fresh, 2, bank)), step)
+        # The memories are read at the word that is offered, again and again until it is taken; the operand comes two
+        # cycles later, out of block RAM's own registers. (The buffer is released while the last word, one of h, is on
+        # its way to be offered: the words of x are through by then.)
+        x_address, h_address = Signal(range(self.x_words)), Signal(range(3 << ceil_log2(self.h_words)))
+        h_data = read(m, h_cells, h_address)
         dynamic = recurrent & candidate_pass
         off = Signal(simd, reset_less=True)
         off_read = off_cells.read_port(domain="comb")
-        # Straight out of the memories into registers, and only then chosen between: block RAM is slow to answer.
-        operand = Mux(delayed(m, offered_recurrent, 1), delayed(m, h_data, 1), delayed(m, x.data, 1))
-        off_lanes = delayed(m, off, 1)
+        operand = Mux(delayed(m, offered_recurrent, 2), delayed(m, h_data, 1), delayed(m, x.data, 1))
+        off_lanes = delayed(m, off, 2)
         m.d.comb += [
-            x.address.eq(word),
-            x.enable.eq(step),
+            x.address.eq(x_address),
+            x.enable.eq(1),
             off_read.addr.eq(h_word),
             engine.i.valid.eq(offered),
             engine.x[0].eq(operand | off_lanes),
@@ -122,6 +127,8 @@ class BGRULayer(wiring.Component):
             m.d.sync += [
                 offered.eq(ready),
                 offered_recurrent.eq(recurrent),
+                x_address.eq(word),
+                h_address.eq(Cat(h_word, Mux(x.start | fresh, 2, bank))),
                 off.eq(Mux(dynamic, off_read.data, 0)),
                 engine.i.payload.first.eq(word == 0),
                 engine.i.payload.last.eq(last_word),

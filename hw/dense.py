@@ -57,7 +57,7 @@ class DenseLayer(wiring.Component):
             x.enable.eq(step),
             x.release.eq(reading & last_word & last_group),
             engine.i.valid.eq(offered),
-            engine.x[0].eq(delayed(m, x.data, 1)),
+            engine.x[0].eq(delayed(m, x.data, 2)),
         ]
         with m.If(step):
             m.d.sync += [

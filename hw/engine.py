@@ -72,16 +72,16 @@ class Engine(wiring.Component):
     Weights come from a ROM (`source` is "rom"), from a RAM that is filled after reset ("loaded"), or from outside,
     again for every frame ("streamed"): the latter two by `load`.
 
-    Latency: `latency` cycles from a row group's last word to its result at `o`: the weights' memory, two registers
-    between it and the MVU, the MVU's, and one for the queue. Block RAM is slow to answer and spread over the device, so
-    one register is beside it and one beside the MVU; packed weights are unpacked between them.
+    Latency: `latency` cycles from a row group's last word to its result at `o`: the weights' memory, three registers
+    between it and the MVU, the MVU's, and one for the queue. Block RAM is slow to answer and spread over the device:
+    one register is its own (`hw.outreg`), one on the way, one beside the MVU; packed weights are unpacked before that.
     Throughput: one word per cycle.
     Memory: groups x words x weight_width bits of weights, groups x pe x bias bits, a queue of `depth` x pe.
 
     Members
     -------
     i : In(stream of {first, last, start}), one per operand word
-    x : In(one or two operands of simd) of the word that was taken from `i` in the cycle before
+    x : In(one or two operands of simd) of the word that was taken from `i` two cycles before
     o : Out(stream of Word(pe)), one per row group
     load : In(stream of weight words) in the order of use, unless the weights are in a ROM
     """
@@ -99,7 +99,7 @@ class Engine(wiring.Component):
             slice_width = family.slice_width(depth, width) if rom else width
             self.weights = CyclicMemory(width, depth, matrix.weight_words if rom else None, slice_width)
         # Cycles from a word's entry to its arrival at the MVU.
-        self.fetch = (1 if self.weights is None else self.weights.latency) + 2
+        self.fetch = (1 if self.weights is None else self.weights.latency) + 3
         self.latency = self.fetch + self.mvu.latency + 1
         self.depth = self.latency + 3
         members = {
@@ -137,7 +137,7 @@ class Engine(wiring.Component):
         m.d.comb += [
             mvu.i.valid.eq(delayed(m, moving, self.fetch, reset=True)),
             mvu.i.payload.weights.eq(delayed(m, self._unpacked(m, stored) if matrix.packed else stored, 1)),
-            mvu.i.payload.x.eq(delayed(m, self.x.as_value(), self.fetch - 1)),
+            mvu.i.payload.x.eq(delayed(m, self.x.as_value(), self.fetch - 2)),
             *(mvu.i.payload[name].eq(word[name]) for name in ("first", "last", "start")),
             # A row group's biases come out of a register when its first word has been counted.
             mvu.biases.eq(delayed(m, biases.o, 1)),
@@ -155,12 +155,12 @@ class Engine(wiring.Component):
         memory = self.weights
         if memory is None:
             m.d.comb += self.load.ready.eq(moving)
-            return self.load.valid, delayed(m, self.load.payload, 2)
+            return self.load.valid, delayed(m, self.load.payload, 3)
         m.submodules["weights" if self.source == "rom" else LOADED] = memory
         if self.source == "loaded":
             wiring.connect(m, wiring.flipped(self.load), memory.load)
         m.d.comb += memory.next.eq(moving)
-        return memory.ready, delayed(m, memory.o, 1)
+        return memory.ready, delayed(m, memory.o, 2)
 
     def _unpacked(self, m: Module, stored: Value) -> Value:
         planes = []

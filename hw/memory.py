@@ -8,8 +8,8 @@ from amaranth.lib.wiring import In, Out
 
 __all__ = ["COPY", "CyclicMemory", "cells", "read"]
 
-BLOCK_FROM_BITS = 1024
-"""From this size on, a ROM asks for block RAM."""
+BARE_FROM = 255
+"""A ROM of fewer words gets two more (see `CyclicMemory`); they fit the shallowest block RAM of any family."""
 
 FANOUT = 16
 """Memories that one register addresses, or a few more."""
@@ -64,6 +64,10 @@ class CyclicMemory(wiring.Component):
     but the address goes to each of them; where they are more than `FANOUT`, each so many have a copy of it, for they
     are spread over the device.
 
+    A ROM is in block RAM, whatever its size, so that its contents can be replaced in a placed design
+    (`boards/contents.py`). Behind the words of a small one lie one of zeros and one of ones, which are never read:
+    without them Yosys would take out a bit that is the same in all words.
+
     Latency: `latency` cycles from `next` to the word. Throughput: one word per cycle. Memory: `depth * width` bits, one
     port with a registered output. Cost: a counter, and a register of its width for each copy.
 
@@ -87,11 +91,14 @@ class CyclicMemory(wiring.Component):
 
     @property
     def slices(self) -> dict[int, tuple[int, list[int]]]:
-        """Lowest bit of each slice to its width and its words."""
+        """Lowest bit of each slice to its width and, of a ROM, all the words that it holds."""
+        words = list(self.contents or [])
+        if words and self.depth < BARE_FROM:
+            words += [0, (1 << self.width) - 1]
         found = {}
         for low in range(0, self.width, self.slice_width):
             width = min(self.slice_width, self.width - low)
-            found[low] = width, [(word >> low) & ((1 << width) - 1) for word in self.contents or []]
+            found[low] = width, [(word >> low) & ((1 << width) - 1) for word in words]
         return found
 
     def elaborate(self, platform: object) -> Module:
@@ -118,9 +125,9 @@ class CyclicMemory(wiring.Component):
                 addresses.append(copy.copy)
         # Left to itself, Yosys makes a ROM of a few kbit out of LUTs, some hundred of them.
         rom = self.contents is not None
-        style = {"ram_style": "block"} if rom and self.depth * self.width >= BLOCK_FROM_BITS else {}
+        style = {"ram_style": "block"} if rom else {}
         for index, (low, (width, contents)) in enumerate(self.slices.items()):
-            m.submodules[f"bits_{low}"] = bank = cells(width, self.depth, contents, **style)
+            m.submodules[f"bits_{low}"] = bank = cells(width, len(contents) or self.depth, contents, **style)
             m.d.comb += self.o[low : low + width].eq(read(m, bank, addresses[index % len(addresses)]))
             if self.contents is None:
                 write = bank.write_port()

@@ -4,9 +4,11 @@
 |---|---|---|
 | `estimate_layer_cycles.json` | before anything runs | ideal, cycles |
 | `cosim_layer_cycles.json` | measured in simulation | ideal, cycles |
+| `cosim_frames.json` | the simulation as a whole (no layers; `cosim.sim`) | recording, frames, latency, mismatch, ... |
 | `estimate_layer_resources.json` | before synthesis | lut4, bits, block_ram, ... |
 | `synth_layer_resources.json` | synthesised out of context | lut4, ff, block_ram, ... |
 | `synth_top_resources.json` | the whole top for a board (one object, `top`) | lut4, ff, block_ram, ... |
+| `pnr.json` | the same, placed and routed | lut4, ff, ..., constraint_mhz, achieved_mhz, seed |
 """
 
 import json
@@ -26,9 +28,11 @@ __all__ = ["STAGES", "begin", "layer_table", "read", "write"]
 STAGES = (
     "estimate_layer_cycles",
     "cosim_layer_cycles",
+    "cosim_frames",
     "estimate_layer_resources",
     "synth_layer_resources",
     "synth_top_resources",
+    "pnr",
 )
 
 

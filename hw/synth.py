@@ -13,6 +13,7 @@ from hw.absorb import absorb
 from hw.family import Family
 from hw.memory import COPY
 from hw.network import Network
+from hw.outreg import use_output_registers
 from hw.rtl import FORGET_CONTENTS, to_rtlil, yosys
 from hw.trits import DECODER
 from model.files import replacing
@@ -33,7 +34,8 @@ without such names it does not happen."""
 def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None) -> Cost:
     """Synthesise RTLIL text and count cells. `netlist` takes the result as JSON, for nextpnr.
 
-    Yosys does it all, but for folding LUT4 into carry chains where the family has room for them (`hw.absorb`).
+    Yosys does it all, but for folding LUT4 into carry chains (`hw.absorb`) and flip-flops into block RAM (`hw.outreg`)
+    where the family has room for them.
     """
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
@@ -52,6 +54,7 @@ def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None
         found = json.loads((folder / "netlist.json").read_text())
     if family.absorbs:
         absorb(found, top)
+        use_output_registers(found, top)
     if netlist is not None:
         with replacing(netlist) as temporary:
             temporary.write_text(json.dumps(found))

@@ -49,12 +49,15 @@ def run(matrix, weights, theta, frames, rng, family=ECP5, source="rom", idle=0.0
 
     async def bring_operands(ctx):
         await bench.begun(ctx)
-        for operands in x_words:
-            await ctx.tick().until(dut.i.valid & dut.i.ready)
-            ctx.set(dut.x, operands)
+        coming, left = None, iter(x_words)
+        while coming is not None or len(fed) < len(items):
+            *_, valid, ready = await ctx.tick().sample(dut.i.valid, dut.i.ready)
+            if coming is not None:
+                ctx.set(dut.x, coming)
+            coming = next(left) if valid and ready else None
 
-    bench.script(bring_operands)
     fed = bench.feed(dut.i, items, idle)
+    bench.script(bring_operands)
     got = bench.drain(dut.o, frames * matrix.groups, stall)
     if source != "rom":
         bench.feed(dut.load, matrix.weight_words * (frames if source == "streamed" else 1), idle)

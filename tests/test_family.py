@@ -34,4 +34,8 @@ def test_no_shape_of_a_block_ram_holds_more_than_the_block_ram(family):
 
 
 def test_families_are_found_by_their_name():
-    assert {name: family.name for name, family in FAMILIES.items()} == {"ecp5": "ecp5", "ice40": "ice40"}
+    assert {name: family.name for name, family in FAMILIES.items()} == {
+        "ecp5": "ecp5",
+        "ice40": "ice40",
+        "gowin": "gowin",
+    }

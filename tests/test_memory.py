@@ -99,7 +99,8 @@ def test_only_many_slices_have_copies_of_the_address_and_a_cycle_more():
 
 
 def test_slices_are_the_words_cut():
-    assert CyclicMemory(5, 2, [0b10_110, 0b01_001], 3).slices == {0: (3, [0b110, 0b001]), 3: (2, [0b10, 0b01])}
+    slices = CyclicMemory(5, 2, [0b10_110, 0b01_001], 3).slices
+    assert slices == {0: (3, [0b110, 0b001, 0, 0b111]), 3: (2, [0b10, 0b01, 0, 0b11])}
 
 
 def test_rom_starts_over_after_reset():

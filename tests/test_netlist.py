@@ -12,10 +12,11 @@ from boards.board import find
 from boards.fit import lay_out
 from cosim.netlist import generate_netlist
 from cosim.runner import Outcome, Stimulus, simulate
-from hw.family import ECP5, FAMILIES, ICE40
+from hw.family import ECP5, GOWIN, ICE40
 from hw.layers import Folding
 from hw.network import Network
 from model import bundle
+from model.errors import BadInput
 from tests.random_bundles import random_bundle, random_features, random_foldings
 
 pytestmark = [pytest.mark.simulator, pytest.mark.synthesis]
@@ -34,7 +35,7 @@ EITHER = "verilator" if shutil.which("iverilog") is None else "icarus"
 """Icarus where there is one: it builds at once, and a value that nothing has set fails in it."""
 
 
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+@pytest.mark.parametrize("family", [ECP5, ICE40], ids=lambda family: family.name)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_random_netlists_are_bit_exact_with_idles_back_pressure_and_resets(name, family, tmp_path):
     hidden, rho, options = NETWORKS[name]
@@ -125,5 +126,13 @@ def test_a_wrong_cell_is_found(family, cell, change, small_run, tmp_path):
 
 
 def test_a_block_ram_in_a_mode_that_is_not_modelled_ends_the_simulation(small_run, tmp_path):
-    with pytest.raises(RuntimeError, match="output registers are not modelled"):
-        simulate_changed(small_run["ecp5"], tmp_path, r'\.REGMODE_B\("(NOREG)"\)', lambda mode: "OUTREG")
+    with pytest.raises(RuntimeError, match="chip selects are not modelled"):
+        simulate_changed(small_run["ecp5"], tmp_path, r'\.CSDECODE_B\("(0b000)"\)', lambda mode: "0b001")
+
+
+def test_a_family_without_models_of_its_cells_is_refused(tmp_path):
+    made = random_bundle(np.random.default_rng(0))
+    network = Network(made, {layer.name: Folding(1, 2) for layer in made.layers}, GOWIN, 8, 8)
+    with pytest.raises(BadInput, match="expected a family whose cells are modelled, ecp5 or ice40, got gowin"):
+        generate_netlist(network, tmp_path / "rtl")
+    assert not (tmp_path / "rtl").exists()

@@ -58,3 +58,16 @@ def test_measurements_of_another_folding_are_not_shown(network, tmp_path):
     assert "cosim_layer_cycles" not in reports.read(other, tmp_path)
     reports.begin(other, tmp_path)
     assert "cosim_layer_cycles" not in reports.read(network, tmp_path)
+
+
+def test_every_report_has_its_line_in_the_table_of_the_module():
+    assert [f"`{stage}.json`" in reports.__doc__ for stage in reports.STAGES] == [True] * len(reports.STAGES)
+
+
+@pytest.mark.parametrize("stage", reports.STAGES)
+def test_no_report_of_another_folding_is_left(stage, network, tmp_path):
+    reports.begin(network, tmp_path)
+    reports.write(tmp_path, stage, {"top": {"lut4": 12345}})
+    other = Network(network.bundle, {"gru0": Folding(2, 4), "mask": Folding(2, 3)}, ECP5, 8, 8)
+    reports.begin(other, tmp_path)
+    assert "12345" not in "".join(path.read_text() for path in tmp_path.glob("*.json"))

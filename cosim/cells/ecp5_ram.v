@@ -124,15 +124,22 @@ module DP16KD (
     always @(posedge CLKB)
         if (CEB) read_b <= (row_b ^ collision) >> place_b & all_of(DATA_WIDTH_B);
 
+    // Output registers have an enable of their own; at a width of 36 port B's clock drives both halves.
+    reg [35:0] held_a, held_b;
+    always @(posedge CLKA) if (OCEA) held_a <= read_a;
+    always @(posedge CLKB) if (OCEB) held_b <= read_b;
+    wire [35:0] out_a = REGMODE_A == "OUTREG" ? held_a : read_a;
+    wire [35:0] out_b = REGMODE_B == "OUTREG" ? held_b : read_b;
+
     assign {DOA17, DOA16, DOA15, DOA14, DOA13, DOA12, DOA11, DOA10, DOA9,
-            DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = DATA_WIDTH_A == 36 ? read_b[17:0] : read_a[17:0];
+            DOA8, DOA7, DOA6, DOA5, DOA4, DOA3, DOA2, DOA1, DOA0} = DATA_WIDTH_A == 36 ? out_b[17:0] : out_a[17:0];
     assign {DOB17, DOB16, DOB15, DOB14, DOB13, DOB12, DOB11, DOB10, DOB9,
-            DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = DATA_WIDTH_B == 36 ? read_b[35:18] : read_b[17:0];
+            DOB8, DOB7, DOB6, DOB5, DOB4, DOB3, DOB2, DOB1, DOB0} = DATA_WIDTH_B == 36 ? out_b[35:18] : out_b[17:0];
 
     initial begin
         if (!supported(DATA_WIDTH_A) || !supported(DATA_WIDTH_B) || DATA_WIDTH_B == 36 && DATA_WIDTH_A != 36)
             $fatal(1, "DP16KD %m: widths %0d and %0d are not modelled", DATA_WIDTH_A, DATA_WIDTH_B);
-        if (REGMODE_A != "NOREG" || REGMODE_B != "NOREG") $fatal(1, "DP16KD %m: output registers are not modelled");
+        if (DATA_WIDTH_B == 36 && REGMODE_A != REGMODE_B) $fatal(1, "DP16KD %m: half an output register is not modelled");
         if (CSDECODE_A != "0b000" || CSDECODE_B != "0b000") $fatal(1, "DP16KD %m: chip selects are not modelled");
         if (CLKAMUX != "CLKA" || CLKBMUX != "CLKB") $fatal(1, "DP16KD %m: inverted clocks are not modelled");
         if (WRITEMODE_A != "NORMAL" && WRITEMODE_A != "READBEFOREWRITE")

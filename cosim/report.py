@@ -1,4 +1,4 @@
-"""Print what is known of a bundle on a board, from the reports of earlier commands (`make report`)."""
+"""What is known of a bundle on a board, as a table and as a page (`make report`)."""
 
 from pathlib import Path
 from typing import Annotated
@@ -8,14 +8,9 @@ import typer
 from boards.board import BOARDS, find
 from boards.fit import lay_out, parse_folding
 from boards.verilog import print_use
+from cosim.page import MADE_BY, write
 from hw import reports
 from model import bundle, cli
-
-MADE_BY = {
-    "cosim_layer_cycles": "make sim",
-    "synth_layer_resources": "make sim or make verilog",
-    "synth_top_resources": "make verilog",
-}
 
 
 def main(
@@ -24,19 +19,22 @@ def main(
     fold: Annotated[list[str] | None, typer.Option(help="LAYER=PExSIMD, as it was given to those.")] = None,
     build: Annotated[Path, typer.Option(help="Where results are.")] = Path("build"),
 ) -> None:
-    """Print one table: estimate, simulation and synthesis of each layer side by side, then the whole top.
+    """Print estimate, simulation and synthesis side by side, and write a page for a design review.
 
-    The estimates are made afresh; the measurements are those that `make sim` and `make verilog` left of this
-    very network and folding in `<build>/<board>/<bundle>/report/*.json`. What is
-    missing is named with the command that makes it.
+    The estimates are made afresh; the measurements are those that `make sim`, `make verilog` and `make bitstream` left
+    of this very network and folding in `<build>/<board>/<bundle>/report/*.json`. What is missing is named with the
+    command that makes it. The page, `<build>/<board>/<bundle>/report/index.html`, needs no other file and no network.
     """
     board = find(board_name)
     network_bundle = bundle.read(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
-    folder = build / board.name / network_bundle.name / "report"
-    found = reports.read(network, folder)
+    folder = build / board.name / network_bundle.name
+    found = reports.read(network, folder / "report")
+    options = f"BOARD={board.name} BUNDLE={bundle_folder}" + (f' FOLD="{" ".join(fold)}"' if fold else "")
+    page = folder / "report" / "index.html"
+    write(page, board, network, build, options)
 
-    cli.console.print(reports.layer_table(network, folder))
+    cli.console.print(reports.layer_table(network, folder / "report"))
     bits = {name: layer["bits"] for name, layer in found["estimate_layer_resources"].items()}
     cli.console.print(f"memory               {sum(bits.values()):,} bits")
     interval = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
@@ -45,11 +43,12 @@ def main(
     cli.console.print(
         f"at {board.clock_hz / 1e6:g} MHz            {rate:,.0f} frames/s, {real_time:.0f} x real time (network alone)"
     )
-    if "synth_top_resources" in found:
-        print_use(board, found["synth_top_resources"]["top"])
     for stage, command in MADE_BY.items():
         if stage not in found:
-            cli.console.print(f"not measured yet     {stage}: {command} BOARD={board.name} BUNDLE={bundle_folder}")
+            cli.console.print(f"not measured yet     {stage}: {command} {options}")
+    cli.console.print(f"page                 {page}")
+    if "synth_top_resources" in found:
+        print_use(board, found["synth_top_resources"]["top"])
 
 
 if __name__ == "__main__":

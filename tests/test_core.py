@@ -1,0 +1,34 @@
+"""The core between a board's pins: which it has, and which clocks its UART can work from."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from boards.core import BoardCore
+from hw.family import ICE40
+from hw.layers import Folding
+from hw.network import Network
+from model.errors import BadInput
+from tests.random_bundles import random_bundle
+
+
+def network(weights: str) -> Network:
+    made = random_bundle(np.random.default_rng(0), [("bgru", 6)], bins=5)
+    return Network(made, {"gru0": replace(Folding(1, 4), weights=weights), "mask": Folding(1, 4)}, ICE40, 8, 8)
+
+
+def test_only_a_network_with_loaded_weights_has_a_flash():
+    assert "flash" in BoardCore(network("loaded"), 24_000_000, flash_offset=1 << 20).signature.members
+    assert "flash" not in BoardCore(network("rom"), 24_000_000).signature.members
+
+
+@pytest.mark.parametrize("clock_hz", [4_000_000, 12_000_000, 20_400_000, 120_000_000])
+def test_a_clock_that_the_bit_rate_divides_nearly(clock_hz):
+    assert BoardCore(network("rom"), clock_hz).divisor == clock_hz // 1_000_000
+
+
+@pytest.mark.parametrize("clock_hz", [3_000_000, 4_500_000, 12_400_000])
+def test_a_clock_that_it_does_not_divide_is_refused(clock_hz):
+    with pytest.raises(BadInput, match=r"^UART: expected a clock of 4 x 1,000,000 Hz or more, a multiple to 2.5 %"):
+        BoardCore(network("rom"), clock_hz)
