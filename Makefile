@@ -72,7 +72,7 @@ train: $(VENV)/train.installed  ## Train a network: SPEECH=dir NOISE=dir PRESET=
 	@$(BIN)/python -m model.train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
 
 test: check  ## Everything that must hold: the checks, then the tests.
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 check: $(VENV)/train.installed $(VENV)/dev.installed  ## Formatting, lint and types.
 	@$(BIN)/ruff format --check .

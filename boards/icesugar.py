@@ -13,7 +13,6 @@ ICESUGAR = Board(
     family=ICE40,
     available={"lut4": 5280, "ff": 5280, "block_ram": 30, "spram": 4},
     clock_hz=24_000_000,
-    lanes=32,
     platform=ICESugarPlatform,
     router=("--up5k", "--package", "sg48"),
     program="icesprog {}",

@@ -7,6 +7,7 @@ comes again, because its mask was lost, is answered from there.
 """
 
 import struct
+from dataclasses import dataclass
 from enum import IntEnum
 
 from amaranth.hdl import Cat, Module, Mux, Signal, Value
@@ -16,11 +17,13 @@ from amaranth.utils import ceil_log2
 
 from boards.protocol import HEADER, OVERHEAD, VERSION, Info, Reason, State, Type
 from boards.slip import Stuff, Unstuff
+from hw.blocks import mapped
+from hw.family import Family
 from hw.memory import cells, read
 from hw.network import Network
 from hw.streams import words
 
-__all__ = ["HostLink"]
+__all__ = ["HostLink", "Slots"]
 
 MOST_SLOTS, FEWEST_SLOTS = 8, 4
 """Frames on the way at once: with four, a USB that answers after 20 ms still lets 200 frames/s through."""
@@ -35,6 +38,29 @@ class Kind(IntEnum):
     INFO = 0
     MASK = 1
     REFUSAL = 2
+
+
+@dataclass(frozen=True)
+class Slots:
+    """Where frames and masks wait: how many of each, and address bits within one."""
+
+    count: int
+    frame_bits: int
+    mask_bits: int
+
+    @classmethod
+    def of(cls, family: Family, features: int, bins: int) -> "Slots":
+        """As many as a block RAM has room for."""
+        # A slot holds a whole packet, and two bytes behind it for what is too long.
+        frame_bits = ceil_log2(OVERHEAD + words(features, 8) + 2)
+        block_bytes = max(words for words, bits in family.block_ram.items() if bits >= 8)
+        count = max(FEWEST_SLOTS, min(MOST_SLOTS, block_bytes >> frame_bits))
+        return cls(count, frame_bits, ceil_log2(HEADER + words(bins, 8)))
+
+    def block_rams(self, family: Family) -> int:
+        """How many a link takes with them, its ROM included."""
+        memories = [mapped(family.name, 8, self.count << bits) for bits in (self.frame_bits, self.mask_bits)]
+        return 1 + sum(memory.cells for memory in memories if memory.resource == "block_ram")
 
 
 class HostLink(wiring.Component):
@@ -64,11 +90,8 @@ class HostLink(wiring.Component):
         self.network, self.identity = network, identity
         self.features, self.bins = network.bundle.layers[0].inputs, network.bundle.layers[-1].units
         self.frame_bytes, self.mask_bytes = words(self.features, 8), words(self.bins, 8)
-        # A slot holds a whole packet, and two bytes behind it for what is too long.
-        self.frame_bits = ceil_log2(OVERHEAD + self.frame_bytes + 2)
-        block_bytes = max(words for words, bits in network.family.block_ram.items() if bits >= 8)
-        self.mask_bits = ceil_log2(HEADER + self.mask_bytes)
-        self.slots = max(FEWEST_SLOTS, min(MOST_SLOTS, block_bytes >> self.frame_bits))
+        slots = Slots.of(network.family, self.features, self.bins)
+        self.slots, self.frame_bits, self.mask_bits = slots.count, slots.frame_bits, slots.mask_bits
         super().__init__(
             {
                 "i": In(stream.Signature(8)),

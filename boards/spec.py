@@ -20,7 +20,6 @@ class Board:
     family : how its block RAM looks, and how it is synthesised
     available : resource to how many the device has, in the words of `hw.synth.Cost`
     clock_hz : of the network: whole tops were routed at it, and the board's PLL makes it
-    lanes : weights worked on per cycle, at most, unless the user says otherwise
     router : options that tell nextpnr the device
     program : the command that puts a bitstream, or a flash image, on the board
     alive, error : the LEDs
@@ -33,7 +32,6 @@ class Board:
     family: Family
     available: Mapping[str, int]
     clock_hz: int
-    lanes: int
     platform: Any
     router: tuple[str, ...]
     program: str

@@ -13,7 +13,6 @@ DOCK = Board(
     family=GOWIN,
     available={"lut4": 20736, "ff": 15552, "block_ram": 46},
     clock_hz=54_000_000,
-    lanes=64,
     platform=TangPrimer20kDockPlatform,
     router=("--device", "GW2A-LV18PG256C8/I7", "--vopt", "family=GW2A-18C"),
     program="openFPGALoader --board tangprimer20k {}",

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from amaranth.build import ResourceError
 from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, Value
 from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
@@ -10,6 +11,7 @@ from boards import pll
 from boards.core import BoardCore
 from boards.spec import Board, Resource
 from hw.network import Network
+from model.errors import BadInput
 
 __all__ = ["BoardTop"]
 
@@ -36,12 +38,12 @@ class BoardTop(Elaboratable):
         m.submodules.core = core = self.core
         self._clock(m, platform)
 
-        uart = platform.request("uart", dir="-")
+        uart = self._pins(platform, ("uart", 0))
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += [core.rx.eq(rx.i), tx.o.eq(core.tx)]
         if core.loader is not None:
-            flash = platform.request("spi_flash_1x", dir="-")
+            flash = self._pins(platform, ("spi_flash_1x", 0))
             for name in ("cs", "clk", "copi"):
                 m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
                 m.d.comb += pin.o.eq(getattr(core.flash, name))
@@ -61,8 +63,18 @@ class BoardTop(Elaboratable):
         self._led(m, platform, "error", self.board.error, core.failed)
         return m
 
+    def _pins(self, platform: Any, resource: Resource) -> Any:
+        try:
+            return platform.request(*resource, dir="-")
+        except ResourceError as error:
+            name, number = resource
+            raise BadInput(
+                f"{self.board.name}: expected {name} {number} among the pins of {type(platform).__name__}, "
+                "found none, or one that is taken"
+            ) from error
+
     def _led(self, m: Module, platform: Any, name: str, resource: Resource, lit: Value) -> None:
-        m.submodules[name] = led = io.Buffer("o", platform.request(*resource, dir="-"))
+        m.submodules[name] = led = io.Buffer("o", self._pins(platform, resource))
         register = Signal()
         m.d.sync += register.eq(lit)
         m.d.comb += led.o.eq(register)
@@ -70,7 +82,7 @@ class BoardTop(Elaboratable):
     def _clock(self, m: Module, platform: Any) -> None:
         """The domain `sync`, and its reset."""
         board = self.board
-        pin = platform.request(platform.default_clk, dir="-")
+        pin = self._pins(platform, (platform.default_clk, 0))
         clock, locked = Signal(), Signal()
         if self.clock_hz != board.oscillator_hz and board.family.name == "ice40":
             source = pin.io  # the PLL has the pin to itself

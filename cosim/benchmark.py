@@ -216,19 +216,19 @@ def _packing(costs: Mapping[str, Cost], cache: Path, now: Now) -> Iterator[Row]:
     yield Row("trit decoder, LUT4/weight", f"{per_weight:.2f}", "", "0", "weights as two planes")
     totals: dict[str, Cost] = {}
     foldings = {}
-    for name in ("small", "small packed"):
+    for name in ("small", "small as pairs"):
         network = PRESETS[name].network()
-        found = layer_costs(network, cache, lambda layer: now(f"synthesise {layer} of small, packed and not"))
+        found = layer_costs(network, cache, lambda layer: now(f"synthesise {layer} of {name}"))
         totals[name] = found["gru0"]
         foldings[name] = network.layers["gru0"].folding
     for resource, what in (("block_ram", "block RAM"), ("lut4", "LUT4")):
-        plain, packed = totals["small"][resource], totals["small packed"][resource]
+        plain, packed = totals["small as pairs"][resource], totals["small"][resource]
         yield Row(
-            f"small, gru0 {foldings['small packed']}, {what}",
+            f"small, gru0 {foldings['small']}, {what}",
             f"{packed:,} ({packed - plain:+,})",
             "",
             f"{plain:,}",
-            f"gru0 {foldings['small']}",
+            f"gru0 {foldings['small as pairs']}, two bits a weight",
         )
 
 

@@ -60,7 +60,7 @@ RAMS = {
     ),
     "ice40": (
         Ram("block_ram", 11, (2, 4, 8, 16), 64, clearing=4),
-        Ram("spram", 14, (16,), 2048, byte=4, one_port=True),
+        Ram("spram", 14, (16,), 2048, byte=16, one_port=True),
     ),
     "gowin": (
         Ram("distributed", 4, (4,), 4, byte=4, per_bit=True, clearing=0),

@@ -6,9 +6,13 @@ import numpy as np
 import pytest
 
 from boards.core import BoardCore
-from hw.family import ICE40
+from boards.link import Slots
+from hw.estimate import ram_blocks
+from hw.family import ECP5, ICE40
 from hw.layers import Folding
 from hw.network import Network
+from hw.rtl import to_rtlil
+from hw.synth import synthesise
 from model.errors import BadInput
 from tests.random_bundles import random_bundle
 
@@ -32,3 +36,13 @@ def test_a_clock_that_the_bit_rate_divides_nearly(clock_hz):
 def test_a_clock_that_it_does_not_divide_is_refused(clock_hz):
     with pytest.raises(BadInput, match=r"^UART: expected a clock of 4 x 1,000,000 Hz or more, a multiple to 2.5 %"):
         BoardCore(network("rom"), clock_hz)
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize(("family", "bins"), [(ECP5, 257), (ICE40, 11)])
+def test_the_block_rams_beside_the_network_are_known_before_synthesis(family, bins):
+    made = random_bundle(np.random.default_rng(0), [("bgru", 8)], bins=bins, qad_bits=1)
+    network = Network(made, {"gru0": Folding(2, 4), "mask": Folding(2, 4)}, family, 8, 8)
+    cost = synthesise(to_rtlil(BoardCore(network, 24_000_000), "core"), "core", family)
+    layers = sum(ram_blocks(layer)["block_ram"] for layer in network.layers.values())
+    assert cost["block_ram"] == layers + Slots.of(family, made.front_end.features, bins).block_rams(family)

@@ -16,5 +16,5 @@ def test_a_preset_fits_its_board(name):
 
 
 def test_the_folding_of_a_preset_is_used():
-    folding = PRESETS["small packed"].network().layers["gru0"].folding
-    assert str(folding) == "1x64-packed"
+    folding = PRESETS["small as pairs"].network().layers["gru0"].folding
+    assert str(folding) == "3x21"
