@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from boards.board import Board
-from boards.fold import LANES, Design, Options, cheapest
+from boards.fold import LANES, Design, Needs, Options, cheapest
+from boards.link import Slots
 from hw.layers import Folding, Source
 from hw.network import Network, check_folding
 from model.bundle import Bundle
 from model.errors import BadInput
 
-__all__ = ["design", "lay_out", "options_of", "parse_folding"]
+__all__ = ["design", "lay_out", "options_of", "parse_folding", "room"]
 
 
 def parse_folding(entries: list[str]) -> dict[str, Folding]:
@@ -49,6 +50,14 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
     return found
 
 
+def room(bundle: Bundle, board: Board) -> Needs:
+    """What the device has for a network: the link takes some block RAM, and the loader of weights from flash, too."""
+    features, bins = bundle.layers[0].inputs, bundle.layers[-1].units
+    taken = Slots.of(board.family, features, bins).block_rams(board.family)
+    taken += board.flash_offset is not None
+    return {**board.available, "block_ram": board.available["block_ram"] - taken}
+
+
 def design(options: Mapping[str, Options], bundle: Bundle, board: Board, frame_rate: float) -> Design:
     """The design that keeps up with the frame rate at the board's clock in the least area.
 
@@ -64,15 +73,16 @@ def design(options: Mapping[str, Options], bundle: Bundle, board: Board, frame_r
                 f"{least:,} cycles a frame with {LANES} lanes, {board.clock_hz / 1e6:g} MHz leave {limit:,.0f}; "
                 f"from {least * frame_rate / 1e6:,.1f} MHz on it would do"
             )
-    found = cheapest(options, board.available, limit)
+    free = room(bundle, board)
+    found = cheapest(options, board.available, limit, free=free)
     if found is None:
         smallest = cheapest(options, board.available, limit, fitting=False)
         assert smallest is not None  # each layer has a folding that is quick enough
-        raise BadInput(f"bundle {bundle.name} does not fit {board.name}{_missing(options, board, smallest)}")
+        raise BadInput(f"bundle {bundle.name} does not fit {board.name}{_missing(options, board, free, smallest)}")
     return found
 
 
-def _missing(options: Mapping[str, Options], board: Board, smallest: Design) -> str:
+def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest: Design) -> str:
     """What the smallest design lacks: bits, for those a user can change, or else what the device has of anything."""
     bits = {"single-port RAM": 0, "block RAM": 0}
     for name, folding in smallest.foldings.items():
@@ -83,11 +93,11 @@ def _missing(options: Mapping[str, Options], board: Board, smallest: Design) -> 
         if bits[what] > there:
             return f": it needs {bits[what]:,} bits of {what}, the {board.device} has {there:,}"
     foldings = " ".join(f"{name}={folding}" for name, folding in smallest.foldings.items())
-    kind, missing = next(iter(sorted(smallest.over(board.available).items())))
+    kind, missing = next(iter(sorted(smallest.over(free).items())))
     what = "logic takes about" if kind == "lut4" else "memories take"
     return (
         f" at this folding: its {what} {smallest.needs[kind]:,} {kind}, the {board.device} has "
-        f"{board.available[kind]:,}, {missing:,} fewer ({foldings})"
+        f"{free[kind]:,} beside the link, {missing:,} fewer ({foldings})"
     )
 
 

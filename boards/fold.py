@@ -86,8 +86,10 @@ def area(needs: Needs, available: Needs) -> float:
     return sum(count / available[kind] for kind, count in needs.items())
 
 
-def cheapest(layers: Mapping[str, Options], available: Needs, limit: float, *, fitting: bool = True) -> Design | None:
-    """The design with the least area, whose layers take at most `limit` cycles each and fit together.
+def cheapest(
+    layers: Mapping[str, Options], available: Needs, limit: float, *, free: Needs | None = None, fitting: bool = True
+) -> Design | None:
+    """The design with the least area, whose layers take at most `limit` cycles each and fit into what is `free`.
 
     None if there is no such design. Of several as small, the one with the fewest cycles. A layer whose folding is given
     may take longer; and unless `fitting`, all together may take more than is available.
@@ -103,7 +105,7 @@ def cheapest(layers: Mapping[str, Options], available: Needs, limit: float, *, f
             designs = [design.joined(name, one) for design, one in product(designs, quick)]
             designs = [designs[index] for index in front([(*one.needs.values(), one.ideal) for one in designs], free=1)]
         if fitting:
-            designs = [design for design in designs if not design.over(available)]
+            designs = [design for design in designs if not design.over(free or available)]
         if not designs:
             return None
         design = min(designs, key=lambda one: (area(one.needs, available), one.ideal))

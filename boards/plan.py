@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from rich.table import Table
 
 from boards.board import BOARDS, Board, find
-from boards.fit import design, options_of, parse_folding
+from boards.fit import design, options_of, parse_folding, room
 from boards.fold import Design, Options, area, front
 from hw.cycles import predict
 from hw.latency import entering, latency
@@ -69,7 +70,7 @@ def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board)
         designs = [
             designs[index] for index in front([(wait + one.ideal, *one.needs.values()) for wait, one in designs])
         ]
-    fitting = [(wait, one) for wait, one in designs if not one.over(board.available)]
+    fitting = [(wait, one) for wait, one in designs if not one.over(room(network_bundle, board))]
 
     def cycles(index: int) -> int:
         return fitting[index][0] + fitting[index][1].ideal
@@ -108,9 +109,10 @@ def main(
         cli.console.print(_front_table(plans, board))
         folder = build / board.name / network_bundle.name
         picture = draw(plans, chosen, network_bundle, board)
-        for suffix in ("svg", "png"):
-            with replacing(folder / f"plan.{suffix}") as temporary:
-                picture.savefig(temporary, format=suffix, dpi=150, metadata={"Date": None} if suffix == "svg" else None)
+        for suffix, metadata in (("svg", {"Date": None}), ("png", {})):
+            # The same plan is the same file.
+            with replacing(folder / f"plan.{suffix}") as temporary, rc_context({"svg.hashsalt": "plan"}):
+                picture.savefig(temporary, format=suffix, dpi=150, metadata=metadata)
         cli.console.print(f"picture    {folder / 'plan.svg'}, .png\n")
     _print(chosen, options, network_bundle, board, rate)
 
@@ -171,18 +173,12 @@ def draw(plans: list[Plan], chosen: Plan, network_bundle: Bundle, board: Board) 
     axes = figure.subplots()
     axes.set_xscale("log")
     axes.set_yscale("log")
-    luts = [plan.design.needs["lut4"] for plan in plans]
-    times = [plan.latency * milliseconds for plan in plans]
-    axes.step(luts, times, where="post", color="0.75", linewidth=1, zorder=1)
-    dots = axes.scatter(
-        luts,
-        times,
-        c=[plan.design.needs["block_ram"] for plan in plans],
-        s=36,
-        edgecolor="white",
-        linewidth=0.6,
-        zorder=2,
-    )
+    shown = [*plans, chosen]
+    luts = [plan.design.needs["lut4"] for plan in shown]
+    times = [plan.latency * milliseconds for plan in shown]
+    blocks = [plan.design.needs["block_ram"] for plan in shown]
+    axes.step(luts[:-1], times[:-1], where="post", color="0.75", linewidth=1, zorder=1)
+    dots = axes.scatter(luts, times, c=blocks, s=36, edgecolor="white", linewidth=0.6, zorder=2)
     figure.colorbar(dots, ax=axes, label=f"block RAM, of {board.available['block_ram']}")
     hop = 1000 / network_bundle.front_end.frame_rate
     axes.axhline(hop, color="tab:red", linewidth=1.2, zorder=1)
@@ -196,11 +192,10 @@ def draw(plans: list[Plan], chosen: Plan, network_bundle: Bundle, board: Board) 
         va="top",
         color="tab:red",
     )
-    at = chosen.design.needs["lut4"], chosen.latency * milliseconds
-    axes.scatter(*at, s=130, facecolor="none", edgecolor="black", linewidth=1.5, zorder=3)
+    axes.scatter(luts[-1], times[-1], s=130, facecolor="none", edgecolor="black", linewidth=1.5, zorder=3)
     axes.annotate(
-        f"smallest area:\n{chosen.fold.replace(' ', chr(10))}",
-        at,
+        "\n".join([f"smallest area, {blocks[-1]} block RAMs:", *chosen.fold.split()]),
+        (luts[-1], times[-1]),
         xytext=(14, 10),
         textcoords="offset points",
         ha="left",

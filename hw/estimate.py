@@ -99,6 +99,8 @@ class Estimate:
             for count, part in ((width // slice_width, slice_width), (1, width % slice_width)):
                 if part:
                     found.append(("weights", count, mapped(family, part, stored, rom, block=rom, one_port=not rom)))
+        # Padding that is known to be 0 is not stored: of binary operands of one word, and of an h that comes in one go.
+        x_lanes = min(simd, self.layer.inputs) if self.binary else simd
         bias_words = self.matrices * groups
         if bias_words < BARE_FROM:
             biases = mapped(family, pe * self.total.width, bias_words + 2, rom=True, block=True)
@@ -106,12 +108,11 @@ class Estimate:
             biases = mapped(family, self.bias_bits(pe), bias_words, rom=True, block=True)
         found += [
             ("biases", 1, biases),
-            ("x", 1, mapped(family, simd, 2 << clog2(words(self.layer.inputs, simd)))),
+            ("x", 1, mapped(family, x_lanes, 2 << clog2(words(self.layer.inputs, simd)))),
             ("queue", 1, mapped(family, pe + 1, self.queue(folding), synchronous=False)),
         ]
         if self.dynamic:
             h_words = words(units, simd)
-            # Where h is written in one go, the padding of its only word is known to be 0, and not stored.
             lanes = units if gcd(pe, simd) >= units else simd
             found += [
                 ("h", 1, mapped(family, lanes, 3 << clog2(h_words), block=True)),

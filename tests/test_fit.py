@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from boards.board import find
-from boards.fit import design, lay_out, options_of
+from boards.fit import design, lay_out, options_of, room
 from boards.fold import cheapest
 from hw.layers import Folding
 from model.bundle import read
@@ -71,7 +71,7 @@ def test_too_few_blocks_or_lut4_are_said_with_how_many_are_missing_and_for_which
     few_luts = replace(board, available={**board.available, "lut4": 300})
     message = refused(few_luts)
     assert "does not fit ulx3s_85f at this folding: its logic takes about" in message
-    assert "the LFE5U-85F has 300," in message
+    assert "the LFE5U-85F has 300 beside the link," in message
     assert "(gru0=" in message
     few_blocks = replace(board, available={**board.available, "block_ram": 2})
     message = refused(few_blocks, given={"gru0": Folding(40, 40), "mask": Folding(30, 40)})
@@ -83,3 +83,15 @@ def test_a_design_that_is_asked_for_is_not_refused_for_being_slow():
     board = replace(find("ulx3s_85f"), clock_hz=100_000)
     given = {"gru0": Folding(1, 1), "mask": Folding(1, 1)}
     assert design(options_of(MADE, board, given), MADE, board, 62.5).foldings == given
+
+
+def test_the_link_needs_room_beside_the_network():
+    board = find("ulx3s_85f")
+    given = {"gru0": Folding(2, 8), "mask": Folding(2, 8)}
+    needs = design(options_of(MADE, board, given), MADE, board, 62.5).needs["block_ram"]
+    beside = board.available["block_ram"] - room(MADE, board)["block_ram"]
+    assert beside >= 1
+    enough = replace(board, available={**board.available, "block_ram": needs + beside})
+    assert design(options_of(MADE, enough, given), MADE, enough, 62.5).needs["block_ram"] == needs
+    short = replace(board, available={**board.available, "block_ram": needs + beside - 1})
+    assert f"the LFE5U-85F has {needs - 1} beside the link, 1 fewer" in refused(short, given=given)
