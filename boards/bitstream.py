@@ -154,7 +154,7 @@ def main(
     print_use(board, routed.placed.cost)
     _print_pace(network, clock_hz, routed)
     for name in files:
-        cli.console.print(f"{'bitstream' if name == files[0] else 'flash image':10} {folder / 'bitstream' / name}")
+        cli.console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / 'bitstream' / name}")
     cli.console.print(f"program    {board.program.format(folder / 'bitstream' / files[-1])}")
 
 

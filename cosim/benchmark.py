@@ -218,7 +218,7 @@ def _packing(costs: Mapping[str, Cost], cache: Path, now: Now) -> Iterator[Row]:
     foldings = {}
     for name in ("small", "small as pairs"):
         network = PRESETS[name].network()
-        found = layer_costs(network, cache, lambda layer: now(f"synthesise {layer} of {name}"))
+        found = layer_costs(network, cache, lambda layer: now(f"synthesise {layer} of small, packed and not"))
         totals[name] = found["gru0"]
         foldings[name] = network.layers["gru0"].folding
     for resource, what in (("block_ram", "block RAM"), ("lut4", "LUT4")):

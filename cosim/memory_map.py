@@ -14,6 +14,7 @@ from hw.dense import DenseLayer
 from hw.engine import LOADED
 from hw.estimate import weight_use
 from hw.family import Family
+from hw.memory import BARE_FROM
 from hw.network import Network
 
 __all__ = ["Memory", "memory_map", "shapes"]
@@ -58,12 +59,11 @@ class Memory(NamedTuple):
 def shapes(layer: BGRULayer | DenseLayer) -> dict[str, tuple[int, int]]:
     """Words and bits per word of each memory of a layer but the engine's queue, by its name in the netlist."""
     engine, pe, simd = layer.engine, layer.folding.pe, layer.folding.simd
-    matrix = engine.matrix
     found = {}
-    if engine.source != "streamed":
-        name = "weights" if engine.source == "rom" else LOADED
-        found[f"engine.{name}"] = len(matrix.weight_words), matrix.weight_width
-    found["engine.biases"] = len(matrix.bias_words), pe * engine.mvu.total.width
+    for name, memory in engine.memories().items():
+        # Small ROMs have two words more (`hw.memory`).
+        words = memory.depth + 2 * (memory.contents is not None and memory.depth < BARE_FROM)
+        found[f"engine.{LOADED if name == 'weights' and memory.contents is None else name}"] = words, memory.width
     if isinstance(layer, BGRULayer):
         found["x"] = 2 << ceil_log2(layer.x_words), simd
         found["h_cells"] = 3 << ceil_log2(layer.h_words), simd

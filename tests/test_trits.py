@@ -61,6 +61,6 @@ def test_any_number_of_weights(seed, count):
 
 
 @pytest.mark.synthesis
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
-def test_a_decoder_costs_eight_lut4(family):
-    assert synthesise(to_rtlil(Decoder(), "decoder"), "decoder", family)["lut4"] == 8
+@pytest.mark.parametrize(("family", "lut4"), [("ecp5", 8), ("ice40", 8), ("gowin", 9)])
+def test_a_decoder_costs_eight_lut4_or_nine_on_gowin(family, lut4):
+    assert synthesise(to_rtlil(Decoder(), "decoder"), "decoder", FAMILIES[family])["lut4"] == lut4
