@@ -6,8 +6,8 @@ of pseudo-random contents, and every network's contents, the first one's too, ar
 depends on the shape alone: whoever has another network of that shape has the same placeholder.
 
 Where a memory lies is found by the placeholder's contents: a block RAM is a part of a memory if all of its words are
-those of that part. Nothing is written unless every part of every memory was found. (`ecpbram` and `icebram` can't be
-used for it: they replace bit by bit, in memories of whole 512 or 256 words, and leave what they don't find as it is.)
+those of that part. Nothing is written unless every part of every memory was found. (`ecpbram` can't be used for it: it
+replaces bit by bit, in memories of multiples of 512 words, and leaves what it doesn't find as it is.)
 """
 
 import hashlib
