@@ -12,12 +12,10 @@ replaces bit by bit, in memories of multiples of 512 words, and leaves what it d
 
 import hashlib
 import re
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.hdl import UnusedElaboratable
 from numpy.typing import NDArray
 
 from boards.flash import identity_rom
@@ -30,9 +28,6 @@ from model.errors import BadInput
 from model.frontend import FrontEnd
 
 __all__ = ["Place", "check_shape", "contents", "insert", "placeholder", "places", "shape"]
-
-# Components are made here only to ask what their memories hold.
-warnings.filterwarnings("ignore", category=UnusedElaboratable)
 
 Contents = Mapping[str, Bits]
 """Memory to the bits of its words, (words, width), lowest first."""

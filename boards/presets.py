@@ -1,11 +1,8 @@
 """The presets on their boards, as they are measured: which network, folded how."""
 
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-
-from amaranth.hdl import UnusedElaboratable
 
 from boards.board import find
 from boards.fit import lay_out, parse_folding
@@ -15,9 +12,6 @@ from hw.synth import Cost
 from model import bundle
 
 __all__ = ["PRESETS", "Preset", "figures"]
-
-# A network whose costs are known already is made only to ask for its shape.
-warnings.filterwarnings("ignore", category=UnusedElaboratable)
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """The network: a bundle's layers one behind the other."""
 
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth.hdl import Module
+from amaranth.hdl import Module, UnusedElaboratable
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -17,6 +18,9 @@ from model.bundle import Bundle, Layer
 from model.errors import BadInput
 
 __all__ = ["Network", "check_folding", "make_layer"]
+
+# A network is often made only to ask for its shape, which is no mistake.
+warnings.filterwarnings("ignore", category=UnusedElaboratable)
 
 Folded = Mapping[str, Folding]
 """Layer name to folding."""
