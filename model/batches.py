@@ -1,8 +1,9 @@
 """Fresh training mixtures, made in the STFT domain.
 
-The STFT is linear, so that spectra of speech and noise, computed once and kept in memory (about 0.5 GB per hour of
-speech at 16 kHz), are mixed there: each batch is new excerpts at new signal-to-noise ratios for the price of an
-addition. Level and features are those of the front end.
+The STFT is linear, so that spectra of speech and noise, computed once and kept in memory (about 1 GB per hour of
+speech at 16 kHz and a hop of 128), are mixed there: each batch is new excerpts at new signal-to-noise ratios for the
+price of an addition. Every sequence of a batch has a source of randomness of its own, so that a batch can be made in
+parts, by several processes, and is the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,22 +12,24 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 from numpy.typing import NDArray
-from scipy.signal import get_window
 
 from model.audio import Signal
 from model.bits import Bits
-from model.frontend import FrontEnd, Spectrum
-from model.mixing import excerpt, ideal_binary_mask, noise_gain, power
+from model.frontend import FrontEnd, SlowGain, Spectrum, power
+from model.mixing import excerpt, ideal_binary_mask, noise_gain
 
 RESPONSE_POINTS = 8
 """Where a random frequency response is drawn, evenly from 0 Hz up; between them it is interpolated."""
 
+COMPRESSION = 0.3
+"""Power of the magnitudes that a network with real-valued inputs is given."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Arrays of shape (frames, sequences, features | bins): feature bits, IBM bits, weight of every mask bit."""
+    """Arrays of shape (frames, sequences, features | bins): the network's input, IBM bits, weight of every mask bit."""
 
-    features: Bits
+    features: Bits | NDArray[np.float32]
     mask: Bits
     weight: NDArray[np.float32]
 
@@ -41,21 +44,18 @@ class Mixtures:
         noise: Mapping[str, Signal],
         speeds: Sequence[float] = (1.0,),
         equaliser_db: float = 0.0,
+        magnitudes: bool = False,
     ) -> None:
         """Keep the spectra of recordings (samples,); every noise also as it sounds when played at each of `speeds`.
 
-        `equaliser_db` is the spread of the random frequency responses, see `_response`.
+        `equaliser_db` is the spread of the random frequency responses, see `_response`. Features are the front end's
+        bits or, for a network that isn't bitwise, `magnitudes`.
         """
-        self.front_end = front_end
+        self.front_end, self._magnitudes = front_end, magnitudes
         self._equaliser_db = equaliser_db
         self._speech = [front_end.stft(utterance) for utterance in speech]
         self._noise = [front_end.stft(_played(noise[name], speed)) for name in sorted(noise) for speed in speeds]
-        full = np.full(
-            front_end.bins, 2.0, np.float32
-        )  # a real signal's spectrum is symmetric: all but two bins count twice
-        full[0] = full[-1] = 1.0
-        energy = np.sum(np.square(get_window(front_end.window, front_end.fft_size)))
-        self._to_power = full / np.float32(front_end.fft_size * energy)
+        self._to_power = SlowGain(front_end).to_power.astype(np.float32)
 
     def _response(self, rng: np.random.Generator) -> NDArray[np.float32]:
         """A smooth random frequency response, shape (bins,): another microphone, another room."""
@@ -68,15 +68,15 @@ class Mixtures:
         return float(np.mean(power(spectrum) @ self._to_power))
 
     def spectra(
-        self, count: int, frames: int, snr_db: tuple[float, float], rng: np.random.Generator
+        self, frames: int, snr_db: tuple[float, float], sources: Sequence[np.random.Generator]
     ) -> tuple[Spectrum, Spectrum]:
-        """`count` pairs of speech and noise, each (count, frames, bins), at the front end's level together.
+        """A pair of speech and noise from each source, (sequences, frames, bins), at the front end's level together.
 
         Every utterance and every noise has the same chance; shorter ones are looped.
         """
-        shape = (count, frames, self.front_end.bins)
+        shape = (len(sources), frames, self.front_end.bins)
         speech, noise = np.empty(shape, np.complex64), np.empty(shape, np.complex64)
-        for index in range(count):
+        for index, rng in enumerate(sources):
             clean = excerpt(self._speech[rng.integers(len(self._speech))], frames, rng) * self._response(rng)
             other = excerpt(self._noise[rng.integers(len(self._noise))], frames, rng) * self._response(rng)
             other = other * np.float32(noise_gain(self._power(clean), self._power(other), rng.uniform(*snr_db)))
@@ -85,20 +85,42 @@ class Mixtures:
         return speech, noise
 
     def batch(
-        self, count: int, frames: int, snr_db: tuple[float, float], loss_power: float, rng: np.random.Generator
+        self,
+        frames: int,
+        snr_db: tuple[float, float],
+        level_db: float,
+        loss_power: float,
+        sources: Sequence[np.random.Generator],
     ) -> Batch:
-        """`count` fresh mixtures of `frames` frames.
+        """A fresh mixture of `frames` frames from each source, turned up or down by up to `level_db` decibels.
 
         A wrong mask bit costs ||S|^2 - |N|^2| of error energy. Its weight in the loss is that cost to the power
-        of `loss_power` / 2, with mean 1: 2 is the energy itself, 0 the paper's plain mask error.
+        of `loss_power` / 2, with mean 1 over the mixture: 2 is the energy itself, 0 the paper's plain mask error.
         """
-        speech, noise = self.spectra(count, frames, snr_db, rng)
-        features = self.front_end.encode((speech + noise).reshape(count * frames, -1)).reshape(count, frames, -1)
+        speech, noise = self.spectra(frames, snr_db, sources)
+        features = self.features(speech + noise, np.array([rng.uniform(-level_db, level_db) for rng in sources]))
         cost = np.abs(power(speech) - power(noise))
         weight = np.power(cost, loss_power / 2).astype(np.float32)
-        weight /= weight.mean()
+        weight /= weight.mean(axis=(1, 2), keepdims=True)
         mask = ideal_binary_mask(speech, noise)
-        return Batch(*(np.ascontiguousarray(array.swapaxes(0, 1)) for array in (features, mask, weight)))
+        return Batch(features, *(np.ascontiguousarray(array.swapaxes(0, 1)) for array in (mask, weight)))
+
+    def features(self, mixture: Spectrum, level_db: NDArray[np.float64]) -> Bits | NDArray[np.float32]:
+        """What a network is given of mixtures (sequences, frames, bins), turned up by `level_db` decibels each."""
+        gain = np.power(10.0, level_db / 10.0).astype(np.float32)
+        heard = np.ascontiguousarray((power(mixture) * gain[:, None, None]).swapaxes(0, 1))
+        return features(self.front_end, heard, self._magnitudes)
+
+
+def features(front_end: FrontEnd, heard: NDArray[np.float32], magnitudes: bool = False) -> Bits | NDArray[np.float32]:
+    """What a network is given of |X|^2, (frames, bins) or (frames, sequences, bins), from the first frame on.
+
+    The front end's bits, `features` for each frame, or magnitudes compressed by `COMPRESSION`, one per bin.
+    """
+    exponents = SlowGain(front_end).exponents(heard)
+    if magnitudes:
+        return np.power(np.ldexp(heard, -exponents[..., None]), COMPRESSION / 2)
+    return front_end.encode(heard, exponents)
 
 
 def _played(recording: Signal, speed: float) -> Signal:

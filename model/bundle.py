@@ -22,10 +22,10 @@ from numpy.typing import NDArray
 from model.bits import Words, pack, padding_is_zero, unpack, words_for
 from model.errors import BadInput
 from model.files import replacing_folder
-from model.frontend import FrontEnd
+from model.frontend import CODES, FrontEnd, limits_of
 
 SCHEMA = "bgru-bundle"
-VERSION = 1
+VERSION = 2
 FILES = ("manifest.json", "arrays.npz")
 
 LARGEST = 2**31 - 1
@@ -173,7 +173,9 @@ def _network_entries(bundle: Bundle) -> dict[str, Any]:
             "hop": front_end.hop,
             "window": front_end.window,
             "rms": front_end.rms,
+            "gain_frames": front_end.gain_frames,
             "qad_bits": front_end.bits,
+            "qad_code": front_end.code,
         },
         "layers": [
             {"name": layer.name, "kind": layer.kind, "inputs": layer.inputs, "units": layer.units}
@@ -219,6 +221,8 @@ def read(folder: Path) -> Bundle:
         window=entry["window"],
         rms=float(entry["rms"]),
         thresholds=arrays["front_end.thresholds"],
+        gain_frames=entry["gain_frames"],
+        code=entry["qad_code"],
     )
     layers = []
     for item in manifest["layers"]:
@@ -280,9 +284,14 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "hop": positive,
             "window": text,
             "rms": number,
+            "gain_frames": positive,
             "qad_bits": positive,
+            "qad_code": text,
         },
     )
+    if manifest["front_end"]["qad_code"] not in CODES:
+        got = _show(manifest["front_end"], "qad_code")
+        raise BadInput(f"{path}: front_end.qad_code: expected {' or '.join(CODES)}, got {got}")
     if manifest["front_end"]["qad_bits"] > 8:
         raise BadInput(f"{path}: front_end.qad_bits: expected 1 to 8, got {manifest['front_end']['qad_bits']}")
     for index, layer in enumerate(manifest["layers"]):
@@ -321,7 +330,7 @@ NOT_AN_ARCHIVE = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryE
 def _read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
     path = folder / "arrays.npz"
     front_end = manifest["front_end"]
-    bins, levels = front_end["fft_size"] // 2 + 1, 2 ** front_end["qad_bits"] - 1
+    bins, levels = front_end["fft_size"] // 2 + 1, limits_of(front_end["qad_code"], front_end["qad_bits"])
     expected: dict[str, tuple[str, tuple[int, ...]]] = {"front_end.thresholds": ("float32", (bins, levels))}
     for layer in manifest["layers"]:
         shapes = _layer_shapes(layer["kind"], layer["inputs"], layer["units"])

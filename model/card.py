@@ -1,5 +1,6 @@
 """The model card: `README.md` beside a bundle, written from the bundle's own provenance."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ from model.corpus import NOISE_PARTS
 from model.files import replacing
 from model.metrics import METRICS
 
-SYSTEMS = {"mixture": "mixture", "denoised": "**denoised**", "ibm": "ideal mask (ceiling)"}
+SHOWN = ("sdr", "si_sdr", "stoi", "pesq", "mask_accuracy")
+"""Metrics of the card: what to score for one."""
 
 
 def write(bundle: Bundle, folder: Path, notice: str) -> None:
@@ -32,7 +34,9 @@ def text(bundle: Bundle, notice: str) -> str:
         "which speech is louder than noise. This card is written by the command that trained it.",
         "",
         f"- Front end: {front_end.sample_rate} Hz, {front_end.fft_size}-point STFT, hop {front_end.hop}, "
-        f"{front_end.bins} bins, {front_end.bits} bits per bin; the recording scaled to an RMS of {front_end.rms}.",
+        f"{front_end.bins} bins, {front_end.bits} bits per bin.",
+        "- Level: any. A slow gain (docs/exact-meaning.md) brings a recording to an RMS "
+        f"of {front_end.rms} as it goes.",
         f"- Layers: {size}.",
         f"- Weights: {bundle.weights:,} ternary ({kept / bundle.weights:.0%} not zero), {2 * bundle.weights:,} bits "
         "as sign and non-zero planes.",
@@ -51,10 +55,13 @@ def text(bundle: Bundle, notice: str) -> str:
         "",
         f"## Scores on the test speakers at {origin['settings']['snr_test']:g} dB",
         "",
-        f"{scores['mean']['mixtures']} mixtures: every utterance of every test speaker in every noise. "
-        f"{', '.join(METRICS.values())}; SDR is that of BSS Eval v3.",
+        f"{scores['denoised']['all']['mixtures']} mixtures: every utterance of every test speaker in every noise. Each "
+        "cell is the mixture / **denoised** / by the ideal mask, which is the ceiling of any mask. SDR is that of BSS "
+        "Eval v3, PESQ wide-band.",
         "",
         *table(scores),
+        "",
+        f"Denoised, with the half-width of the mean's 95 % confidence interval over the mixtures: {means(scores)}.",
         "",
         "## Licence",
         "",
@@ -71,12 +78,30 @@ def corpus_share(part: str) -> str:
 
 
 def table(scores: dict[str, Any]) -> list[str]:
-    """Scores per noise and their mean over all mixtures, as lines of a Markdown table."""
-    columns = [
-        f"{name} {short}" for short in ("SDR", "SI-SDR", "STOI") for name in ("mixture", "denoised", "ideal mask")
-    ]
-    lines = ["| noise | mask accuracy | " + " | ".join(columns) + " |", "|---|" + "---:|" * (len(columns) + 1)]
-    for name, row in [*scores["noises"].items(), ("**mean**", scores["mean"])]:
-        cells = [f"{row[system][metric]:.{3 if metric == 'stoi' else 2}f}" for metric in METRICS for system in SYSTEMS]
-        lines.append(f"| {name} | {row['mask_accuracy']:.3f} | " + " | ".join(cells) + " |")
+    """Scores (`scoring.summary`) per noise and over all mixtures, as lines of a Markdown table."""
+    lines = ["| noise | " + " | ".join(METRICS[key].heading for key in SHOWN) + " |", "|---|" + "---:|" * len(SHOWN)]
+    mixture, denoised, ideal = (scores[system] for system in ("mixture", "denoised", "ibm"))
+    groups = {name: [part["noises"][name] for part in (mixture, denoised, ideal)] for name in denoised["noises"]}
+    for name, parts in {**groups, "**all**": [part["all"] for part in (mixture, denoised, ideal)]}.items():
+        lines.append(f"| {name} | " + " | ".join(_cell(key, *(part["mean"] for part in parts)) for key in SHOWN) + " |")
     return lines
+
+
+def _cell(key: str, mixture: dict[str, float], denoised: dict[str, float], ideal: dict[str, float]) -> str:
+    if key not in mixture:  # a mixture has no mask, and the ideal mask's agreement with itself is no news
+        return _shown(key, denoised)
+    return f"{_shown(key, mixture)} / **{_shown(key, denoised)}** / {_shown(key, ideal)}"
+
+
+def means(scores: dict[str, Any]) -> str:
+    """The denoised recordings' means over all mixtures, each with its interval."""
+    found = scores["denoised"]["all"]
+    return ", ".join(
+        f"{METRICS[key].heading} {_shown(key, found['mean'])} ± {_shown(key, found['interval'])}" for key in SHOWN
+    )
+
+
+def _shown(key: str, figures: Mapping[str, float | None]) -> str:
+    """A figure with its metric's digits; a dash where there is none."""
+    value = figures.get(key)
+    return "-" if value is None else f"{value:.{METRICS[key].digits}f}"

@@ -4,16 +4,41 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from scipy.signal import get_window
 
 from model.errors import BadInput
+from model.frontend import CODES
 
 POSITIVE = (
-    *("sample_rate", "fft_size", "hop", "rms", "qad_bits", "qad_power", "slope", "sequences", "frames"),
-    *("truncation", "batches", "validation_mixtures", "clip", "final_epochs"),
+    *("sample_rate", "fft_size", "hop", "rms", "gain_frames", "qad_bits", "qad_power", "slope", "sequences"),
+    *("frames", "truncation", "batches", "validation_mixtures", "clip"),
 )
+
+
+class Stage(NamedTuple):
+    """Some epochs at one pi (of weights, of activations), the learning rate falling along a half cosine."""
+
+    epochs: int
+    weights: float
+    activations: float
+    first_rate: float
+    last_rate: float
+
+    @classmethod
+    def parse(cls, text: str) -> "Stage":
+        """From `epochs:weights:activations:first_rate:last_rate`."""
+        epochs, *numbers = text.split(":")
+        return cls(int(epochs), *(float(number) for number in numbers))
+
+    def __str__(self) -> str:
+        return ":".join(f"{value:g}" for value in self)
+
+    def rates(self) -> list[float]:
+        """The learning rate of each epoch."""
+        half = (self.first_rate - self.last_rate) / 2
+        return [self.last_rate + half * (1 + math.cos(math.pi * epoch / self.epochs)) for epoch in range(self.epochs)]
 
 
 def _setting(default: Any, what: str) -> Any:
@@ -27,28 +52,34 @@ class Config:
     # Front end
     sample_rate: int = _setting(16000, "samples per second; recordings of other rates are resampled")
     fft_size: int = _setting(512, "STFT window, samples (paper: 1024)")
-    hop: int = _setting(256, "STFT hop, samples")
+    hop: int = _setting(128, "STFT hop, samples (paper: 256)")
     window: str = _setting("hann", "STFT window's name in SciPy")
-    rms: float = _setting(0.1, "level that a whole recording is scaled to")
+    rms: float = _setting(0.1, "level that the slow gain brings a recording to")
+    gain_frames: int = _setting(64, "frames that the slow gain remembers")
     qad_bits: int = _setting(4, "bits per bin of the quantised magnitude")
+    qad_code: str = _setting("thermometer", "what they say: thermometer, a bit per threshold (paper: binary)")
     qad_power: float = _setting(0.3, "Lloyd-Max is fitted to |X|**power (paper: 1)")
     qad_per_bin: bool = _setting(True, "a codebook per bin (paper: one for all bins)")
+
+    input: str = _setting("bits", "what the network is given: the front end's bits, or magnitudes (never bitwise)")
 
     # Network
     kind: str = _setting("bgru", "hidden layers: bgru, or dense (the paper's BNN)")
     hidden: tuple[int, ...] = _setting((256,), "units of each hidden layer (paper: 1024)")
     rho: float = _setting(0.4, "fraction of the weights that stay non-zero (paper: 0.8)")
     slope: float = _setting(4.0, "pre-activations are scaled by slope / sqrt(columns) (paper: unscaled)")
+    per_row: bool = _setting(False, "rho holds for every row (paper: for every gate)")
     zeros_learn: bool = _setting(True, "at pi = 1, weights that are 0 have a gradient too (paper: only the others)")
 
     # Mixtures
     sequences: int = _setting(64, "mixtures per batch (paper: 10)")
-    frames: int = _setting(250, "frames per mixture")
+    frames: int = _setting(400, "frames per mixture")
     truncation: int = _setting(50, "frames of backpropagation through time; one optimiser step each")
     batches: int = _setting(10, "batches per epoch")
     snr_low: float = _setting(-5.0, "lowest signal-to-noise ratio in training, dB (paper: 0)")
     snr_high: float = _setting(5.0, "highest signal-to-noise ratio in training, dB (paper: 0)")
     snr_test: float = _setting(0.0, "signal-to-noise ratio of validation and test, dB")
+    level_db: float = _setting(15.0, "mixtures are turned up or down by up to so many dB (paper: 0)")
     noise_speeds: tuple[float, ...] = _setting(
         (0.8, 0.9, 1.0, 1.1, 1.25), "speeds a training noise is played at (paper: 1)"
     )
@@ -65,14 +96,14 @@ class Config:
     clip: float = _setting(1.0, "largest norm of the gradient of one step")
     seed: int = _setting(0, "of everything that is drawn")
 
+    precision: str = _setting("bfloat16", "of products in training: bfloat16 or float32")
+
     # The two rounds
-    round1_epochs: int = _setting(20, "epochs of round 1, pi = 0, the learning rate falling along a half cosine")
-    round1_rate: float = _setting(1e-2, "learning rate at the start of round 1")
-    pis: tuple[float, ...] = _setting((0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9), "pi on the way of round 2")
-    pi_epochs: int = _setting(1, "epochs at each of them (paper: 1000)")
-    pi_rate: float = _setting(1e-2, "learning rate on the way, divided by 1 + pi")
-    final_epochs: int = _setting(46, "epochs at pi = 1, the learning rate falling along a half cosine (paper: 100)")
-    final_rate: float = _setting(5e-3, "learning rate at the start of pi = 1")
+    stages: tuple[Stage, ...] = _setting(
+        (Stage(20, 0.0, 0.0, 1e-2, 1e-3), Stage(46, 1.0, 1.0, 5e-3, 5e-4)),
+        "epochs:pi of weights:pi of activations:first learning rate:last, one after another "
+        "(paper: 1000 epochs each at 0, 0.1, ... 1.0)",
+    )
 
     def __post_init__(self) -> None:
         """Refuse what can't be trained, naming the setting."""
@@ -81,10 +112,17 @@ class Config:
         for name in ("dropout_input", "dropout_hidden"):
             self._expect(name, 0 <= getattr(self, name) < 1, "0 to below 1")
         self._expect("noise_speeds", min(self.noise_speeds, default=0) > 0, "at least one, all more than 0")
-        self._expect("pis", all(0 < pi < 1 for pi in self.pis), "values between 0 and 1")
+        for stage in self.stages:
+            holds = stage.epochs > 0 and min(stage[1:3]) >= 0 and max(stage[1:3]) <= 1 and min(stage[3:]) > 0
+            self._expect("stages", holds, "epochs and rates above 0 and pi from 0 to 1")
+        self._expect("stages", bool(self.stages), "at least one")
+        self._expect("level_db", self.level_db >= 0, "0 or more")
+        self._expect("precision", self.precision in ("bfloat16", "float32"), "bfloat16 or float32")
         self._expect("seed", self.seed >= 0, "0 or more")
         self._expect("window", _is_window(self.window), "the name of a window in scipy.signal")
         self._expect("rho", 0 < self.rho <= 1, "more than 0, up to 1")
+        self._expect("qad_code", self.qad_code in CODES, " or ".join(CODES))
+        self._expect("input", self.input in ("bits", "magnitudes"), "bits or magnitudes")
         self._expect("kind", self.kind in ("bgru", "dense"), "bgru or dense")
         self._expect("hidden", min(self.hidden, default=1) > 0, "units of each layer, more than 0")
         self._expect("qad_bits", self.qad_bits <= 8, "at most 8")
@@ -93,13 +131,11 @@ class Config:
 
     def _expect(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
-            raise BadInput(f"setting {name}: expected {expected}, got {getattr(self, name)}")
+            raise BadInput(f"setting {name}: expected {expected}, got {_text(getattr(self, name))}")
 
-    def plan(self) -> list[tuple[float, float]]:
-        """The training as one (pi, learning rate) per epoch: round 1, then round 2 up to pi = 1."""
-        rounds = [(0.0, rate) for rate in _half_cosine(self.round1_rate, self.round1_epochs)]
-        rounds += [(pi, self.pi_rate / (1 + pi)) for pi in self.pis for _ in range(self.pi_epochs)]
-        return rounds + [(1.0, rate) for rate in _half_cosine(self.final_rate, self.final_epochs)]
+    def plan(self) -> list[tuple[Stage, float]]:
+        """The training as one (stage, learning rate) per epoch."""
+        return [(stage, rate) for stage in self.stages for rate in stage.rates()]
 
 
 def _is_window(name: str) -> bool:
@@ -110,14 +146,10 @@ def _is_window(name: str) -> bool:
     return True
 
 
-def _half_cosine(rate: float, epochs: int) -> list[float]:
-    return [rate * (0.525 + 0.475 * math.cos(math.pi * epoch / epochs)) for epoch in range(epochs)]
-
-
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"hidden": (96,)},
     "small": {"hidden": (256,)},
-    "paper": {"hidden": (1024,), "fft_size": 1024},
+    "paper": {"hidden": (1024,), "fft_size": 1024, "hop": 256, "frames": 200},
 }
 """What each preset changes of the defaults: the size of the network and of its front end."""
 
@@ -142,12 +174,13 @@ def with_settings(preset: str, settings: Iterable[str]) -> Config:
 def _parse(name: str, text: str, default: Any) -> Any:
     try:
         if isinstance(default, tuple):
-            return tuple(type(default[0])(item) for item in text.split(",") if item)
+            parse = getattr(type(default[0]), "parse", type(default[0]))
+            return tuple(parse(item) for item in text.split(",") if item)
         if isinstance(default, bool):
             return {"true": True, "false": False}[text.lower()]
         value = type(default)(text)
-    except (ValueError, KeyError):
-        raise BadInput(f"setting {name}: expected a value like {default}, got {text}") from None
+    except (ValueError, KeyError, TypeError):
+        raise BadInput(f"setting {name}: expected a value like {_text(default)}, got {text}") from None
     if isinstance(value, float) and not math.isfinite(value):
         raise BadInput(f"setting {name}: expected a finite value, got {text}")
     return value
@@ -161,4 +194,4 @@ def described() -> str:
 
 
 def _text(value: Any) -> str:
-    return ",".join(str(item) for item in value) if isinstance(value, tuple) else str(value)
+    return ",".join(str(item) for item in value) if isinstance(value, tuple) and type(value) is tuple else str(value)

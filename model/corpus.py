@@ -4,7 +4,8 @@ Speech is split by speaker, so that a network is never scored on a voice that it
 split in time, so that it is never scored on a stretch of noise that it has heard.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,10 +16,12 @@ from model import audio
 from model.audio import Signal
 from model.errors import BadInput
 
+log = logging.getLogger(__name__)
+
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats())
 """What counts as a recording: the usual suffix of every format that libsndfile reads (.wav, .flac, .ogg, ...)."""
 
-NOISE_PARTS = {"training": (0.0, 0.6), "validation": (0.6, 0.7), "test": (0.7, 1.0)}
+NOISE_PARTS = {"training": (0.0, 0.6), "validation": (0.6, 0.7), "test": (0.7, 1.0), "whole": (0.0, 1.0)}
 """Which stretch of every noise file belongs to which part, as fractions of its length."""
 
 
@@ -29,6 +32,65 @@ class Split:
     training: tuple[str, ...]
     validation: tuple[str, ...]
     test: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """Recordings of speakers and noises, and who is in which part.
+
+    With `shared_noise` every part has the whole of each noise, as in the paper, instead of a stretch of its own.
+    """
+
+    utterances: Mapping[str, tuple[Path, ...]]
+    noises: Mapping[str, Path]
+    split: Split
+    shared_noise: bool = False
+
+    def signals(self, part: str, sample_rate: int) -> tuple[list[Signal], dict[str, Signal]]:
+        """Utterances of a part, and its stretch of every noise by name, read at `sample_rate`."""
+        names, stretch = getattr(self.split, part), "whole" if self.shared_noise else part
+        speech = [read_speech(path, sample_rate) for name in names for path in self.utterances[name]]
+        return speech, {name: read_noise(path, stretch, sample_rate) for name, path in self.noises.items()}
+
+
+def find(
+    speech: Sequence[Path],
+    noise: Path,
+    test: Sequence[str] = (),
+    validation: Sequence[str] = (),
+    fraction: float = 0.1,
+    seed: int = 0,
+    skip_broken: bool = False,
+) -> Corpus:
+    """List the folders and split the speakers, see `split_speakers`.
+
+    A recording that can't be read is `BadInput` when it is read; with `skip_broken` it is named and left out here.
+    Raises `BadInput` for a folder without recordings, and for a speaker in two folders.
+    """
+    utterances: dict[str, tuple[Path, ...]] = {}
+    for folder in speech:
+        found = speakers(folder)
+        if both := sorted(set(found) & set(utterances)):
+            raise BadInput(f"{folder}: expected speakers that no other folder has, got {both[0]} again")
+        utterances |= found
+    noises_found = noises(noise)
+    if skip_broken:
+        utterances = {name: good for name, paths in utterances.items() if (good := tuple(filter(_readable, paths)))}
+        noises_found = {name: path for name, path in noises_found.items() if _readable(path)}
+        if not (utterances and noises_found):
+            raise BadInput(f"{noise if utterances else speech[0]}: expected recordings, got none that can be read")
+    return Corpus(utterances, noises_found, split_speakers(list(utterances), test, validation, fraction, seed))
+
+
+def _readable(path: Path) -> bool:
+    try:
+        silent = not np.any(audio.read(path, soundfile.info(path).samplerate))
+    except (BadInput, soundfile.LibsndfileError) as error:
+        log.warning("left out: %s", error)
+        return False
+    if silent:
+        log.warning("left out: %s: digital silence", path)
+    return not silent
 
 
 def _recordings(folder: Path) -> list[Path]:

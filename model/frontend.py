@@ -1,8 +1,12 @@
 """The front end: recording to feature bits, and masked spectrum back to a recording.
 
-STFT by SciPy, then quantisation-and-dispersion (QaD, Kim and Smaragdis 2018): each bin's magnitude
-becomes a natural-binary code, most significant bit first, and feature `bin * bits + bit` is that bit.
+STFT by SciPy, a slow gain, then quantisation-and-dispersion (QaD, Kim and Smaragdis 2018): each bin's magnitude
+becomes a code word, and feature `bin * bits + bit` is one of its bits.
 Nothing here knows of torch, so that training, golden model and co-simulation share the same bits.
+
+The gain makes the thresholds those of one level, whatever the recording's. It follows the mean power of the frames
+so far (of the last `gain_frames`, roughly, once there are as many) and is a power of two on |X|^2, a shift in fixed
+point and exact in floating point: within 1.5 dB of the level it aims at. It needs no look at what is to come.
 """
 
 from dataclasses import dataclass
@@ -10,7 +14,7 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import ShortTimeFFT
+from scipy.signal import ShortTimeFFT, get_window
 
 from model.audio import Signal
 from model.bits import Bits
@@ -18,14 +22,28 @@ from model.errors import BadInput
 
 Spectrum = NDArray[np.complex64]
 
+CODES = ("binary", "thermometer")
+
+
+def limits_of(code: str, bits: int) -> int:
+    """How many thresholds a code of `bits` bits has."""
+    return bits if code == "thermometer" else 2**bits - 1
+
+
+EXPONENTS = 60
+"""Largest exponent of the gain, up or down: 180 dB. Digital silence stays there."""
+
 
 @dataclass(frozen=True, eq=False)
 class FrontEnd:
     """Everything between samples and feature bits.
 
-    `thresholds`, shape (bins, 2**bits - 1), float32 magnitudes, non-decreasing along a row: a bin's code
-    is the number of thresholds that its magnitude reaches (`|X| >= threshold`, compared as squares).
-    `rms` is the level a recording is scaled to before the STFT.
+    `thresholds`, shape (bins, levels - 1), float32 magnitudes, non-decreasing along a row: a bin's level
+    is the number of thresholds that its magnitude reaches (`|X| >= threshold`, compared as squares). The `code` says
+    what bits that is: natural `binary`, most significant bit first (2**bits levels, the paper's), or `thermometer`, a
+    bit for each threshold, lowest first (bits + 1 levels), which weights of -1, 0 and +1 can add up.
+    `rms` is the level, as a signal's root mean square, that the slow gain brings a recording to; `gain_frames` is how
+    many frames the gain remembers.
     """
 
     sample_rate: int
@@ -34,6 +52,8 @@ class FrontEnd:
     window: str
     rms: float
     thresholds: NDArray[np.float32]
+    gain_frames: int = 64
+    code: str = "binary"
 
     @property
     def bins(self) -> int:
@@ -43,7 +63,8 @@ class FrontEnd:
     @property
     def bits(self) -> int:
         """QaD bits per bin."""
-        return (self.thresholds.shape[1] + 1).bit_length() - 1
+        limits = self.thresholds.shape[1]
+        return limits if self.code == "thermometer" else (limits + 1).bit_length() - 1
 
     @property
     def features(self) -> int:
@@ -75,18 +96,10 @@ class FrontEnd:
                 f"got {self.window!r} ({error})"
             ) from None
 
-    def normalise(self, signal: Signal) -> tuple[Signal, float]:
-        """Scale a recording to `rms`; returns it and the gain used. Digital silence can't be scaled."""
-        level = float(np.sqrt(np.mean(np.square(signal, dtype=np.float64))))
-        if level == 0.0:
-            raise BadInput("recording: expected sound, got digital silence")
-        gain = self.rms / level
-        return (signal * gain).astype(np.float32), gain
-
     def hear(self, recording: Signal) -> Bits:
         """Recording (samples,) of any level to feature bits (frames, features): what a network is given of it."""
-        level, _ = self.normalise(recording)
-        return self.encode(self.stft(level))
+        heard = power(self.stft(recording))
+        return self.encode(heard, SlowGain(self).exponents(heard))
 
     def stft(self, signal: Signal) -> Spectrum:
         """Signal (samples,) to spectrum (frames, bins). Shorter than half a window is refused."""
@@ -99,13 +112,50 @@ class FrontEnd:
         """Spectrum (frames, bins) back to a signal of `samples` samples, by the canonical dual window."""
         return self._transform.istft(spectrum.T, k1=samples).astype(np.float32)
 
-    def encode(self, spectrum: Spectrum) -> Bits:
-        """Spectrum (frames, bins) to feature bits (frames, features), 0 or 1."""
-        power = np.square(spectrum.real) + np.square(spectrum.imag)
+    def encode(self, power: NDArray[np.float32], exponents: NDArray[np.int32]) -> Bits:
+        """|X|^2 (..., bins) and the gain's exponents (...) to feature bits (..., features), 0 or 1."""
+        level = np.ldexp(power, -exponents[..., None])
         squared = np.square(self.thresholds)
-        code = np.zeros(power.shape, dtype=np.uint8)
-        for level in range(squared.shape[1]):
-            code += power >= squared[:, level]
-        shifts = np.arange(self.bits - 1, -1, -1, dtype=np.uint8)
-        bits = (code[..., None] >> shifts) & np.uint8(1)
-        return bits.reshape(len(power), self.features)
+        if self.code == "thermometer":
+            bits = np.empty((*power.shape, self.bits), dtype=np.uint8)
+            for step in range(self.bits):
+                np.greater_equal(level, squared[:, step], out=bits[..., step].view(bool))
+        else:
+            count = np.zeros(power.shape, dtype=np.uint8)
+            for step in range(squared.shape[1]):
+                count += level >= squared[:, step]
+            shifts = np.arange(self.bits - 1, -1, -1, dtype=np.uint8)
+            bits = (count[..., None] >> shifts) & np.uint8(1)
+        return bits.reshape(*power.shape[:-1], self.features)
+
+
+class SlowGain:
+    """The gain as it goes along one recording, or several of equal length at once.
+
+    With P the mean square of the signal behind a frame, m is the mean of the first n of P, and from n = `gain_frames`
+    on m + (P - m) / `gain_frames`. The exponent is log2(m / rms^2), rounded: |X|^2 is divided by two to its power.
+    """
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        energy = np.sum(np.square(get_window(front_end.window, front_end.fft_size)))
+        share = np.full(front_end.bins, 2.0)  # a real signal's spectrum is symmetric: all but two bins count twice
+        share[0] = share[-1 if front_end.fft_size % 2 == 0 else 0] = 1.0
+        self.to_power = share / (front_end.fft_size * energy)
+        self._target, self._frames = front_end.rms**2, front_end.gain_frames
+        self._seen, self._mean = 0, np.zeros(())
+
+    def exponents(self, power: NDArray[np.float32]) -> NDArray[np.int32]:
+        """The next ones, int32 (frames,) or (frames, sequences), for |X|^2 with bins as its last axis."""
+        means = np.empty(power.shape[:-1])
+        for index, now in enumerate(power.astype(np.float64) @ self.to_power):
+            self._seen = min(self._seen + 1, self._frames)
+            self._mean = self._mean + (now - self._mean) / self._seen
+            means[index] = self._mean
+        ratio = np.clip(means / self._target, 2.0**-EXPONENTS, 2.0**EXPONENTS)
+        return np.rint(np.log2(ratio)).astype(np.int32)
+
+
+def power(spectrum: Spectrum) -> NDArray[np.float32]:
+    """|X|^2 of a spectrum of any shape; unlike |X| it takes no square root."""
+    result: NDArray[np.float32] = np.square(spectrum.real) + np.square(spectrum.imag)
+    return result

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from model.audio import Signal
 from model.bits import Bits
 from model.errors import BadInput
-from model.frontend import Spectrum
+from model.frontend import Spectrum, power
 
 Element = TypeVar("Element", bound=np.generic)
 
@@ -47,19 +47,13 @@ def mix(speech: Signal, noise: Signal, snr_db: float, rng: np.random.Generator, 
     """
     cut = excerpt(noise, len(speech), rng).astype(np.float64)
     speech_power, noise_power = float(np.mean(np.square(speech, dtype=np.float64))), float(np.mean(np.square(cut)))
-    for what, power in (("speech", speech_power), ("noise", noise_power)):
-        if power == 0.0:
+    for what, found in (("speech", speech_power), ("noise", noise_power)):
+        if found == 0.0:
             raise BadInput(f"{what}: expected sound to mix, got digital silence")
     scaled = cut * noise_gain(speech_power, noise_power, snr_db)
     total = speech + scaled
     gain = rms / np.sqrt(np.mean(np.square(total)))
     return Mixture(*((gain * signal).astype(np.float32) for signal in (total, speech, scaled)))
-
-
-def power(spectrum: Spectrum) -> NDArray[np.float32]:
-    """|X|^2 of a spectrum of any shape; unlike |X| it takes no square root."""
-    result: NDArray[np.float32] = np.square(spectrum.real) + np.square(spectrum.imag)
-    return result
 
 
 def ideal_binary_mask(speech: Spectrum, noise: Spectrum) -> Bits:

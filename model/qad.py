@@ -1,13 +1,11 @@
 """Fitting the front end's quantiser: Lloyd-Max (Lloyd 1982, Max 1960) on magnitudes of training mixtures.
 
 Quantisation-and-dispersion (Kim and Smaragdis 2018) turns each magnitude into the bits of a Lloyd-Max code. What
-the hardware compares with are the 15 thresholds of the 4-bit code, one row per bin (`model.frontend`).
+the front end compares with are its thresholds, one row per bin (`model.frontend`).
 """
 
 import numpy as np
 from numpy.typing import NDArray
-
-from model.frontend import Spectrum
 
 SWEEPS = 200
 """Most Lloyd iterations; a 4-bit code stops moving well before."""
@@ -36,16 +34,15 @@ def lloyd_max(values: NDArray[np.floating], levels: int) -> NDArray[np.float64]:
     return np.clip(thresholds, ordered[0], ordered[-1])
 
 
-def fit(spectrum: Spectrum, bits: int, power: float, per_bin: bool) -> NDArray[np.float32]:
-    """Thresholds for `model.frontend.FrontEnd`, shape (bins, 2**bits - 1), from mixtures' spectra (frames, bins).
+def fit(magnitude: NDArray[np.float32], levels: int, power: float, per_bin: bool) -> NDArray[np.float32]:
+    """Thresholds for `model.frontend.FrontEnd`, shape (bins, levels - 1), from mixtures' |X| (frames, bins).
 
     The squared error is that of |X|**power: 1 is the paper's, less gives quiet bins finer steps. With
     `per_bin` each bin has a codebook of its own, otherwise one codebook serves all of them.
     """
-    compressed = np.abs(spectrum) ** power
-    levels = 2**bits
+    compressed = magnitude**power
     if per_bin:
         thresholds = np.stack([lloyd_max(column, levels) for column in compressed.T])
     else:
-        thresholds = np.tile(lloyd_max(compressed.ravel(), levels), (spectrum.shape[1], 1))
+        thresholds = np.tile(lloyd_max(compressed.ravel(), levels), (magnitude.shape[1], 1))
     return (thresholds ** (1.0 / power)).astype(np.float32)

@@ -12,11 +12,11 @@ from typing import Any
 
 from model.bundle import Bundle
 from model.config import Config
-from model.corpus import Split
+from model.corpus import Corpus
 from model.errors import BadInput
 from model.files import replacing
 
-PACKAGES = ("torch", "numpy", "scipy", "fast_bss_eval", "pystoi")
+PACKAGES = ("torch", "numpy", "scipy", "fast_bss_eval", "pystoi", "pesq")
 """Whose versions a report records: those that a score or a weight depends on."""
 
 
@@ -35,27 +35,29 @@ def command_line(options: Sequence[tuple[str, Path | str]]) -> str:
 
 
 def provenance(
-    command: str, settings: Config, speech: Path, noise: Path, noises: Sequence[str], split: Split, best: dict[str, Any]
+    command: str, settings: Config, speech: Sequence[Path], noise: Path, source: Corpus, best: dict[str, Any]
 ) -> dict[str, Any]:
     """Where a network came from, as JSON for its bundle; the scores are added when they are known."""
     return {
         "command": command,
-        "settings": dataclasses.asdict(settings),
+        "settings": {**dataclasses.asdict(settings), "stages": [str(stage) for stage in settings.stages]},
         "corpus": {
-            "speech": short(speech),
+            "speech": ", ".join(short(folder) for folder in speech),
             "noise": short(noise),
-            "noises": list(noises),
-            "training_speakers": len(split.training),
-            "validation": list(split.validation),
-            "test": list(split.test),
+            "noises": list(source.noises),
+            "training_speakers": len(source.split.training),
+            "validation": list(source.split.validation),
+            "test": list(source.split.test),
         },
         "best": best,
-        "revision": _revision(),
-        "versions": {
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in PACKAGES},
-        },
+        **environment(),
     }
+
+
+def environment() -> dict[str, Any]:
+    """The revision of the sources and the versions that weights and scores depend on."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"revision": _revision(), "versions": {"python": platform.python_version(), **versions}}
 
 
 def _revision() -> str | None:

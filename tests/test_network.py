@@ -9,7 +9,19 @@ from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
 
-from model.network import Binarisation, Network, Rows, bernoulli, dropout, sign, sparsity_mask  # noqa: E402 (after importorskip)
+from model.draw import Draw  # noqa: E402 (after importorskip)
+from model.network import (  # noqa: E402 (after importorskip)
+    BINARY,
+    REAL,
+    Binarisation,
+    Network,
+    Pi,
+    Rows,
+    activation,
+    dropout,
+    sign,
+    sparsity_mask,
+)
 
 
 def rows(weight: torch.Tensor, zeros_learn: bool = False) -> Rows:
@@ -20,26 +32,37 @@ def rows(weight: torch.Tensor, zeros_learn: bool = False) -> Rows:
     return made
 
 
-@given(st.integers(1, 40), st.integers(1, 40), st.floats(0.05, 1.0), st.booleans(), st.integers(0, 99))
+@given(
+    st.integers(1, 3),
+    st.integers(1, 20),
+    st.integers(1, 40),
+    st.floats(0.05, 1.0),
+    st.booleans(),
+    st.booleans(),
+    st.integers(0, 99),
+)
 @settings(deadline=None)
 def test_sparsity_mask_keeps_exactly_rho_of_the_weights(
-    units: int, columns: int, rho: float, ties: bool, seed: int
+    gates: int, units: int, columns: int, rho: float, per_row: bool, ties: bool, seed: int
 ) -> None:
-    """Eq. (5): also where many weights have the magnitude of the cutoff."""
+    """Eq. (5): of every gate or every row, also where many weights have the magnitude of the cutoff."""
     torch.manual_seed(seed)
-    weight = torch.randint(-2, 3, (units, columns)).float() if ties else torch.randn(units, columns)
-    kept, mu = sparsity_mask(weight, rho)
-    count = max(1, round(rho * units * columns))
-    assert int(kept.sum()) == count
-    largest = weight.abs().flatten().sort(descending=True).values[:count]
-    assert torch.equal(weight.abs()[kept].sort(descending=True).values, largest)
-    assert float(mu) == pytest.approx(max(float(torch.tanh(largest).mean()), 1e-12), rel=1e-5)
+    shape = (gates, units, columns)
+    weight = torch.randint(-2, 3, shape).float() if ties else torch.randn(shape)
+    kept, mu = sparsity_mask(weight, rho, per_row)
+    assert mu.shape == (gates, units if per_row else 1, 1)
+    groups = weight.abs().view(-1, columns if per_row else units * columns)
+    count = max(1, round(rho * groups.shape[1]))
+    for magnitude, chosen, scale in zip(groups, kept.view(groups.shape), mu.flatten(), strict=True):
+        largest = magnitude.sort(descending=True).values[:count]
+        assert torch.equal(magnitude[chosen].sort(descending=True).values, largest)
+        assert float(scale) == pytest.approx(max(float(torch.tanh(largest).mean()), 1e-12), rel=1e-5)
 
 
 def test_cutoff_and_scale_are_shared_by_input_and_recurrent_weights_of_one_gate() -> None:
     layer = Rows(3, 8, 6, 8, Binarisation(rho=0.5))
     layer.weight.data[0, :, :6] *= 0.01  # gate r: its input weights are all below its cutoff
-    weight, _, scale = layer.effective(1.0)
+    weight, _, scale = layer.effective(BINARY, Draw())
     assert int((weight[0] != 0).sum()) == round(0.5 * 8 * 14)
     assert int((weight[0, :, 6:] != 0).sum()) > int((weight[0, :, :6] != 0).sum())
     assert len({float(s) for s in scale.flatten()}) == 3
@@ -49,26 +72,19 @@ def test_ties_go_to_plus_one_and_to_one() -> None:
     assert sign(torch.tensor([-1.5, -0.0, 0.0, 2.0])).tolist() == [-1.0, 1.0, 1.0, 1.0]
     network = Network(2, [], 1, "dense", Binarisation(rho=1.0, slope=1.0))
     network.mask.rows.weight.data.fill_(0.5)
-    _, bits, _ = network(torch.tensor([[[1.0, -1.0]], [[-1.0, -1.0]]]))
-    assert bits.flatten().tolist() == [True, False]
-
-
-def test_bernoulli_mask_is_drawn_with_its_probability_and_whole_at_the_ends() -> None:
-    draw = torch.Generator().manual_seed(1)
-    assert float(bernoulli(0.3, (200, 200), draw).float().mean()) == pytest.approx(0.3, abs=0.02)
-    assert not bernoulli(0.0, (3, 3), draw).any()
-    assert bernoulli(1.0, (3, 3), draw).all()
+    v, _ = network(torch.tensor([[[1.0, -1.0]], [[-1.0, -1.0]]]))
+    assert (v >= 0).flatten().tolist() == [True, False]
 
 
 def test_masks_are_drawn_anew_at_every_call() -> None:
-    made, draw = rows(torch.randn(30, 30)), torch.Generator().manual_seed(1)
-    first, second = made.effective(0.5, draw)[0], made.effective(0.5, draw)[0]
+    made, draw = rows(torch.randn(30, 30)), Draw(1)
+    first, second = made.effective(Pi(0.5, 0.5), draw)[0], made.effective(Pi(0.5, 0.5), draw)[0]
     assert not torch.equal(first, second)
 
 
 def test_dropout_keeps_the_mean() -> None:
-    x = torch.ones(300, 300)
-    dropped = dropout(x, 0.2, torch.Generator().manual_seed(1))
+    x = torch.ones(30, 30, 100)
+    dropped = dropout(x, 0.2, Draw(1))
     assert float((dropped == 0).float().mean()) == pytest.approx(0.2, abs=0.01)
     assert float(dropped.mean()) == pytest.approx(1.0, abs=0.02)
 
@@ -77,11 +93,11 @@ def test_partly_binary_weights_are_ternary_where_chosen_and_compressed_elsewhere
     """Eq. (7), in units of mu."""
     weight = torch.randn(20, 20)
     made = rows(weight)
-    kept, mu = sparsity_mask(weight, 0.8)
-    effective = made.effective(0.5, torch.Generator().manual_seed(3))[0][0]
-    chosen = bernoulli(0.5, (1, 20, 20), torch.Generator().manual_seed(3))[0]
+    kept, mu = (found[0] for found in sparsity_mask(weight[None], 0.8))
+    effective = made.effective(Pi(0.5, 0.0), Draw(3))[0][0]
+    chosen = Draw(3).bernoulli(0.5, (1, 20, 20))[0]
     torch.testing.assert_close(effective[chosen], (sign(weight) * kept)[chosen], rtol=0, atol=0)
-    torch.testing.assert_close(effective[~chosen] * mu, torch.tanh(weight)[~chosen])
+    torch.testing.assert_close((effective * mu)[~chosen], torch.tanh(weight)[~chosen])
 
 
 @pytest.mark.parametrize("zeros_learn", [False, True])
@@ -94,12 +110,12 @@ def test_gradient_of_the_weights(pi: float, zeros_learn: bool) -> None:
     torch.manual_seed(5)
     weight, x = torch.randn(7, 9), torch.randn(9)
     made = rows(weight, zeros_learn)
-    effective, threshold, scale = made.effective(pi, torch.Generator().manual_seed(3))
+    effective, threshold, scale = made.effective(Pi(pi, 0.0), Draw(3))
     upstream = torch.randn(7)
-    v = scale[0, 0, 0] * (effective[0] @ x - threshold.flatten())
+    v = scale[0, 0] * (effective[0] @ x - threshold.flatten())
     v.backward(upstream)
-    kept, mu = sparsity_mask(weight, 0.8)
-    chosen = bernoulli(pi, (1, 7, 9), torch.Generator().manual_seed(3))[0]
+    kept, mu = (found[0] for found in sparsity_mask(weight[None], 0.8))
+    chosen = torch.as_tensor(Draw(3).bernoulli(pi, (1, 7, 9))).expand(1, 7, 9)[0]
     b, c = mu if zeros_learn else kept * mu, chosen.float()
     slope = made.scale
     expected = upstream[:, None] * x * slope * (1 - torch.tanh(weight) ** 2) * (b * c + (1 - c))
@@ -113,7 +129,7 @@ def test_round_1_is_a_gru_with_compressed_weights() -> None:
     network = Network(5, [4], 3, "bgru", Binarisation(rho=0.8, slope=2.0))
     layer = network.hidden[0]
     x, h = torch.randn(1, 2, 5), torch.rand(2, 4) * 2 - 1
-    states, _ = layer(x, h, 0.0)
+    states = layer(x, h, REAL, Draw())
     w = torch.tanh(layer.rows.weight) * layer.rows.scale
     r = torch.sigmoid(torch.cat([x[0], h], 1) @ w[0].T)
     z = torch.sigmoid(torch.cat([x[0], h], 1) @ w[1].T)
@@ -121,31 +137,89 @@ def test_round_1_is_a_gru_with_compressed_weights() -> None:
     torch.testing.assert_close(states[0], z * h + (1 - z) * candidate)
 
 
-@pytest.mark.parametrize("pi", [0.3, 1.0])
-def test_bitwise_activations_have_the_relaxed_gradient(pi: float) -> None:
-    """The network's gradient at pi = 1 equals that of the relaxed functions around the same bits, eq. (12)."""
+def straight_through(v: torch.Tensor, chosen: torch.Tensor | bool, is_gate: bool) -> torch.Tensor:
+    """Eq. (8) with the gradient of eq. (12), as autograd has it."""
+    soft = torch.sigmoid(v) if is_gate else torch.tanh(v)
+    bits = (v >= 0).to(v.dtype) if is_gate else sign(v)
+    return soft + (torch.where(torch.as_tensor(chosen), bits, soft) - soft).detach()
+
+
+@pytest.mark.parametrize("pi", [REAL, Pi(0.3, 0.6), Pi(1.0, 0.0), Pi(0.0, 1.0), BINARY])
+@given(st.integers(1, 6), st.integers(1, 3), st.integers(1, 7), st.integers(1, 7), st.booleans(), st.integers(0, 99))
+@settings(deadline=None, max_examples=20)
+def test_the_written_out_gradient_through_time_is_autograds(
+    pi: Pi, frames: int, batch: int, inputs: int, units: int, begins: bool, seed: int
+) -> None:
+    """Every parameter's gradient of a BGRU layer, eq. (11) and (12), against the same recorded step by step."""
+    torch.manual_seed(seed)
+    network = Network(inputs, [units], 1, "bgru", Binarisation(rho=0.6, slope=3.0, per_row=True))
+    layer, x = network.hidden[0], sign(torch.randn(frames, batch, inputs))
+    h = None if begins else sign(torch.randn(batch, units))
+    upstream = torch.randn(frames, batch, units)
+    states = layer(x, h, pi, Draw(seed))
+    states.backward(upstream)
+    written = [(name, value.grad) for name, value in layer.named_parameters()]
+    layer.zero_grad()
+
+    draw = Draw(seed)
+    weight, threshold, scale = layer.rows.effective(pi, draw)
+    if h is None:
+        h = straight_through(layer.initial, draw.bernoulli(pi.activations, (units,)), False).expand(batch, units)
+    chosen = torch.as_tensor(draw.of_sequences(pi.activations, (frames, batch, 3 * units)))
+    chosen = chosen.expand(frames, batch, 3 * units)
+    expected = []
+    for at, mask in zip(x, chosen, strict=True):
+        r, z = (
+            straight_through(scale[g] * (torch.cat([at, h], 1) @ weight[g].T - threshold[g]), mask.chunk(3, 1)[g], True)
+            for g in (0, 1)
+        )
+        v = scale[2] * (torch.cat([at, r * h], 1) @ weight[2].T - threshold[2])
+        h = z * h + (1 - z) * straight_through(v, mask.chunk(3, 1)[2], False)
+        expected.append(h)
+    torch.testing.assert_close(states, torch.stack(expected))
+    torch.stack(expected).backward(upstream)
+    for (name, value), parameter in zip(written, layer.parameters(), strict=True):
+        assert (value is None) == (parameter.grad is None), name
+        if value is not None:
+            torch.testing.assert_close(value, parameter.grad, rtol=1e-4, atol=1e-5, msg=name)
+
+
+@pytest.mark.parametrize("pi", [Pi(0.3, 0.3), BINARY])
+def test_bitwise_activations_of_dense_layers_have_the_relaxed_gradient(pi: Pi) -> None:
     torch.manual_seed(2)
-    network = Network(6, [5], 4, "dense", Binarisation(rho=1.0, slope=2.0))
-    x = sign(torch.randn(1, 3, 6))
-    v, _, _ = network(x, pi=pi, draw=torch.Generator().manual_seed(4))
+    v, upstream = torch.randn(3, 4, 5, requires_grad=True), torch.randn(3, 4, 5)
+    chosen = Draw(4).of_sequences(pi.activations, v.shape)
+    given_, expected = activation(v, chosen), straight_through(v, chosen, False)
+    assert torch.equal(given_, expected)
+    torch.testing.assert_close(torch.autograd.grad(given_, v, upstream), torch.autograd.grad(expected, v, upstream))
+
+
+def test_training_products_are_bfloat16_and_those_that_are_compared_are_not() -> None:
+    """Outside of autocast sums of ternary weights are integers, exact; under it they are rounded to 8 bits."""
+    network = Network(1001, [], 1, "dense", Binarisation(rho=1.0, slope=math.sqrt(1001)))
+    network.mask.rows.weight.data.fill_(0.5)
+    x = torch.ones(1, 1, 1001)
+    scale = float(network.mask.rows.effective(BINARY, Draw())[2])
+    assert float(network(x)[0].detach()) / scale == pytest.approx(1001, rel=1e-6)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert float(network(x)[0].detach()) / scale == pytest.approx(1000, rel=1e-6)
+
+
+def test_no_tensor_is_made_on_another_device_than_the_networks() -> None:
+    """On PyTorch's `meta` device any tensor made on the CPU by mistake is an error, as it is on a GPU."""
+    network = Network(8, [6], 3, "bgru", Binarisation(rho=0.8, slope=2.0)).to("meta")
+    v, _ = network(torch.ones(4, 2, 8, device="meta"), pi=REAL)
     v.sum().backward()
-    hidden, draw = network.hidden[0], torch.Generator().manual_seed(4)
-    inner, _ = hidden(x, pi, draw)
-    chosen = bernoulli(pi, inner.shape, draw)
-    soft = torch.tanh(inner)
-    activation = soft + (torch.where(chosen, sign(inner), soft) - soft).detach()
-    outer, _ = network.mask(activation, pi, draw)
-    (expected,) = torch.autograd.grad(outer.sum(), hidden.rows.weight)
-    torch.testing.assert_close(hidden.rows.weight.grad, expected)
+    assert v.device.type == "meta"
 
 
 def test_states_carried_over_chunks_equal_one_long_call() -> None:
     torch.manual_seed(1)
     network = Network(8, [6, 5], 3, "bgru", Binarisation(rho=0.8, slope=2.0))
     x = sign(torch.randn(12, 4, 8))
-    whole, _, _ = network(x)
-    first, _, states = network(x[:5])
-    second, _, _ = network(x[5:], states)
+    whole, _ = network(x)
+    first, states = network(x[:5])
+    second, _ = network(x[5:], states)
     assert torch.equal(whole, torch.cat([first, second]))
     assert all(state is not None and not state.requires_grad for state in states)
 
@@ -153,7 +227,7 @@ def test_states_carried_over_chunks_equal_one_long_call() -> None:
 def test_every_state_is_bipolar_from_the_first_frame() -> None:
     torch.manual_seed(1)
     layer = Network(8, [6], 3, "bgru", Binarisation(rho=0.8, slope=2.0)).hidden[0]
-    states, _ = layer(sign(torch.randn(9, 2, 8)), None, 1.0)
+    states = layer(sign(torch.randn(9, 2, 8)), None, BINARY, Draw())
     assert set(states.unique().tolist()) <= {-1.0, 1.0}
 
 
@@ -162,7 +236,7 @@ def test_pre_activations_are_of_order_one_at_any_size() -> None:
     spreads = []
     for features in (64, 1024):
         network = Network(features, [], 50, "dense", Binarisation(rho=0.8, slope=2.0))
-        v, _, _ = network(sign(torch.randn(1, 200, features)))
+        v, _ = network(sign(torch.randn(1, 200, features)))
         spreads.append(float(v.detach().std()))
     assert math.isclose(spreads[0], spreads[1], rel_tol=0.2)
     assert 0.1 < np.mean(spreads) < 2.0

@@ -1,0 +1,34 @@
+"""Networks in PyTorch as systems to score, at any pi: a bundle only has those at pi = 1."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from model.batches import features
+from model.draw import Draw
+from model.frontend import FrontEnd, power
+from model.mixing import Mixture
+from model.network import Network, Pi
+from model.scoring import Estimate, masked
+from model.trainer import bipolar
+
+SEED = 0
+"""Of the Bernoulli masks of a partly binary network, drawn anew for every mixture."""
+
+
+@dataclass(frozen=True, eq=False)
+class Masker:
+    """A network at `pi`, in float32, with a binary mask; its input is bits, or `magnitudes`."""
+
+    network: Network
+    front_end: FrontEnd
+    pi: Pi
+    magnitudes: bool
+
+    def __call__(self, signals: Mixture) -> Estimate:
+        heard = power(self.front_end.stft(signals.mixture))
+        x = bipolar(features(self.front_end, heard, self.magnitudes))[:, None]
+        with torch.no_grad():
+            v, _ = self.network(x, pi=self.pi, draw=Draw(SEED))
+        return masked(self.front_end, signals, (v[:, 0] >= 0).numpy().astype(np.uint8))

@@ -1,0 +1,54 @@
+"""The paper's experiment on its corpus: who is trained, validated and tested on, in which part of the noises.
+
+Twelve speakers of TIMIT for training and four for the test, ten noises, 0 dB, as Kim, Maity and Kim (ICASSP 2019)
+had it. Three of the noises are recordings of the same kind, not the paper's own files (`SUBSTITUTES`), so figures on
+them are near the paper's corpus, not identical with it.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+
+from model import corpus, scoring
+from model.corpus import Corpus
+from model.errors import BadInput
+from model.scoring import Trial
+
+PROTOCOLS = ("disjoint", "paper")
+"""What is done with the noises.
+
+disjoint: training has the first 60 % of each file, validation the next 10 %, the test the last 30 %.
+paper: all three have the whole of it, as the paper did, so that what is tested on may have been trained on.
+"""
+
+SNR_DB = 0.0
+"""Of every test mixture."""
+
+TEST = ("dr7-fblv0", "dr7-madd0", "dr8-fbcg1", "dr8-mbcg0")
+"""Two women and two men; all other speakers are the paper's 12 for training."""
+
+VALIDATION = ("dr6-fapb0", "dr6-mbma1")
+"""Two of the 12, held back to choose the epoch by: the test speakers never choose anything."""
+
+SHARED_SENTENCES = ("sa1", "sa2")
+"""The two sentences that all speakers of TIMIT read, so that a network has heard them in training."""
+
+SUBSTITUTES = ("computerkeyboard", "frogs", "machineguns")
+"""The noises that are not the paper's own recordings."""
+
+
+def source(data: Path, protocol: str, more_speech: Sequence[Path] = ()) -> Corpus:
+    """The corpus to train on, below the folder of all data; speakers of `more_speech` are all for training.
+
+    Raises `BadInput` for an unknown protocol and where the corpus isn't there.
+    """
+    if protocol not in PROTOCOLS:
+        raise BadInput(f"protocol: expected one of {', '.join(PROTOCOLS)}, got {protocol}")
+    folders = [data / "paper" / "speech", *more_speech]
+    found = corpus.find(folders, data / "paper" / "noise", TEST, VALIDATION)
+    return dataclasses.replace(found, shared_noise=protocol == "paper")
+
+
+def trials(data: Path, protocol: str, sample_rate: int, rms: float) -> list[Trial]:
+    """Every utterance of the test speakers in every noise: 400 mixtures."""
+    return scoring.trials(source(data, protocol), SNR_DB, sample_rate, rms)

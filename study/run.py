@@ -1,0 +1,106 @@
+"""Run rows of the study: `python -m study.run ROW ... --data DIR`.
+
+Each row trains, scores what it trained on the 400 test mixtures, and leaves its configuration, seed, environment,
+curves and scores as one JSON file and one picture. A row that is there is not done again, and one that was killed
+goes on from its checkpoint. `study.tables` makes the tables of docs/study of them.
+"""
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+
+from model import cli, config, curves, report, scoring, trainer
+from model.config import Config
+from model.errors import BadInput
+from model.files import replacing
+from model.network import Network
+from model.scoring import System
+from model.team import Team, join
+from study import protocol, test_time
+from study.networks import Masker
+from study.rows import ROWS, Row
+
+RESULTS = Path("docs/study")
+"""Where results are kept."""
+
+SPEECH_OF_OPEN = Path("open") / "speech"
+"""The speech that is added to the paper's in rows with `open_speech`."""
+
+
+def weight_bits(network: Network) -> int:
+    """What the network's weights take at pi = 1: two bits each."""
+    return sum(2 * layer.rows.weight.numel() for layer in network.layers)
+
+
+def run(row: Row, settings: Config, data: Path, folder: Path, team: Team) -> dict[str, Any] | None:
+    """Train a row in `folder` and score it: its result, ready for JSON, in the process that leads."""
+    more = [data / SPEECH_OF_OPEN] if row.open_speech else []
+    history = trainer.train(protocol.source(data, row.protocol, more), settings, folder, team)
+    if not team.leads:
+        return None
+    systems: dict[str, System] = {}
+    for stage in row.stages:
+        if stage.scored:
+            network, front_end = trainer.load(folder, settings, stage.pi)
+            masker = Masker(network, front_end, stage.pi, settings.input == "magnitudes")
+            systems[f"{stage.pi.weights:g}-{stage.pi.activations:g}"] = masker
+    trials = protocol.trials(data, row.protocol, settings.sample_rate, settings.rms)
+    for count, updated in enumerate(test_time.updated(masker, trials, settings, row.test_time_passes), 1):
+        systems[f"updated on the test set, pass {count}"] = updated
+    return {
+        "row": row.name,
+        "protocol": row.protocol,
+        "open_speech": row.open_speech,
+        "weight_bits": weight_bits(network),
+        "settings": {**dataclasses.asdict(settings), "stages": [str(stage) for stage in settings.stages]},
+        "environment": {**report.environment(), "device": team.device.type, "threads": torch.get_num_threads()},
+        "scores": scoring.summary(scoring.score(systems, trials, row.metrics), protocol.SHARED_SENTENCES),
+        "epochs": history,
+    }
+
+
+def write(result: dict[str, Any], path: Path) -> None:
+    """A result as JSON, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+def main(
+    names: Annotated[list[str], typer.Argument(metavar="ROW...", help="Names of rows or groups, or `all`.")],
+    data: Annotated[Path, typer.Option(help="The folder with paper/ and open/.", envvar="BGRU_DATA")],
+    out: Annotated[Path, typer.Option(help="Where the runs and their checkpoints go.")] = Path("runs/study"),
+    results: Annotated[Path, typer.Option(help="Where JSON and pictures go.")] = RESULTS,
+    units: Annotated[int, typer.Option(min=1, help="Hidden units where the paper has 1024.")] = 1024,
+    length: Annotated[float, typer.Option(min=0.001, help="Share of the epochs of each stage.")] = 1.0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+) -> None:
+    """Train and score rows of the study, one after another. Under `torchrun` several processes share each batch."""
+    chosen = [row for row in ROWS if {row.name, row.group, "all"} & set(names)]
+    known = {"all"} | {row.name for row in ROWS} | {row.group for row in ROWS}
+    if unknown := [name for name in names if name not in known]:
+        raise BadInput(f"row {unknown[0]}: expected one of {', '.join(sorted(known))}, got another")
+    with join() as team:
+        for row in chosen:
+            path = results / f"{row.name}.json"
+            if path.is_file():
+                cli.console.print(f"{path}: is there; remove it to run {row.name} again")
+                continue
+            cli.console.rule(row.name)
+            changes = [*row.with_sizes(units, length), f"seed={seed}"]
+            result = run(row, config.with_settings("small", changes), data, out / row.name, team)
+            if result is not None:
+                write(result, path)
+                curves.draw(result["epochs"], results / f"{row.name}.png")
+                cli.console.print(f"{path}: settings, curves and scores")
+
+
+main.__doc__ = f"{main.__doc__}\n\nRows, by group:\n\n" + "\n".join(
+    f"- {row.group}: `{row.name}`: {row.label}" for row in ROWS
+)
+
+if __name__ == "__main__":
+    cli.run(main)
