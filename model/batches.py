@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from model.audio import Signal
 from model.bits import Bits
 from model.frontend import FrontEnd, SlowGain, Spectrum, power
-from model.mixing import excerpt, ideal_binary_mask, noise_gain
+from model.mixing import excerpt, mask_targets, noise_gain
 
 RESPONSE_POINTS = 8
 """Where a random frequency response is drawn, evenly from 0 Hz up; between them it is interpolated."""
@@ -94,16 +94,15 @@ class Mixtures:
     ) -> Batch:
         """A fresh mixture of `frames` frames from each source, turned up or down by up to `level_db` decibels.
 
-        A wrong mask bit costs ||S|^2 - |N|^2| of error energy. Its weight in the loss is that cost to the power
-        of `loss_power` / 2, with mean 1 over the mixture: 2 is the energy itself, 0 the paper's plain mask error.
+        The weight of a mask bit in the loss is what a wrong one costs (`mixing.mask_targets`) to the power of
+        `loss_power` / 2, with mean 1 over the mixture: 2 is error energy itself, 0 the paper's plain mask error.
         """
         speech, noise = self.spectra(frames, snr_db, sources)
         features = self.features(speech + noise, np.array([rng.uniform(-level_db, level_db) for rng in sources]))
-        cost = np.abs(power(speech) - power(noise))
+        mask, cost = mask_targets(speech, noise, self.front_end.mask_bits)
         weight = np.power(cost, loss_power / 2).astype(np.float32)
         weight /= weight.mean(axis=(1, 2), keepdims=True)
-        mask = ideal_binary_mask(speech, noise)
-        return Batch(features, *(np.ascontiguousarray(array.swapaxes(0, 1)) for array in (mask, weight)))
+        return Batch(features, np.ascontiguousarray(mask.swapaxes(0, 1)), np.ascontiguousarray(weight.swapaxes(0, 1)))
 
     def features(self, mixture: Spectrum, level_db: NDArray[np.float64]) -> Bits | NDArray[np.float32]:
         """What a network is given of mixtures (sequences, frames, bins), turned up by `level_db` decibels each."""

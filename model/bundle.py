@@ -176,6 +176,7 @@ def _network_entries(bundle: Bundle) -> dict[str, Any]:
             "gain_frames": front_end.gain_frames,
             "qad_bits": front_end.bits,
             "qad_code": front_end.code,
+            "mask_bits": front_end.mask_bits,
         },
         "layers": [
             {"name": layer.name, "kind": layer.kind, "inputs": layer.inputs, "units": layer.units}
@@ -223,6 +224,7 @@ def read(folder: Path) -> Bundle:
         thresholds=arrays["front_end.thresholds"],
         gain_frames=entry["gain_frames"],
         code=entry["qad_code"],
+        mask_bits=entry["mask_bits"],
     )
     layers = []
     for item in manifest["layers"]:
@@ -287,6 +289,7 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "gain_frames": positive,
             "qad_bits": positive,
             "qad_code": text,
+            "mask_bits": positive,
         },
     )
     if manifest["front_end"]["qad_code"] not in CODES:
@@ -403,9 +406,9 @@ def _check(bundle: Bundle) -> None:
             raise BadInput(f"layer {layer.name}: expected {width} inputs ({source}), got {layer.inputs}")
         width, source = layer.units, f"the units of {layer.name}"
         _check_layer(layer)
-    if bundle.layers[-1].units != front_end.bins:
-        last = bundle.layers[-1]
-        raise BadInput(f"layer {last.name}: expected {front_end.bins} units (one per bin), got {last.units}")
+    last, expected = bundle.layers[-1], front_end.bins * front_end.mask_bits
+    if last.units != expected:
+        raise BadInput(f"layer {last.name}: expected {expected} units (mask_bits per bin), got {last.units}")
 
 
 def _check_layer(layer: Layer) -> None:

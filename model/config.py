@@ -12,8 +12,8 @@ from model.errors import BadInput
 from model.frontend import CODES
 
 POSITIVE = (
-    *("sample_rate", "fft_size", "hop", "rms", "gain_frames", "qad_bits", "qad_power", "slope", "sequences"),
-    *("frames", "truncation", "batches", "validation_mixtures", "clip"),
+    *("sample_rate", "fft_size", "hop", "rms", "gain_frames", "qad_bits", "qad_power", "mask_bits", "slope"),
+    *("sequences", "frames", "truncation", "batches", "validation_mixtures", "clip"),
 )
 
 
@@ -62,6 +62,8 @@ class Config:
     qad_per_bin: bool = _setting(True, "a codebook per bin (paper: one for all bins)")
 
     input: str = _setting("bits", "what the network is given: the front end's bits, or magnitudes (never bitwise)")
+
+    mask_bits: int = _setting(1, "bits of the mask per bin; their share of ones is the bin's gain (paper: 1)")
 
     # Network
     kind: str = _setting("bgru", "hidden layers: bgru, or dense (the paper's BNN)")

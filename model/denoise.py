@@ -19,8 +19,8 @@ from model.stream import Recording, istft, stft, writing
 
 
 def apply_mask(front_end: FrontEnd, recording: Signal, mask: Bits) -> Signal:
-    """Keep the bins whose mask bit is 1: recording (samples,), mask (frames, bins) to a signal (samples,)."""
-    return front_end.istft(front_end.stft(recording) * mask, len(recording))
+    """A recording (samples,) after a mask (frames, bins * mask_bits): a signal (samples,)."""
+    return front_end.istft(front_end.stft(recording) * front_end.gains(mask), len(recording))
 
 
 class Denoiser:
@@ -56,7 +56,7 @@ class Denoiser:
             mask = self._model.go_on(self._front_end.encode(heard, self._gain.exponents(heard)))
             self.frames += len(mask)
             self.kept += int(np.count_nonzero(mask))
-            yield spectrum * mask
+            yield spectrum * self._front_end.gains(mask)
 
 
 def speed(network: Bundle, seconds: float) -> float:

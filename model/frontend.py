@@ -42,6 +42,7 @@ class FrontEnd:
     is the number of thresholds that its magnitude reaches (`|X| >= threshold`, compared as squares). The `code` says
     what bits that is: natural `binary`, most significant bit first (2**bits levels, the paper's), or `thermometer`, a
     bit for each threshold, lowest first (bits + 1 levels), which weights of -1, 0 and +1 can add up.
+    A mask has `mask_bits` bits a bin, all of equal value: bits `bin * mask_bits` and on say its gain together.
     `rms` is the level, as a signal's root mean square, that the slow gain brings a recording to; `gain_frames` is how
     many frames the gain remembers.
     """
@@ -54,6 +55,7 @@ class FrontEnd:
     thresholds: NDArray[np.float32]
     gain_frames: int = 64
     code: str = "binary"
+    mask_bits: int = 1
 
     @property
     def bins(self) -> int:
@@ -127,6 +129,13 @@ class FrontEnd:
             shifts = np.arange(self.bits - 1, -1, -1, dtype=np.uint8)
             bits = (count[..., None] >> shifts) & np.uint8(1)
         return bits.reshape(*power.shape[:-1], self.features)
+
+    def gains(self, mask: Bits) -> NDArray[np.float32]:
+        """What masks (frames, bins * mask_bits) do to each bin, (frames, bins): the share of its bits that is 1.
+
+        One bit drops a bin or keeps it; m of them have m + 1 levels, evenly from 0 to 1.
+        """
+        return mask.reshape(len(mask), self.bins, self.mask_bits).mean(axis=-1, dtype=np.float32)
 
 
 class SlowGain:

@@ -59,3 +59,17 @@ def mix(speech: Signal, noise: Signal, snr_db: float, rng: np.random.Generator, 
 def ideal_binary_mask(speech: Spectrum, noise: Spectrum) -> Bits:
     """The IBM of spectra of one shape: bit 1 where |S| > |N|, the speech is louder than the noise; else 0."""
     return (power(speech) > power(noise)).astype(np.uint8)
+
+
+def mask_targets(speech: Spectrum, noise: Spectrum, bits: int) -> tuple[Bits, NDArray[np.float32]]:
+    """What every bit of a mask should be, and what a wrong one costs: (..., bins * bits) both.
+
+    With the gain W = |S|^2 / (|S|^2 + |N|^2) of Wiener's filter, bit k of a bin is 1 where W is above (2 k + 1) / (2
+    bits), which rounds W to the mask's levels. A wrong bit moves the gain by 1 / bits and adds error energy in
+    proportion to (|S|^2 + |N|^2) |W - (2 k + 1) / (2 bits)|, which is the cost. One bit is the IBM.
+    """
+    wanted, total = power(speech)[..., None], (power(speech) + power(noise))[..., None]
+    edges = (2 * np.arange(bits, dtype=np.float32) + 1) / (2 * bits)
+    excess = wanted - total * edges
+    shape = (*speech.shape[:-1], -1)
+    return (excess > 0).astype(np.uint8).reshape(shape), np.abs(excess).reshape(shape)

@@ -7,7 +7,7 @@ and a bundle (by the golden model) are here; any other callable of the same form
 import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -130,7 +130,8 @@ class Golden:
 
 def of_bundle(bundle: Bundle) -> dict[str, System]:
     """What a model card compares: the mixture, the bundle's output, and the ceiling of any mask of its front end."""
-    return {"mixture": unprocessed, "denoised": Golden(bundle), "ibm": IdealMask(bundle.front_end)}
+    one_bit = replace(bundle.front_end, mask_bits=1)
+    return {"mixture": unprocessed, "denoised": Golden(bundle), "ibm": IdealMask(one_bit)}
 
 
 @dataclass(frozen=True)
@@ -168,7 +169,8 @@ def _score(systems: Mapping[str, System], chosen: Collection[str], trial: Trial)
         estimate = system(signals)
         scores = metrics.scores(signals.clean, signals.noise, estimate.signal, trial.sample_rate, chosen)
         if estimate.mask is not None and estimate.front_end is not None:
-            scores |= metrics.mask_scores(dominance(estimate.front_end, signals), estimate.mask, chosen)
+            kept = (estimate.front_end.gains(estimate.mask) > 0.5).astype(np.uint8)
+            scores |= metrics.mask_scores(dominance(estimate.front_end, signals), kept, chosen)
         rows.append(Row(name, trial.speaker, trial.utterance, trial.noise, scores))
     return rows
 

@@ -56,8 +56,10 @@ class Validation:
         """Mask accuracies, mean SDR and SI-SDR of the network as it is at `pi`."""
         with torch.no_grad():
             v, _ = network(self.features, pi=pi, draw=Team(device=self.team.device).draw(seed))
-        mask = (v >= 0).cpu().numpy().swapaxes(0, 1)
-        estimates = [self.front_end.istft(x * m, self.samples) for x, m in zip(self.mixture, mask, strict=True)]
+        bits = (v >= 0).cpu().numpy().swapaxes(0, 1)
+        gains = np.stack([self.front_end.gains(item) for item in bits])
+        mask = gains > 0.5
+        estimates = [self.front_end.istft(x * gain, self.samples) for x, gain in zip(self.mixture, gains, strict=True)]
         pairs = list(zip(self.clean, estimates, strict=True))
         return {
             "mask_accuracy": metrics.mask_accuracy(self.mask, mask),
@@ -157,7 +159,7 @@ def fit_front_end(source: Corpus, settings: Config) -> tuple[Mixtures, Tensor]:
 
 def make_front_end(settings: Config, thresholds: NDArray[np.float32]) -> FrontEnd:
     """The front end of the settings with fitted thresholds."""
-    names = ("sample_rate", "fft_size", "hop", "window", "rms", "gain_frames")
+    names = ("sample_rate", "fft_size", "hop", "window", "rms", "gain_frames", "mask_bits")
     return FrontEnd(**{name: getattr(settings, name) for name in names}, thresholds=thresholds, code=settings.qad_code)
 
 
@@ -166,7 +168,7 @@ def make_network(front_end: FrontEnd, settings: Config) -> Network:
     torch.manual_seed(settings.seed)
     binary = Binarisation(settings.rho, settings.slope, settings.zeros_learn, settings.per_row)
     inputs = front_end.features if settings.input == "bits" else front_end.bins
-    return Network(inputs, settings.hidden, front_end.bins, settings.kind, binary)
+    return Network(inputs, settings.hidden, front_end.bins * front_end.mask_bits, settings.kind, binary)
 
 
 def stage_file(out: Path, pi: Pi) -> Path:
