@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -66,7 +66,7 @@ def route(
             for seed in range(1, seeds + 1):
                 best = f", {max(tries):.1f} MHz so far" if tries else ""
                 progress(f"place and route, seed {seed} of at most {seeds}{best}")
-                placed = place(folder, board.family, board.router, clock_hz, seed, constraints, routed)
+                placed = place(folder, board.family, board.part.router, clock_hz, seed, constraints, routed)
                 if not placed.short:
                     break
                 tries.append(placed.mhz)
@@ -99,19 +99,20 @@ def short_of_timing(board: Board, clock_hz: int, mhz: float, placements: int) ->
     )
 
 
-def write(folder: Path, routed: Routed, network: Network, board: Board) -> Iterator[Path]:
-    """Write the network's bitstream into a folder, and its flash image if it has weights to load; yields the files."""
+def write(folder: Path, routed: Routed, network: Network, board: Board) -> list[str]:
+    """Write the bitstream into a folder, and the flash image if there are weights to load; returns their names."""
     (folder / PACKERS[board.family.name].design).write_text(insert(routed.design, network))
-    yield (bitstream := pack(folder, board.family))
-    if board.flash_offset is not None:
-        configuration = bitstream.read_bytes()
-        if len(configuration) > board.flash_offset:
-            raise BadInput(
-                f"{board.name}: expected a bitstream of at most {board.flash_offset:,} bytes before the weights, "
-                f"got {len(configuration):,}"
-            )
-        (folder / "flash.bin").write_bytes(configuration.ljust(board.flash_offset, b"\xff") + image(network))
-        yield folder / "flash.bin"
+    bitstream = pack(folder, board.family)
+    if board.flash_offset is None:
+        return [bitstream.name]
+    configuration = bitstream.read_bytes()
+    if len(configuration) > board.flash_offset:
+        raise BadInput(
+            f"{board.name}: expected a bitstream of at most {board.flash_offset:,} bytes before the weights, "
+            f"got {len(configuration):,}"
+        )
+    (folder / "flash.bin").write_bytes(configuration.ljust(board.flash_offset, b"\xff") + image(network))
+    return [bitstream.name, "flash.bin"]
 
 
 def main(
@@ -145,7 +146,7 @@ def main(
         routed = route(network, board, clock_hz, build / "cache", seeds, lambda it: bars.update(task, description=it))
         bars.update(task, description="write the weights into it")
         with replacing_folder(folder / "bitstream") as target:
-            files = [path.name for path in write(target, routed, network, board)]
+            files = write(target, routed, network, board)
         bars.update(task, description="done", total=1, completed=1)
     reports.write(folder / "report", "synth_top_resources", {"top": routed.cost})
     timing = {"constraint_mhz": clock_hz / 1e6, "achieved_mhz": routed.placed.mhz, "seed": routed.seed}

@@ -27,7 +27,7 @@ from model.bundle import Bundle, Layer, Matrix
 from model.errors import BadInput
 from model.frontend import FrontEnd
 
-__all__ = ["Place", "check_shape", "contents", "insert", "placeholder", "places", "shape"]
+__all__ = ["Place", "contents", "insert", "placeholder", "places", "rewrite", "shape"]
 
 Contents = Mapping[str, Bits]
 """Memory to the bits of its words, (words, width), lowest first."""
@@ -71,19 +71,6 @@ def shape(network: Network) -> dict[str, str]:
         f"folded {layer.folding}, weights {layer.folding.weights}"
         for name, layer in network.layers.items()
     }
-
-
-def check_shape(placed: Mapping[str, str], network: Network) -> None:
-    """Raise `BadInput` where a network's contents can't go into a design that was placed for another `shape`."""
-    own = shape(network)
-    if list(own) != list(placed):
-        what, expected, got = "the layers", ", ".join(placed), ", ".join(own)
-    else:
-        different = [name for name in own if own[name] != placed[name]]
-        if not different:
-            return
-        what, expected, got = f"layer {different[0]}", placed[different[0]], own[different[0]]
-    raise BadInput(f"bundle {network.bundle.name}: expected {what} as placed, {expected}; got {got}")
 
 
 def placeholder(network: Network) -> Network:
@@ -132,7 +119,8 @@ def _pseudo_random(bundle: Bundle) -> Bundle:
     front_end = bundle.front_end
     size = max(1, 2 * (front_end.bins - 1))
     thresholds = np.zeros((front_end.bins, 2**front_end.bits - 1), dtype=np.float32)
-    return Bundle("placeholder", FrontEnd(16000, size, max(1, size // 2), "hann", 1.0, thresholds), tuple(layers))
+    sizes = FrontEnd(16000, size, max(1, size // 2), "hann", 1.0, thresholds, mask_bits=front_end.mask_bits)
+    return Bundle("placeholder", sizes, tuple(layers))
 
 
 # Block RAM, as the text of a placed design has it.
@@ -265,20 +253,27 @@ def insert(design: str, network: Network) -> str:
 
     `design` is what nextpnr wrote for `placeholder(network)`. Raises `BadInput` if it isn't.
     """
-    form = FORMATS[network.family.name]
-    memories = contents(network)
-    new: dict[str, tuple[int, Bits]] = {}
-    for name, place in places(design, network.family, contents(placeholder(network))).items():
-        for block, part in zip(place.blocks, _parts(memories[name], place.width, network.family), strict=True):
+    return rewrite(design, network.family, contents(placeholder(network)), contents(network))
+
+
+def rewrite(design: str, family: Family, old: Contents, new: Contents) -> str:
+    """The text of a placed design with other contents in its memories; raises `BadInput` if the old ones aren't there.
+
+    Where all that one block RAM holds is zero in the old contents, it must be so in the new ones.
+    """
+    form = FORMATS[family.name]
+    parts: dict[str, tuple[int, Bits]] = {}
+    for name, place in places(design, family, old).items():
+        for block, part in zip(place.blocks, _parts(new[name], place.width, family), strict=True):
             if block is None:
-                assert not part.any(), f"{name}: contents where the placeholder has none"
+                assert not part.any(), f"{name}: contents where there were none"
             else:
-                new[block] = place.width, part
+                parts[block] = place.width, part
 
     def rewritten(match: re.Match[str]) -> str:
-        if match[1] not in new:
+        if match[1] not in parts:
             return match[0]
-        width, part = new[match[1]]
+        width, part = parts[match[1]]
         bits, order = form.decode(match[2]), form.order(width)
         bits[:, order] = part.reshape(-1, len(order))
         return match[0][: match.start(2) - match.start()] + form.encode(bits)

@@ -29,7 +29,6 @@ class Preset:
 
 PRESETS = {
     "small": Preset(Path("bundles/small"), "ulx3s_85f"),
-    "small as pairs": Preset(Path("bundles/small"), "ulx3s_85f", ("gru0=3x21", "mask=3x12")),
     "tiny": Preset(Path("bundles/tiny"), "icebreaker"),
 }
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from boards.devices import Device
 from hw.family import Family
 
 __all__ = ["Board", "Resource"]
@@ -16,11 +17,8 @@ Resource = tuple[str, int]
 class Board:
     """What is true of one board only; its pins and oscillator are in `platform`, of amaranth-boards.
 
-    device : the FPGA, for people
-    family : how its block RAM looks, and how it is synthesised
-    available : resource to how many the device has, in the words of `hw.synth.Cost`
+    part : the FPGA on it
     clock_hz : of the network: whole tops were routed at it, and the board's PLL makes it
-    router : options that tell nextpnr the device
     program : the command that puts a bitstream, or a flash image, on the board
     alive, error : the LEDs
     flash_offset : where the weights begin in the SPI flash, behind the bitstream, on a device whose largest memory
@@ -28,16 +26,26 @@ class Board:
     """
 
     name: str
-    device: str
-    family: Family
-    available: Mapping[str, int]
+    part: Device
     clock_hz: int
     platform: Any
-    router: tuple[str, ...]
     program: str
     alive: Resource = ("led", 0)
     error: Resource = ("led", 1)
     flash_offset: int | None = None
+
+    @property
+    def device(self) -> str:
+        """The FPGA's name, for people."""
+        return self.part.name
+
+    @property
+    def family(self) -> Family:
+        return self.part.family
+
+    @property
+    def available(self) -> Mapping[str, int]:
+        return self.part.available
 
     @property
     def oscillator_hz(self) -> int:

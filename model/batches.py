@@ -101,7 +101,7 @@ class Mixtures:
         features = self.features(speech + noise, np.array([rng.uniform(-level_db, level_db) for rng in sources]))
         mask, cost = mask_targets(speech, noise, self.front_end.mask_bits)
         weight = np.power(cost, loss_power / 2).astype(np.float32)
-        weight /= weight.mean(axis=(1, 2), keepdims=True)
+        weight /= np.maximum(weight.mean(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)  # silence weighs 0
         return Batch(features, np.ascontiguousarray(mask.swapaxes(0, 1)), np.ascontiguousarray(weight.swapaxes(0, 1)))
 
     def features(self, mixture: Spectrum, level_db: NDArray[np.float64]) -> Bits | NDArray[np.float32]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -30,7 +30,7 @@ class Stage(NamedTuple):
     def parse(cls, text: str) -> "Stage":
         """From `epochs:weights:activations:first_rate:last_rate`."""
         epochs, *numbers = text.split(":")
-        return cls(int(epochs), *(float(number) for number in numbers))
+        return cls(int(epochs), *(_finite(number) for number in numbers))
 
     def __str__(self) -> str:
         return ":".join(f"{value:g}" for value in self)
@@ -39,6 +39,13 @@ class Stage(NamedTuple):
         """The learning rate of each epoch."""
         half = (self.first_rate - self.last_rate) / 2
         return [self.last_rate + half * (1 + math.cos(math.pi * epoch / self.epochs)) for epoch in range(self.epochs)]
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def _setting(default: Any, what: str) -> Any:
@@ -69,7 +76,7 @@ class Config:
     kind: str = _setting("bgru", "hidden layers: bgru, or dense (the paper's BNN)")
     hidden: tuple[int, ...] = _setting((256,), "units of each hidden layer (paper: 1024)")
     rho: float = _setting(0.4, "fraction of the weights that stay non-zero (paper: 0.8)")
-    slope: float = _setting(4.0, "pre-activations are scaled by slope / sqrt(columns) (paper: unscaled)")
+    slope: float = _setting(8.0, "pre-activations are scaled by slope / sqrt(columns) (paper: unscaled)")
     per_row: bool = _setting(False, "rho holds for every row (paper: for every gate)")
     zeros_learn: bool = _setting(True, "at pi = 1, weights that are 0 have a gradient too (paper: only the others)")
 
@@ -91,8 +98,8 @@ class Config:
 
     # Optimisation
     loss_power: float = _setting(1.25, "a wrong bit costs ||S|^2 - |N|^2|**(power / 2) (paper: 0, every bit alike)")
-    dropout_input: float = _setting(0.05, "dropout of the features")
-    dropout_hidden: float = _setting(0.2, "dropout of every hidden layer's output")
+    dropout_input: float = _setting(0.0, "dropout of the features (paper: 0.05)")
+    dropout_hidden: float = _setting(0.0, "dropout of every hidden layer's output (paper: 0.2)")
     beta1: float = _setting(0.4, "Adam's beta 1")
     beta2: float = _setting(0.9, "Adam's beta 2")
     clip: float = _setting(1.0, "largest norm of the gradient of one step")
@@ -102,7 +109,7 @@ class Config:
 
     # The two rounds
     stages: tuple[Stage, ...] = _setting(
-        (Stage(20, 0.0, 0.0, 1e-2, 1e-3), Stage(46, 1.0, 1.0, 5e-3, 5e-4)),
+        (Stage(32, 1.0, 1.0, 1e-2, 5e-4),),
         "epochs:pi of weights:pi of activations:first learning rate:last, one after another "
         "(paper: 1000 epochs each at 0, 0.1, ... 1.0)",
     )
@@ -111,14 +118,15 @@ class Config:
         """Refuse what can't be trained, naming the setting."""
         for name in POSITIVE:
             self._expect(name, getattr(self, name) > 0, "more than 0")
-        for name in ("dropout_input", "dropout_hidden"):
+        for name in ("dropout_input", "dropout_hidden", "beta1", "beta2"):
             self._expect(name, 0 <= getattr(self, name) < 1, "0 to below 1")
+        for name in ("level_db", "equaliser_db", "loss_power"):
+            self._expect(name, getattr(self, name) >= 0, "0 or more")
         self._expect("noise_speeds", min(self.noise_speeds, default=0) > 0, "at least one, all more than 0")
         for stage in self.stages:
             holds = stage.epochs > 0 and min(stage[1:3]) >= 0 and max(stage[1:3]) <= 1 and min(stage[3:]) > 0
             self._expect("stages", holds, "epochs and rates above 0 and pi from 0 to 1")
         self._expect("stages", bool(self.stages), "at least one")
-        self._expect("level_db", self.level_db >= 0, "0 or more")
         self._expect("precision", self.precision in ("bfloat16", "float32"), "bfloat16 or float32")
         self._expect("seed", self.seed >= 0, "0 or more")
         self._expect("window", _is_window(self.window), "the name of a window in scipy.signal")
@@ -150,8 +158,8 @@ def _is_window(name: str) -> bool:
 
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"hidden": (96,)},
-    "small": {"hidden": (256,)},
-    "paper": {"hidden": (1024,), "fft_size": 1024, "hop": 256, "frames": 200},
+    "small": {"hidden": (256,), "mask_bits": 3},
+    "paper": {"hidden": (1024,), "fft_size": 1024, "hop": 256, "frames": 200, "mask_bits": 3},
 }
 """What each preset changes of the defaults: the size of the network and of its front end."""
 
@@ -173,19 +181,20 @@ def with_settings(preset: str, settings: Iterable[str]) -> Config:
     return Config(**values)
 
 
+PARSERS: dict[type, Callable[[str], Any]] = {
+    **{bool: lambda text: {"true": True, "false": False}[text.lower()], int: int, float: _finite, str: str},
+    Stage: Stage.parse,
+}
+"""How a value of each type is read."""
+
+
 def _parse(name: str, text: str, default: Any) -> Any:
     try:
         if isinstance(default, tuple):
-            parse = getattr(type(default[0]), "parse", type(default[0]))
-            return tuple(parse(item) for item in text.split(",") if item)
-        if isinstance(default, bool):
-            return {"true": True, "false": False}[text.lower()]
-        value = type(default)(text)
+            return tuple(PARSERS[type(default[0])](item) for item in text.split(",") if item)
+        return PARSERS[type(default)](text)
     except (ValueError, KeyError, TypeError):
         raise BadInput(f"setting {name}: expected a value like {_text(default)}, got {text}") from None
-    if isinstance(value, float) and not math.isfinite(value):
-        raise BadInput(f"setting {name}: expected a finite value, got {text}")
-    return value
 
 
 def described() -> str:

@@ -27,7 +27,7 @@ class Denoiser:
     """A network at work on one recording, in memory that doesn't grow with its length.
 
     Bit by bit the same as `apply_mask` of the golden model's mask for the whole of it. `frames` is how many frames
-    went through it so far, `kept` how many of their bins the masks keep.
+    went through it so far, `kept` how many bits of their masks are 1.
     """
 
     def __init__(self, network: Bundle) -> None:
@@ -95,7 +95,7 @@ def main(
             samples += len(piece)
             bars.update(task, completed=samples)
     seconds, taken = samples / rate, time.perf_counter() - begin
-    share = denoise.kept / (denoise.frames * network.front_end.bins)
+    share = denoise.kept / (denoise.frames * network.layers[-1].units)
     cli.console.print(
         f"{output}: {denoise.frames:,} frames, {share:.0%} of the bins kept; "
         f"{seconds:,.1f} s in {taken:.2f} s, {seconds / taken:,.0f} x real time"

@@ -156,12 +156,13 @@ class SlowGain:
     def exponents(self, power: NDArray[np.float32]) -> NDArray[np.int32]:
         """The next ones, int32 (frames,) or (frames, sequences), for |X|^2 with bins as its last axis."""
         means = np.empty(power.shape[:-1])
-        for index, now in enumerate(power.astype(np.float64) @ self.to_power):
+        # Not a product of matrices, whose order of summation may depend on how many frames come at once.
+        for index, now in enumerate(np.sum(np.multiply(power, self.to_power, order="C"), axis=-1)):
             self._seen = min(self._seen + 1, self._frames)
             self._mean = self._mean + (now - self._mean) / self._seen
             means[index] = self._mean
-        ratio = np.clip(means / self._target, 2.0**-EXPONENTS, 2.0**EXPONENTS)
-        return np.rint(np.log2(ratio)).astype(np.int32)
+        fraction, exponents = np.frexp(np.clip(means / self._target, 2.0**-EXPONENTS, 2.0**EXPONENTS))
+        return np.subtract(exponents, fraction < np.sqrt(0.5), dtype=np.int32)  # fraction * 2**exponent, from 1/2 to 1
 
 
 def power(spectrum: Spectrum) -> NDArray[np.float32]:

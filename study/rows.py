@@ -12,8 +12,12 @@ from model.network import BINARY, REAL, Pi
 PAPER = (
     *("fft_size=1024", "hop=256", "frames=200", "qad_power=1", "qad_per_bin=false", "rho=0.8", "zeros_learn=false"),
     *("snr_low=0", "snr_high=0", "level_db=0", "noise_speeds=1", "equaliser_db=0", "loss_power=0"),
+    *("slope=4", "dropout_input=0.05", "dropout_hidden=0.2", "mask_bits=1", "qad_code=binary"),
 )
-"""The paper's front end, mixtures, loss and binarisation, as settings of `model.config`."""
+"""The paper's front end, mixtures, loss, dropout and binarisation, as settings of `model.config`."""
+
+BASE = ("hidden=256", "slope=4", "dropout_input=0.05", "dropout_hidden=0.2", "mask_bits=1")
+"""What the ablations start from; the defaults of `model.config` are what came out best."""
 
 Figures = tuple[float, float]
 """SDR in decibels and STOI."""
@@ -33,7 +37,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Row:
-    """One training run. `layers` are the sizes of its hidden layers as shares of the study's units."""
+    """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set."""
 
     name: str
     group: str
@@ -127,7 +131,7 @@ RECIPE = (Stage(BINARY, 8, 1e-2, 1e-3),)
 
 
 def _ablation(name: str, label: str, *settings: str, stages: tuple[Stage, ...] = RECIPE, **changes: Any) -> Row:
-    made = Row(f"ablation-{name}", "ablations", label, stages, settings, open_speech=True)
+    made = Row(f"ablation-{name}", "ablations", label, stages, (*BASE, *settings), open_speech=True)
     return replace(made, **changes)
 
 
@@ -172,18 +176,45 @@ ABLATIONS = (
             for step, rate in enumerate((1e-2, 1e-2, 9e-3, 8e-3, 6e-3, 4e-3, 2e-3, 1e-3))
         ),
     ),
-    _ablation("two-layers", "two layers of 160 units, the same weights", layers=(0.625, 0.625)),
+    _ablation("two-layers", "two layers of 160 units, the same weights", "hidden=160,160"),
     _ablation("paper-speech", "the paper's speech alone", open_speech=False),
 )
 
 SIZES = tuple(
     replace(
-        _ablation(f"{units}-{rho}", f"{units} units, rho {rho}", f"rho={rho}", layers=(units / 256,)),
+        _ablation("size", f"{units} units, {rho:.0%} kept", f"hidden={units}", f"rho={rho}"),
+        name=f"size-{units}-{rho:g}",
         group="sizes",
-        name=f"size-{units}-{rho}",
     )
     for units, rho in ((64, 0.4), (128, 0.4), (512, 0.4), (256, 0.2), (256, 0.6))
 )
 
-ROWS = (*PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES)
+LONG = (Stage(BINARY, 32, 1e-2, 5e-4),)
+"""Of the networks that are to be good."""
+
+SMALL = ("hidden=256", "mask_bits=3")
+"""The preset of that name."""
+
+OURS = (
+    Row("ours-256", "ours", "our recipe", LONG, SMALL, open_speech=True),
+    Row(
+        "ours-256-real",
+        "ours",
+        "the same",
+        (replace(LONG[0], pi=REAL),),
+        ("hidden=256", "mask_bits=3"),
+        open_speech=True,
+    ),
+    Row(
+        "ours-1024",
+        "ours",
+        "our recipe, 1024-point STFT",
+        LONG,
+        ("hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200"),
+        open_speech=True,
+    ),
+)
+"""The recipe, on the paper's corpus with the speech of open/ added."""
+
+ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES)
 """All of them, in the order in which they run."""

@@ -1,0 +1,81 @@
+"""What the project's pages share: each is one HTML file that needs no network, no script and no other file.
+
+`look.html.jinja` says how they look, `pieces.html.jinja` has parts that several have; recordings become data URIs here.
+"""
+
+import base64
+import io
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from matplotlib import colormaps
+from numpy.typing import NDArray
+from PIL import Image
+
+from model.audio import Signal
+from model.files import replacing
+from model.frontend import FrontEnd
+
+FLOOR_DB = -70.0
+SHADES = 32
+"""Of a spectrogram: a PNG of few is a quarter of one of many."""
+
+FRAMES, BINS = 700, 300
+"""A picture has no more pixels across and up."""
+
+Colours = NDArray[np.uint8]
+"""Of shape (n, 3): red, green, blue."""
+
+
+def write(path: Path, template: Path, facts: Mapping[str, Any]) -> None:
+    """Write a page, whole or not at all: `template` may extend `look.html.jinja` and import `pieces.html.jinja`."""
+    environment = Environment(
+        loader=FileSystemLoader([template.parent, Path(__file__).parent]),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    environment.filters["number"] = _number
+    text = environment.get_template(template.name).render(facts)
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def _number(value: float | None, digits: int = 0) -> str:
+    """With thousands separated; nothing known is a dash."""
+    return "\u2013" if value is None else f"{value:,.{digits}f}"
+
+
+def sound(signal: Signal, sample_rate: int) -> str:
+    """A signal as lossless FLAC for an `<audio>` element, about 25 kB a second at 16 kHz; turned down if it is too loud."""
+    buffer = io.BytesIO()
+    peak = max(1.0, float(np.abs(signal).max(initial=0.0)))
+    soundfile.write(buffer, signal / peak, sample_rate, "PCM_16", format="FLAC")
+    return _uri("audio/flac", buffer)
+
+
+def spectrogram(front_end: FrontEnd, signal: Signal, full_scale: float) -> str:
+    """A signal's spectrogram: `full_scale` is the magnitude that is drawn brightest, the darkest `FLOOR_DB` below it."""
+    magnitude = np.abs(front_end.stft(signal))
+    level = 20 * np.log10(np.maximum(magnitude / full_scale, 10 ** (FLOOR_DB / 20)))
+    shades = np.clip(np.rint((1 - level / FLOOR_DB) * (SHADES - 1)), 0, SHADES - 1).astype(np.uint8)
+    return picture(shades, (255 * colormaps["magma"](np.linspace(0, 1, SHADES))[:, :3]).astype(np.uint8))
+
+
+def picture(values: NDArray[np.uint8], colours: Colours) -> str:
+    """Values (frames, bins), each the number of its colour, as a PNG: time to the right, frequencies upwards."""
+    across, up = (-(-size // most) for size, most in zip(values.shape, (FRAMES, BINS), strict=True))
+    image = Image.fromarray(np.ascontiguousarray(values[::across, ::up].T[::-1]))
+    image.putpalette(colours.tobytes())
+    buffer = io.BytesIO()
+    image.save(buffer, "png", optimize=True)
+    return _uri("image/png", buffer)
+
+
+def _uri(kind: str, buffer: io.BytesIO) -> str:
+    return f"data:{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"

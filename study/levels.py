@@ -1,0 +1,60 @@
+"""How scores depend on the level of a recording: `python -m study.levels --bundle bundles/small --data DIR`."""
+
+import dataclasses
+import os
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+
+from model import bundle, cli, report, scoring
+from model.mixing import Mixture
+from model.scoring import Estimate, Golden
+from study import protocol
+from study.run import RESULTS, write
+
+LEVELS = (-40.0, -15.0, -10.0, -5.0, -1.5, 0.0, 1.5, 5.0, 10.0, 15.0)
+"""Decibels that a mixture is turned up by before the network hears it."""
+
+METRICS = ("sdr", "si_sdr", "stoi")
+
+EVERY = 8
+"""Of the 400 test mixtures one in so many is enough to see a fall: the same ones at every level."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Turned:
+    """A system that is given recordings turned up by `decibels`, and whose output is turned down again."""
+
+    system: Golden
+    decibels: float
+
+    def __call__(self, signals: Mixture) -> Estimate:
+        gain = np.float32(10.0 ** (self.decibels / 20.0))
+        loud = Mixture(*(gain * signal for signal in (signals.mixture, signals.clean, signals.noise)))
+        return Estimate(self.system(loud).signal / gain)
+
+
+def main(
+    data: Annotated[Path, typer.Option(help="The folder with paper/ and open/.", envvar="BGRU_DATA")],
+    folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
+    results: Annotated[Path, typer.Option(help="Where the JSON goes.")] = RESULTS,
+) -> None:
+    """Score a bundle on test mixtures that are louder or softer than it was trained on."""
+    network = bundle.read(folder)
+    front_end = network.front_end
+    trials = protocol.trials(data, "disjoint", front_end.sample_rate, front_end.rms)[::EVERY]
+    systems = {f"{level:+g}": Turned(Golden(network), level) for level in LEVELS}
+    rows = scoring.score(systems, trials, METRICS, processes=os.cpu_count() or 1)
+    summary = scoring.summary(rows)
+    path = results / f"levels-{network.name}.json"
+    write({"bundle": network.name, "environment": report.environment(), "scores": summary}, path)
+    for level, scores in summary.items():
+        mean = scores["all"]["mean"]
+        cli.console.print(f"{level} dB: SDR {mean['sdr']:.2f} dB, STOI {mean['stoi']:.3f}")
+    cli.console.print(f"{path}: written")
+
+
+if __name__ == "__main__":
+    cli.run(main)

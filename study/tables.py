@@ -1,0 +1,168 @@
+"""The tables and the picture of the study, from its results: `python -m study.tables`.
+
+Reads every JSON file that `study.run` and `study.references` left and writes docs/study/README.md and sizes.png anew.
+No figure of them is typed by hand.
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from matplotlib.figure import Figure
+
+from model import cli
+from model.errors import BadInput
+from model.files import replacing
+from model.metrics import METRICS
+from study.rows import ABLATIONS, CAUSES, OURS, PAPER_ROWS, SIZES, Row
+from study.run import RESULTS
+
+Result = dict[str, Any]
+
+SHORT = ("sdr", "si_sdr", "stoi", "mask_accuracy", "weighted_mask_accuracy")
+"""The metrics of the rows that are compared with one another."""
+
+
+def read(folder: Path) -> dict[str, Result]:
+    """All results by the name of their file. Raises `BadInput` where there is none or one is broken."""
+    found = {}
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError as error:
+            raise BadInput(f"{path}: expected a result of study.run, got {error}") from None
+    if not found:
+        raise BadInput(f"{folder}: expected results of study.run (*.json), got none")
+    return found
+
+
+def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a Markdown table whose first column is text and whose others are figures."""
+    lines = [heading, ["---", *["---:"] * (len(heading) - 1)], *rows]
+    return ["| " + " | ".join(line) + " |" for line in lines]
+
+
+def cell(scores: dict[str, Any], metric: str) -> str:
+    """Mean and, where it is known, the 95 % interval of a metric."""
+    mean, interval = scores["mean"].get(metric), scores["interval"].get(metric)
+    if mean is None:
+        return ""
+    digits = METRICS[metric].digits
+    return f"{mean:.{digits}f}" + (f" ±{interval:.{digits}f}" if interval is not None else "")
+
+
+def headings(metrics: Iterable[str]) -> list[str]:
+    """Of the columns of metrics."""
+    return [METRICS[metric].heading for metric in metrics]
+
+
+def pi_label(key: str) -> str:
+    """What a network is called whose scores are under `weights-activations`."""
+    weights, _, activations = key.partition("-")
+    if weights == activations:
+        return {"0": "real", "1": "bitwise"}.get(weights, f"pi = {weights}")
+    return key if not activations else f"pi {weights} of weights, {activations} of activations"
+
+
+def paper_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]:
+    """Systems beside the paper's Table 1, with all metrics."""
+    lines = []
+    for row in rows:
+        result = results.get(row.name)
+        if result is None:
+            continue
+        theirs = {f"{stage.pi.weights:g}-{stage.pi.activations:g}": stage.paper for stage in row.stages}
+        hidden = " x ".join(str(units) for units in result["settings"]["hidden"])
+        for key, scores in result["scores"].items():
+            paper = theirs.get(key)
+            figures = f"{paper[0]:.2f} / {paper[1]:.3f}" if paper else ""
+            cells = [cell(scores["all"], metric) for metric in METRICS]
+            without = cell(scores["without"], "sdr")
+            lines.append([f"{row.label}, {pi_label(key)}", hidden, figures, *cells, without])
+    return table(["system", "units", "paper: SDR / STOI", *headings(METRICS), "SDR without `sa`"], lines)
+
+
+def reference_table(result: Result) -> list[str]:
+    """What needs no training."""
+    lines = [
+        [name, *(cell(scores["all"], metric) for metric in METRICS), cell(scores["without"], "sdr")]
+        for name, scores in result["scores"].items()
+    ]
+    return table(["system", *headings(METRICS), "SDR without `sa`"], lines)
+
+
+def ablation_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]:
+    """One change each, with the difference in SDR to the first row."""
+    lines, base = [], None
+    for row in rows:
+        result = results.get(row.name)
+        if result is None:
+            continue
+        scores = list(result["scores"].values())[-1]["all"]
+        base = base or scores
+        change = scores["mean"]["sdr"] - base["mean"]["sdr"]
+        difference = f"{change:+.2f}" if scores is not base else ""
+        bits = f"{result['weight_bits']:,}"
+        lines.append([row.label, bits, *(cell(scores, metric) for metric in SHORT), difference])
+    return table(["change", "weight bits", *headings(SHORT), "SDR, difference"], lines)
+
+
+def by_part_table(scores: dict[str, Any], part: str) -> list[str]:
+    """One system's scores for each noise or speaker."""
+    groups = scores[f"{part}s"]
+    metrics = [metric for metric in METRICS if metric in scores["all"]["mean"]]
+    lines = [[name, *(cell(group, metric) for metric in metrics)] for name, group in groups.items()]
+    return table([part, *headings(metrics)], lines)
+
+
+def draw_sizes(results: dict[str, Result], rows: Sequence[Row], path: Path) -> None:
+    """SDR against weight bits, one point a row."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axis = figure.subplots()
+    for row in rows:
+        if result := results.get(row.name):
+            sdr = list(result["scores"].values())[-1]["all"]["mean"]["sdr"]
+            axis.plot(result["weight_bits"], sdr, "o", color="C0")
+            at = (result["weight_bits"], sdr)
+            axis.annotate(row.label, at, xytext=(6, 3), textcoords="offset points", fontsize=8)
+    axis.set(xscale="log", xlabel="weight bits (sign and non-zero planes)", ylabel="SDR (dB)")
+    axis.margins(x=0.25)
+    axis.grid(alpha=0.3)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def page(results: dict[str, Result]) -> str:
+    """docs/study/README.md."""
+    lines = ["# Results of the study", "", "Written by `python -m study.tables`; see docs/study.md.", ""]
+    for name in ("references-disjoint", "references-paper"):
+        if result := results.get(name):
+            lines += [f"## Without training, protocol `{result['protocol']}`", "", *reference_table(result), ""]
+    parts = (("Our recipe", OURS), ("The paper's Table 1", PAPER_ROWS), ("Why its figures differ", CAUSES))
+    for title, rows in parts:
+        lines += [f"## {title}", "", *paper_table(results, rows), ""]
+    lines += ["## One change at a time", "", *ablation_table(results, ABLATIONS), ""]
+    lines += ["## Size", "", *ablation_table(results, (ABLATIONS[0], *SIZES)), ""]
+    lines += ["![SDR by weight bits](sizes.png)", ""]
+    for row in OURS:
+        for key, scores in results.get(row.name, {"scores": {}})["scores"].items():
+            for part in ("noise", "speaker"):
+                lines += [f"## {row.label}, {pi_label(key)}, per {part}", "", *by_part_table(scores, part), ""]
+    return "\n".join(lines)
+
+
+def main(
+    results: Annotated[Path, typer.Option(help="Where the results are, and the tables go.")] = RESULTS,
+) -> None:
+    """Write the tables and the picture of the study from the results that are there."""
+    found = read(results)
+    with replacing(results / "README.md") as temporary:
+        temporary.write_text(page(found), encoding="utf-8")
+    draw_sizes(found, (ABLATIONS[0], *SIZES), results / "sizes.png")
+    cli.console.print(f"{results / 'README.md'} and sizes.png: from {len(found)} results")
+
+
+if __name__ == "__main__":
+    cli.run(main)
