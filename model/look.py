@@ -5,7 +5,7 @@
 
 import base64
 import io
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import soundfile
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from matplotlib import colormaps
+from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -27,9 +28,6 @@ SHADES = 32
 FRAMES, BINS = 700, 300
 """A picture has no more pixels across and up."""
 
-Colours = NDArray[np.uint8]
-"""Of shape (n, 3): red, green, blue."""
-
 
 def write(path: Path, template: Path, facts: Mapping[str, Any]) -> None:
     """Write a page, whole or not at all: `template` may extend `look.html.jinja` and import `pieces.html.jinja`."""
@@ -40,19 +38,19 @@ def write(path: Path, template: Path, facts: Mapping[str, Any]) -> None:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    environment.filters["number"] = _number
+    environment.filters["number"] = number
     text = environment.get_template(template.name).render(facts)
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
-def _number(value: float | None, digits: int = 0) -> str:
-    """With thousands separated; nothing known is a dash."""
-    return "\u2013" if value is None else f"{value:,.{digits}f}"
+def number(value: float | None, digits: int = 0) -> str:
+    """With thousands separated; nothing known is a dash, and no zero is negative."""
+    return "\u2013" if value is None else f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
 def sound(signal: Signal, sample_rate: int) -> str:
-    """A signal as lossless FLAC for an `<audio>` element, about 25 kB a second at 16 kHz; turned down if it is too loud."""
+    """A signal as lossless FLAC for an `<audio>` element, about 25 kB a second at 16 kHz; turned down if too loud."""
     buffer = io.BytesIO()
     peak = max(1.0, float(np.abs(signal).max(initial=0.0)))
     soundfile.write(buffer, signal / peak, sample_rate, "PCM_16", format="FLAC")
@@ -60,18 +58,18 @@ def sound(signal: Signal, sample_rate: int) -> str:
 
 
 def spectrogram(front_end: FrontEnd, signal: Signal, full_scale: float) -> str:
-    """A signal's spectrogram: `full_scale` is the magnitude that is drawn brightest, the darkest `FLOOR_DB` below it."""
+    """A signal's spectrogram; the magnitude `full_scale` is drawn brightest, what is `FLOOR_DB` below it darkest."""
     magnitude = np.abs(front_end.stft(signal))
     level = 20 * np.log10(np.maximum(magnitude / full_scale, 10 ** (FLOOR_DB / 20)))
     shades = np.clip(np.rint((1 - level / FLOOR_DB) * (SHADES - 1)), 0, SHADES - 1).astype(np.uint8)
-    return picture(shades, (255 * colormaps["magma"](np.linspace(0, 1, SHADES))[:, :3]).astype(np.uint8))
+    return picture(shades, [to_hex(colour) for colour in colormaps["magma"](np.linspace(0, 1, SHADES))])
 
 
-def picture(values: NDArray[np.uint8], colours: Colours) -> str:
+def picture(values: NDArray[np.uint8], colours: Iterable[str]) -> str:
     """Values (frames, bins), each the number of its colour, as a PNG: time to the right, frequencies upwards."""
     across, up = (-(-size // most) for size, most in zip(values.shape, (FRAMES, BINS), strict=True))
     image = Image.fromarray(np.ascontiguousarray(values[::across, ::up].T[::-1]))
-    image.putpalette(colours.tobytes())
+    image.putpalette(b"".join(bytes.fromhex(colour.removeprefix("#")) for colour in colours))
     buffer = io.BytesIO()
     image.save(buffer, "png", optimize=True)
     return _uri("image/png", buffer)

@@ -68,7 +68,7 @@ class _PartlyBinaryWeight(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(weight, mu)
         ctx.learning, ctx.chosen = learning, chosen
-        ternary = torch.where(weight >= 0, 1.0, -1.0).mul_(kept)
+        ternary = sign(weight).mul_(kept)
         return ternary if isinstance(chosen, bool) else torch.where(chosen, ternary, torch.tanh(weight).div_(mu))
 
     @staticmethod
@@ -181,14 +181,15 @@ def mixed(v: Tensor, scale: Tensor, chosen: Tensor | bool, is_gate: bool, out: T
         soft = out.sigmoid_() if is_gate else out.tanh_()
         if chosen is False:
             return soft
-        return soft.copy_(torch.where(chosen, torch.where(v >= 0, 1.0, 0.0 if is_gate else -1.0), soft))
+        positive = v >= 0
+        return soft.masked_fill_(chosen & positive, 1.0).masked_fill_(chosen & ~positive, 0.0 if is_gate else -1.0)
     torch.ge(v, 0.0, out=out)
     return out if is_gate else out.mul_(2.0).sub_(1.0)
 
 
 def sign(values: Tensor) -> Tensor:
     """-1 or +1, with sgn(0) = +1 as everywhere in the project (torch.sign has 0 there)."""
-    return 2.0 * (values >= 0).to(values.dtype) - 1.0
+    return (values >= 0).to(values.dtype).mul_(2.0).sub_(1.0)
 
 
 def sparsity_mask(weight: Tensor, rho: float, per_row: bool = False) -> tuple[Tensor, Tensor]:

@@ -9,12 +9,15 @@ from typing import Annotated, Any
 
 import typer
 
-from model import bundle, card, cli, config, corpus, curves, report, scoring, team, trainer
+from model import bundle, card, cli, config, corpus, curves, page, report, scoring, team, trainer
 from model.config import Config
 from model.corpus import Corpus
 from model.errors import BadInput
 from model.export import to_bundle
 from model.network import BINARY
+
+EXAMPLES = 3
+"""Test mixtures that the page shows, spread over noises and speakers."""
 
 
 def finish(
@@ -26,7 +29,7 @@ def finish(
     origin: dict[str, Any],
     licence: str,
 ) -> None:
-    """From a run that has ended to its bundle, model card, report and picture."""
+    """From a run that has ended to its bundle, model card, report, page and picture."""
     network, front_end = trainer.load(out, settings, BINARY)
     made = to_bundle(network, front_end, out.resolve().name, origin)
     cli.console.print(f"scoring on {', '.join(source.split.test)}, whom the network never met")
@@ -36,9 +39,14 @@ def finish(
     card.write(made, target, licence)
     report.write_report(made, history, out / "report.json")
     curves.draw(history, out / "curves.png")
+    shown = trials[:: -(-len(trials) // EXAMPLES)]
+    examples = {f"{trial.speaker}, {trial.utterance} in {trial.noise}": trial.mixture() for trial in shown}
+    page.write(out / "report.html", made, target, history, examples)
     for line in card.table(origin["scores"]):
         cli.console.print(line)
-    cli.console.print(f"{target}: bundle and model card; {out}: report.json and curves.png")
+    cli.console.print(f"{target}: bundle and model card; {out}: report.html, report.json and curves.png")
+    cli.console.print(f"next: make sim BUNDLE={target}")
+    cli.console.print(f"      python -m model.denoise noisy.wav denoised.wav --bundle {target}")
 
 
 def main(
@@ -70,17 +78,18 @@ def main(
     was stopped goes on where it was when the same command is given again. `torchrun --nproc-per-node N -m model.train`
     with the same options shares the work between N processes, with the same result.
     """
-    changes = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
-    chosen = config.with_settings(preset, changes)
-    if chosen.stages[-1][1:3] != BINARY or chosen.input != "bits":
-        raise BadInput(
-            "setting stages: expected a last one at pi 1:1 and input bits, which a bundle needs, got another"
-        )
-    bundle.check_name(out.resolve().name)  # before the work, not after it
-    licence = report.read_notice(notice)
-    names = (_names(test_speakers), _names(validation_speakers))
-    source = corpus.find(speech, noise, *names, chosen.speaker_fraction, chosen.seed, skip_broken)
     with team.join() as members:
+        changes = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
+        chosen = config.with_settings(preset, changes)
+        if chosen.stages[-1][1:3] != BINARY or chosen.input != "bits":
+            raise BadInput(
+                "setting stages: expected a last one at pi 1:1 and input bits, which a bundle needs, got another"
+            )
+        bundle.check_name(out.resolve().name)  # before the work, not after it
+        licence = report.read_notice(notice)
+        names = (_names(test_speakers), _names(validation_speakers))
+        source = corpus.find(speech, noise, *names, chosen.speaker_fraction, chosen.seed, skip_broken)
+        source.signals("test", chosen.sample_rate)  # a broken one is met now
         history = trainer.train(source, chosen, out, members)
         if not members.leads:
             return
@@ -96,7 +105,7 @@ def main(
             *(("--set", setting) for setting in changes),
             ("--notice", notice or ""),
         ]
-    )
+    ) + (" --skip-broken" if skip_broken else "")
     origin = report.provenance(command, chosen, speech, noise, source, trainer.best(history, BINARY))
     finish(source, chosen, history, out, bundle_folder or out / "bundle", origin, licence)
 

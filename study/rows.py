@@ -6,7 +6,6 @@ Sizes are in units of the paper's 1024, so that the same rows also run smaller, 
 from dataclasses import dataclass, replace
 from typing import Any
 
-from model.metrics import METRICS
 from model.network import BINARY, REAL, Pi
 
 PAPER = (
@@ -37,7 +36,10 @@ class Stage:
 
 @dataclass(frozen=True)
 class Row:
-    """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set."""
+    """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set.
+
+    A row that only scores something else of another row's run says with `run_of` whose.
+    """
 
     name: str
     group: str
@@ -48,12 +50,7 @@ class Row:
     protocol: str = "disjoint"
     open_speech: bool = False
     test_time_passes: int = 0
-
-    @property
-    def metrics(self) -> tuple[str, ...]:
-        """What is scored: all of it for what is compared with the paper, the cheap ones for comparisons of our own."""
-        cheap = ("sdr", "si_sdr", "stoi", "mask_accuracy", "weighted_mask_accuracy")
-        return tuple(METRICS) if self.group in ("paper", "causes") else cheap
+    run_of: str = ""
 
     def with_sizes(self, units: int, length: float) -> list[str]:
         """What `model.config.with_settings` takes, for a size and a share of the epochs."""
@@ -117,7 +114,13 @@ CAUSES = tuple(
             "label": "20 % of the weights kept, as the released code has it",
             "settings": (*PAPER, "rho=0.2"),
         },
-        {"name": "bgru-test-time", "label": "weights updated on the test set", "test_time_passes": 5},
+        {
+            "name": "bgru-test-time",
+            "label": "weights updated on the test set",
+            "test_time_passes": 5,
+            "run_of": "bgru",
+            "stages": tuple(replace(stage, scored=stage.pi == BINARY) for stage in PAPER_BGRU.stages),
+        },
         {
             "name": "bgru-longer",
             "label": "three times the epochs",
@@ -172,7 +175,7 @@ ABLATIONS = (
         "gradual",
         "pi from 0 to 1 in eight steps",
         stages=tuple(
-            Stage(Pi(step / 7, step / 7), 1, rate, rate, scored=step == 7)
+            Stage(Pi(round(step / 7, 3), round(step / 7, 3)), 1, rate, rate, scored=step == 7)
             for step, rate in enumerate((1e-2, 1e-2, 9e-3, 8e-3, 6e-3, 4e-3, 2e-3, 1e-3))
         ),
     ),

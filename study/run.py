@@ -7,6 +7,7 @@ goes on from its checkpoint. `study.tables` makes the tables of docs/study of th
 
 import dataclasses
 import json
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,6 +18,7 @@ from model import cli, config, curves, report, scoring, trainer
 from model.config import Config
 from model.errors import BadInput
 from model.files import replacing
+from model.metrics import METRICS
 from model.network import Network
 from model.scoring import System
 from model.team import Team, join
@@ -27,6 +29,10 @@ from study.rows import ROWS, Row
 RESULTS = Path("docs/study")
 """Where results are kept."""
 
+ALL = tuple(METRICS)
+QUICK = ("sdr", "si_sdr", "stoi", "mask_accuracy", "weighted_mask_accuracy")
+"""Metrics that are scored, and those with `--quick`."""
+
 SPEECH_OF_OPEN = Path("open") / "speech"
 """The speech that is added to the paper's in rows with `open_speech`."""
 
@@ -36,8 +42,13 @@ def weight_bits(network: Network) -> int:
     return sum(2 * layer.rows.weight.numel() for layer in network.layers)
 
 
-def run(row: Row, settings: Config, data: Path, folder: Path, team: Team) -> dict[str, Any] | None:
-    """Train a row in `folder` and score it: its result, ready for JSON, in the process that leads."""
+def run(
+    row: Row, settings: Config, data: Path, folder: Path, team: Team, metrics: Collection[str] = ALL, every: int = 1
+) -> dict[str, Any] | None:
+    """Train a row in `folder` and score it: its result, ready for JSON, in the process that leads.
+
+    Of the test mixtures every `every`-th is scored, by the given metrics.
+    """
     more = [data / SPEECH_OF_OPEN] if row.open_speech else []
     history = trainer.train(protocol.source(data, row.protocol, more), settings, folder, team)
     if not team.leads:
@@ -48,7 +59,7 @@ def run(row: Row, settings: Config, data: Path, folder: Path, team: Team) -> dic
             network, front_end = trainer.load(folder, settings, stage.pi)
             masker = Masker(network, front_end, stage.pi, settings.input == "magnitudes")
             systems[f"{stage.pi.weights:g}-{stage.pi.activations:g}"] = masker
-    trials = protocol.trials(data, row.protocol, settings.sample_rate, settings.rms)
+    trials = protocol.trials(data, row.protocol, settings.sample_rate, settings.rms)[::every]
     for count, updated in enumerate(test_time.updated(masker, trials, settings, row.test_time_passes), 1):
         systems[f"updated on the test set, pass {count}"] = updated
     return {
@@ -58,7 +69,7 @@ def run(row: Row, settings: Config, data: Path, folder: Path, team: Team) -> dic
         "weight_bits": weight_bits(network),
         "settings": {**dataclasses.asdict(settings), "stages": [str(stage) for stage in settings.stages]},
         "environment": {**report.environment(), "device": team.device.type, "threads": torch.get_num_threads()},
-        "scores": scoring.summary(scoring.score(systems, trials, row.metrics), protocol.SHARED_SENTENCES),
+        "scores": scoring.summary(scoring.score(systems, trials, metrics), protocol.SHARED_SENTENCES),
         "epochs": history,
     }
 
@@ -76,6 +87,8 @@ def main(
     results: Annotated[Path, typer.Option(help="Where JSON and pictures go.")] = RESULTS,
     units: Annotated[int, typer.Option(min=1, help="Hidden units where the paper has 1024.")] = 1024,
     length: Annotated[float, typer.Option(min=0.001, help="Share of the epochs of each stage.")] = 1.0,
+    quick: Annotated[bool, typer.Option(help="Leave out SIR, SAR and PESQ, which take most of the time.")] = False,
+    every: Annotated[int, typer.Option(min=1, help="Score every so many-th of the 400 test mixtures.")] = 1,
     seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
 ) -> None:
     """Train and score rows of the study, one after another. Under `torchrun` several processes share each batch."""
@@ -91,7 +104,9 @@ def main(
                 continue
             cli.console.rule(row.name)
             changes = [*row.with_sizes(units, length), f"seed={seed}"]
-            result = run(row, config.with_settings("small", changes), data, out / row.name, team)
+            folder = out / (row.run_of or row.name)
+            settings = config.with_settings("small", changes)
+            result = run(row, settings, data, folder, team, QUICK if quick else ALL, every)
             if result is not None:
                 write(result, path)
                 curves.draw(result["epochs"], results / f"{row.name}.png")

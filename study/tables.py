@@ -79,9 +79,9 @@ def paper_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]:
             paper = theirs.get(key)
             figures = f"{paper[0]:.2f} / {paper[1]:.3f}" if paper else ""
             cells = [cell(scores["all"], metric) for metric in METRICS]
-            without = cell(scores["without"], "sdr")
-            lines.append([f"{row.label}, {pi_label(key)}", hidden, figures, *cells, without])
-    return table(["system", "units", "paper: SDR / STOI", *headings(METRICS), "SDR without `sa`"], lines)
+            mixtures, without = str(scores["all"]["mixtures"]), cell(scores["without"], "sdr")
+            lines.append([f"{row.label}, {pi_label(key)}", hidden, figures, mixtures, *cells, without])
+    return table(["system", "units", "paper: SDR / STOI", "mixtures", *headings(METRICS), "SDR without `sa`"], lines)
 
 
 def reference_table(result: Result) -> list[str]:
@@ -104,9 +104,9 @@ def ablation_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]
         base = base or scores
         change = scores["mean"]["sdr"] - base["mean"]["sdr"]
         difference = f"{change:+.2f}" if scores is not base else ""
-        bits = f"{result['weight_bits']:,}"
-        lines.append([row.label, bits, *(cell(scores, metric) for metric in SHORT), difference])
-    return table(["change", "weight bits", *headings(SHORT), "SDR, difference"], lines)
+        bits, mixtures = f"{result['weight_bits']:,}", str(scores["mixtures"])
+        lines.append([row.label, bits, mixtures, *(cell(scores, metric) for metric in SHORT), difference])
+    return table(["change", "weight bits", "mixtures", *headings(SHORT), "SDR, difference"], lines)
 
 
 def by_part_table(scores: dict[str, Any], part: str) -> list[str]:

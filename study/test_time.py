@@ -14,7 +14,7 @@ import torch
 from model.batches import features
 from model.config import Config
 from model.frontend import power
-from model.mixing import ideal_binary_mask
+from model.mixing import mask_targets
 from model.network import Pi
 from model.scoring import Trial
 from model.trainer import bipolar, weighted_loss
@@ -37,7 +37,7 @@ def updated(system: Masker, trials: Sequence[Trial], settings: Config, passes: i
             mixtures = [trial.mixture() for trial in group]
             heard = np.stack([power(front_end.stft(item.mixture)) for item in mixtures], axis=1)
             spectra = [(front_end.stft(item.clean), front_end.stft(item.noise)) for item in mixtures]
-            mask = bipolar(np.stack([ideal_binary_mask(*pair) for pair in spectra], axis=1))
+            mask = bipolar(np.stack([mask_targets(*pair, front_end.mask_bits)[0] for pair in spectra], axis=1))
             x, states = bipolar(features(front_end, heard, system.magnitudes)), None
             for start in range(0, len(x), settings.truncation):
                 chunk = slice(start, start + settings.truncation)
