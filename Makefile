@@ -9,6 +9,9 @@ OUTPUT ?= build/denoised.wav
 SIM ?= verilator
 PRESET ?= small
 OUT ?= runs/$(PRESET)
+DATA ?= $(BGRU_DATA)
+ROWS ?= all
+UNITS ?= 1024
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
@@ -16,7 +19,7 @@ LAYOUT := --board $(BOARD) --bundle "$(BUNDLE)" $(foreach fold,$(FOLD),--fold $(
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help sim plan verilog bitstream host loop ip report bench compare baselines stream train test check format constraints clean
+.PHONY: help sim plan verilog bitstream host loop ip report bench compare baselines stream denoise train speed study test check format constraints clean
 
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -66,10 +69,22 @@ baselines: $(VENV)/sim.installed  ## Measure every unit and preset anew and writ
 stream: $(VENV)/sim.installed  ## Simulate a network of the paper's size with its weights in SDRAM.
 	@$(BIN)/python -m cosim.streaming --recording "$(RECORDING)" $(if $(FRAMES),--frames $(FRAMES))
 
+denoise: $(VENV)/sim.installed  ## Denoise RECORDING with the golden model, the hardware's bits: OUTPUT=file.wav.
+	@$(BIN)/python -m model.denoise --bundle "$(BUNDLE)" "$(RECORDING)" "$(OUTPUT)"
+
 train: $(VENV)/train.installed  ## Train a network: SPEECH=dir NOISE=dir PRESET=small (installs torch).
 	@test -n "$(SPEECH)" -a -n "$(NOISE)" || { \
 		echo "error: expected two folders of recordings, as in make train SPEECH=dir NOISE=dir"; exit 2; }
 	@$(BIN)/python -m model.train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
+
+speed: $(VENV)/train.installed  ## Measure training beside torch.nn.GRU of the same shape.
+	@$(BIN)/python -m model.benchmark
+
+study: $(VENV)/study.installed  ## Train and score the study's rows: ROWS=all DATA=dir UNITS=1024.
+	@test -n "$(DATA)" || { echo "error: expected the folder with paper/ and open/, as in make study DATA=dir"; exit 2; }
+	@$(BIN)/python -m study.references --data "$(DATA)"
+	@$(BIN)/python -m study.run $(ROWS) --data "$(DATA)" --units $(UNITS)
+	@$(BIN)/python -m study.tables
 
 test: check  ## Everything that must hold: the checks, then the tests.
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
@@ -108,6 +123,11 @@ $(VENV)/train.installed: $(VENV)/sim.installed
 	@echo "installing the training side into $(VENV)"
 	@$(PIP) torch==2.13.0
 	@$(PIP) --editable '.[train]'
+	@touch $@
+
+$(VENV)/study.installed: $(VENV)/train.installed
+	@echo "installing what the study compares with into $(VENV)"
+	@$(PIP) --editable '.[study]'
 	@touch $@
 
 $(VENV)/dev.installed: $(VENV)/sim.installed
