@@ -9,19 +9,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from jinja2 import Environment, StrictUndefined
-
 from boards.board import Board, find
 from boards.presets import PRESETS
-from cosim.listening import SECONDS, sound, spectrogram
 from cosim.memory_map import memory_map
 from hw import reports
 from hw.network import Network
-from model import audio
+from model import audio, look
 from model.bundle import Bundle
-from model.files import replacing
 
 __all__ = ["MADE_BY", "write"]
+
+SECONDS = 10
+"""So much of a recording is embedded at most."""
 
 MADE_BY = {
     "cosim_layer_cycles": "make sim",
@@ -73,16 +72,7 @@ def write(path: Path, board: Board, network: Network, build: Path, options: str)
         "options": options,
         "versions": {tool: _version(tool) for tool in TOOLS if _version(tool)},
     }
-    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined)
-    environment.filters["number"] = _number
-    template = environment.from_string((Path(__file__).parent / "page.html.jinja").read_text(encoding="utf-8"))
-    with replacing(path) as temporary:
-        temporary.write_text(template.render(facts), encoding="utf-8")
-
-
-def _number(value: float | None, digits: int = 0) -> str:
-    """With thousands separated; nothing known is a dash."""
-    return "\u2013" if value is None else f"{value:,.{digits}f}"
+    look.write(path, Path(__file__).parent / "page.html.jinja", facts)
 
 
 def _tiles(board: Board, network: Network, found: Mapping[str, Any]) -> list[Tile]:
@@ -202,7 +192,6 @@ def _network_row(name: str, board: Board, network: Network, build: Path, this: b
     bundle = network.bundle
     found = reports.read(network, build / board.name / bundle.name / "report")
     stage, use = _best_use(found)
-    scores = bundle.provenance.get("scores", {}).get("mean")
     return {
         "name": name,
         "this": this,
@@ -212,11 +201,19 @@ def _network_row(name: str, board: Board, network: Network, build: Path, this: b
             str(units) for units in (bundle.layers[0].inputs, *(layer.units for layer in bundle.layers))
         ),
         "folding": ", ".join(f"{name} {layer.folding}" for name, layer in network.layers.items()),
-        "scores": scores,
+        "scores": _scores(bundle),
         "use": use,
         "stage": stage,
         **_timing(board, network, found),
     }
+
+
+def _scores(bundle: Bundle) -> dict[str, Any] | None:
+    """Mean scores of the mixtures and of the denoised recordings, where a bundle says them: it is free to."""
+    try:
+        return {system: bundle.provenance["scores"][system]["all"]["mean"] for system in ("mixture", "denoised")}
+    except (KeyError, TypeError):
+        return None
 
 
 def _sounds(bundle: Bundle, folder: Path, frames: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -230,16 +227,17 @@ def _sounds(bundle: Bundle, folder: Path, frames: Mapping[str, Any]) -> list[dic
     signals = {name: audio.read(path, front_end.sample_rate) for name, path in files.items() if path.is_file()}
     if "noisy" not in signals or "denoised" not in signals:
         return []
-    full_scale = float(abs(front_end.stft(signals["noisy"])).max())
+    parts = {name: signal[: SECONDS * front_end.sample_rate] for name, signal in signals.items()}
+    full_scale = float(abs(front_end.stft(parts["noisy"])).max())
     return [
         {
             "name": name,
-            "seconds": len(signal) / front_end.sample_rate,
-            "sound": sound(signal, front_end.sample_rate),
-            "picture": spectrogram(front_end, signal, full_scale),
+            "seconds": len(signals[name]) / front_end.sample_rate,
+            "sound": look.sound(part, front_end.sample_rate),
+            "picture": look.spectrogram(front_end, part, full_scale),
             "top_khz": front_end.sample_rate / 2000,
         }
-        for name, signal in signals.items()
+        for name, part in parts.items()
     ]
 
 

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from model.audio import Signal
 from model.bits import Bits
-from model.frontend import FrontEnd, SlowGain, Spectrum, power
+from model.frontend import FrontEnd, SlowGain, power
 from model.mixing import excerpt, mask_targets, noise_gain
+from model.stream import Spectrum
 
 RESPONSE_POINTS = 8
 """Where a random frequency response is drawn, evenly from 0 Hz up; between them it is interpolated."""

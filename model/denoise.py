@@ -13,9 +13,9 @@ from model import bundle, cli
 from model.audio import Signal
 from model.bits import Bits
 from model.bundle import Bundle
-from model.frontend import FrontEnd, SlowGain, Spectrum, power
+from model.frontend import FrontEnd, SlowGain, power
 from model.golden import GoldenModel
-from model.stream import Recording, istft, stft, writing
+from model.stream import Recording, Spectrum, istft, stft, writing
 
 
 def apply_mask(front_end: FrontEnd, recording: Signal, mask: Bits) -> Signal:
@@ -36,7 +36,7 @@ class Denoiser:
 
     def __call__(self, recording: Iterable[Signal]) -> Iterator[Signal]:
         """A recording in pieces of any length to the denoised one, as many samples in all, in other pieces."""
-        transform = self._front_end._transform
+        transform = self._front_end.transform
         read = written = 0
 
         def counted() -> Iterator[Signal]:
@@ -78,13 +78,13 @@ def main(
     """Denoise a recording with the golden model, the same bits that the hardware computes.
 
     It is read, denoised and written piece by piece, in memory that doesn't grow with its length. Samples that end
-    beyond full scale are clipped, and counted. Prints how often real time it went on one core.
+    beyond full scale are clipped, and counted. Prints the processor time and how often real time that is.
     """
     network = bundle.read(bundle_folder)
     rate = network.front_end.sample_rate
     source, denoise = Recording(recording, rate), Denoiser(network)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    samples, begin = 0, time.perf_counter()
+    samples, begin = 0, time.process_time()
     with (
         writing(output, rate, source.samples) as append,
         Progress(*columns, console=cli.console, transient=True, disable=not cli.console.is_terminal) as bars,
@@ -94,11 +94,11 @@ def main(
             append(piece)
             samples += len(piece)
             bars.update(task, completed=samples)
-    seconds, taken = samples / rate, time.perf_counter() - begin
+    seconds, taken = samples / rate, time.process_time() - begin
     share = denoise.kept / (denoise.frames * network.layers[-1].units)
     cli.console.print(
         f"{output}: {denoise.frames:,} frames, {share:.0%} of the bins kept; "
-        f"{seconds:,.1f} s in {taken:.2f} s, {seconds / taken:,.0f} x real time"
+        f"{seconds:,.1f} s in {taken:.2f} s of one core, {seconds / taken:,.0f} x real time"
     )
 
 

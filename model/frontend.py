@@ -1,6 +1,6 @@
 """The front end: recording to feature bits, and masked spectrum back to a recording.
 
-STFT by SciPy, a slow gain, then quantisation-and-dispersion (QaD, Kim and Smaragdis 2018): each bin's magnitude
+STFT, a slow gain, then quantisation-and-dispersion (QaD, Kim and Smaragdis 2018): each bin's magnitude
 becomes a code word, and feature `bin * bits + bit` is one of its bits.
 Nothing here knows of torch, so that training, golden model and co-simulation share the same bits.
 
@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import ShortTimeFFT, get_window
 
+from model import stream
 from model.audio import Signal
 from model.bits import Bits
 from model.errors import BadInput
-
-Spectrum = NDArray[np.complex64]
+from model.stream import BLOCK, Spectrum
 
 CODES = ("binary", "thermometer")
 
@@ -79,7 +79,8 @@ class FrontEnd:
         return self.sample_rate / self.hop
 
     @cached_property
-    def _transform(self) -> ShortTimeFFT:
+    def transform(self) -> ShortTimeFFT:
+        """Window, dual window, hop and frames, as SciPy has them; `model.stream` computes them."""
         return ShortTimeFFT.from_window(
             self.window,
             fs=self.sample_rate,
@@ -91,7 +92,7 @@ class FrontEnd:
     def check_window(self) -> None:
         """Refuse a window that SciPy doesn't know, or one that can't be undone at this hop."""
         try:
-            _ = self._transform.dual_win
+            _ = self.transform.dual_win
         except ValueError as error:
             raise BadInput(
                 f"front_end.window: expected one of SciPy's that a hop of {self.hop} allows to undo, "
@@ -105,14 +106,12 @@ class FrontEnd:
 
     def stft(self, signal: Signal) -> Spectrum:
         """Signal (samples,) to spectrum (frames, bins). Shorter than half a window is refused."""
-        half = (self.fft_size + 1) // 2
-        if len(signal) < half:
-            raise BadInput(f"recording: expected at least {half} samples (half a window), got {len(signal)}")
-        return np.ascontiguousarray(self._transform.stft(signal).T, dtype=np.complex64)
+        return np.concatenate(list(stream.stft(self.transform, [signal])))
 
     def istft(self, spectrum: Spectrum, samples: int) -> Signal:
         """Spectrum (frames, bins) back to a signal of `samples` samples, by the canonical dual window."""
-        return self._transform.istft(spectrum.T, k1=samples).astype(np.float32)
+        blocks = (spectrum[start : start + BLOCK] for start in range(0, len(spectrum), BLOCK))
+        return np.concatenate(list(stream.istft(self.transform, blocks)))[:samples]
 
     def encode(self, power: NDArray[np.float32], exponents: NDArray[np.int32]) -> Bits:
         """|X|^2 (..., bins) and the gain's exponents (...) to feature bits (..., features), 0 or 1."""

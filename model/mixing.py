@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from model.audio import Signal
 from model.bits import Bits
 from model.errors import BadInput
-from model.frontend import Spectrum, power
+from model.frontend import power
+from model.stream import Spectrum
 
 Element = TypeVar("Element", bound=np.generic)
 

@@ -17,13 +17,16 @@ from numpy.typing import NDArray
 from scipy.fft import irfft, rfft
 from scipy.signal import ShortTimeFFT
 
-from model.audio import SUFFIXES, Signal
 from model.errors import BadInput
 from model.files import replacing
 
 log = logging.getLogger(__name__)
 
+Signal = NDArray[np.float32]
 Spectrum = NDArray[np.complex64]
+
+SUFFIXES = (".wav", ".flac")
+"""What recordings may be written as."""
 
 BLOCK = 64
 """Frames that are transformed at once: enough that NumPy's calls cost little, few enough for the processor's cache."""

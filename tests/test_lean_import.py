@@ -11,6 +11,8 @@ SIMULATION_SIDE = [
     "model.bundle",
     "model.golden",
     "model.denoise",
+    "model.page",
+    "model.stream",
     "hw.network",
     "hw.synth",
     "boards.bitstream",

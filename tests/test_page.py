@@ -1,10 +1,8 @@
 """`make report`: the page shows what was measured, needs nothing from outside, and is looked at in a real browser."""
 
-import html
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 from itertools import pairwise
@@ -13,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-from PIL import Image
 
 from boards.board import find
 from boards.fit import lay_out
 from hw import reports
 from model import bundle
+from tests.browser import assert_asks_for_nothing, assert_painted, content_width, text_of
 from tests.random_bundles import random_bundle
 
 PLACED = {"lut4": 1234, "ff": 567, "block_ram": 8, "constraint_mhz": 50.0, "achieved_mhz": 61.73, "seed": 3}
@@ -71,10 +69,6 @@ def page(measured) -> str:
     return measured.path.read_text(encoding="utf-8")
 
 
-def text_of(source: str) -> str:
-    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<style.*?</style>|<[^>]+>", " ", source, flags=re.DOTALL)))
-
-
 @pytest.mark.simulator
 @pytest.mark.synthesis
 def test_the_page_shows_the_figures_of_every_stage(measured, page):
@@ -115,13 +109,7 @@ def test_the_strip_shows_when_each_layer_held_each_frame(measured, page):
 @pytest.mark.simulator
 @pytest.mark.synthesis
 def test_the_page_asks_no_network_and_no_other_file(page):
-    assert "default-src 'none'" in page
-    without_data = re.sub(r'"data:[^"]*"', '""', page)
-    assert not re.search(r"https?:|//\w|<script|<link|<iframe|@import|url\(|\bon\w+=", without_data)
-    sources = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert len(sources) == 6  # three pictures, three recordings
-    assert all(re.match(r"data:(image/png|audio/flac);base64,", source) for source in sources)
-    assert len(page) < 3_000_000
+    assert assert_asks_for_nothing(page) == 6  # three pictures, three recordings
 
 
 @pytest.mark.simulator
@@ -135,7 +123,7 @@ def test_what_is_seen_is_also_said(page):
 
 @pytest.mark.parametrize("scheme", [0, 1, 2], ids=["light", "dark", "print"])
 def test_text_stands_out_from_its_paper(scheme):
-    template = Path("cosim/page.html.jinja").read_text()
+    template = Path("model/look.html.jinja").read_text()
     themes = re.findall(r":root \{(.*?)\}", template, re.DOTALL)
     assert len(themes) == 3
     colours = dict(re.findall(r"--([\w-]+): (#\w+)", themes[scheme]))
@@ -189,51 +177,15 @@ def test_a_bit_that_differs_and_timing_that_fails_are_told_first(tmp_path):
     assert where not in other and "41.2" not in other  # another folding's
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-
-QUIET = (
-    *("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
-    *("--disable-component-update", "--disable-sync", "--hide-scrollbars", "--enable-logging=stderr"),
-)
-
-
-def browse(page: Path, folder: Path, *options: str) -> tuple[str, str]:
-    """What Chromium prints of a page, and what the page's console says; skipped where there is no Chromium."""
-    if CHROMIUM is None:
-        pytest.skip("no chromium on the PATH")
-    profile = f"--user-data-dir={folder / 'profile'}"
-    command = [CHROMIUM, *QUIET, profile, *options, page.resolve().as_uri()]
-    result = subprocess.run(command, capture_output=True, text=True, timeout=120)
-    assert result.returncode == 0, result.stderr
-    return result.stdout, "\n".join(line for line in result.stderr.splitlines() if "CONSOLE" in line)
-
-
 @pytest.mark.simulator
 @pytest.mark.synthesis
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_in_a_browser_it_is_painted_without_a_complaint(scheme, measured, tmp_path):
-    picture = tmp_path / "page.png"
-    theme = ["--blink-settings=preferredColorScheme=0"] if scheme == "dark" else []
-    _, console = browse(measured.path, tmp_path, *theme, "--window-size=1200,2400", f"--screenshot={picture}")
-    assert console == ""
-    with Image.open(picture) as image:
-        assert image.size == (1200, 2400)
-        pixels = np.asarray(image.convert("L"), dtype=float)
-    assert (pixels[0, 0] > 200) == (scheme == "light")
-    for begin in range(0, 2400, 600):  # no part of it is blank
-        assert pixels[begin : begin + 600].std() > 10
+    assert_painted(measured.path, scheme, 2400, tmp_path)
 
 
 @pytest.mark.simulator
 @pytest.mark.synthesis
 @pytest.mark.parametrize("width", [390, 768, 1200])
-def test_nothing_sticks_out_of_a_window(width, measured, page, tmp_path):
-    # The page allows no script, so one around it measures it; a frame may be narrower than Chromium's windows.
-    measuring = "document.title = frame.contentDocument.documentElement.scrollWidth"
-    wrapper = tmp_path / "wrapper.html"
-    wrapper.write_text(
-        f'<title></title><iframe id="frame" style="border:0;width:{width}px;height:900px" onload="{measuring}" '
-        f'srcdoc="{html.escape(page)}"></iframe>'
-    )
-    dom, _ = browse(wrapper, tmp_path, "--dump-dom")
-    assert re.search(r"<title>(.*?)</title>", dom)[1] == str(width)
+def test_nothing_sticks_out_of_a_window(width, page, tmp_path):
+    assert content_width(page, width, tmp_path) == width
