@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
 from model.errors import BadInput
@@ -20,12 +20,17 @@ Tensors = dict[str, Tensor]
 
 
 def save(path: Path, groups: dict[str, Tensors], state: dict[str, Any]) -> None:
-    """Write named groups of tensors and a JSON state."""
+    """Write named groups of tensors and a JSON state.
+
+    What a process that was killed in the middle of this left is removed. Raises `BadInput` where there is no room.
+    """
+    for left in path.parent.glob(f".{path.name}.*"):
+        left.unlink()
     flat = {
         f"{group}/{name}": tensor.contiguous() for group, tensors in groups.items() for name, tensor in tensors.items()
     }
     with replacing(path) as temporary:
-        save_file(flat, temporary, metadata={"state": json.dumps(state)})
+        temporary.write_bytes(serialised(flat, metadata={"state": json.dumps(state)}))
 
 
 def load(path: Path) -> tuple[dict[str, Tensors], dict[str, Any]]:

@@ -5,7 +5,7 @@ split in time, so that it is never scored on a stretch of noise that it has hear
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,11 @@ from model.errors import BadInput
 
 log = logging.getLogger(__name__)
 
-SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats())
-"""What counts as a recording: the usual suffix of every format that libsndfile reads (.wav, .flac, .ogg, ...)."""
+SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats() if name != "RAW")
+"""What counts as a recording: the usual suffix of every format that libsndfile reads and that has a header."""
+
+SHORTEST = 0.05
+"""Seconds that a recording has at least, and each part of a noise: what is shorter is no sound to learn from."""
 
 NOISE_PARTS = {"training": (0.0, 0.6), "validation": (0.6, 0.7), "test": (0.7, 1.0), "whole": (0.0, 1.0)}
 """Which stretch of every noise file belongs to which part, as fractions of its length."""
@@ -64,7 +67,8 @@ def find(
 ) -> Corpus:
     """List the folders and split the speakers, see `split_speakers`.
 
-    A recording that can't be read is `BadInput` when it is read; with `skip_broken` it is named and left out here.
+    A recording that can't be used (broken, silent, too short) is `BadInput` when it is read; with `skip_broken` all are
+    tried here, and such a one is named and left out, a noise also where one of its parts is like that.
     Raises `BadInput` for a folder without recordings, and for a speaker in two folders.
     """
     utterances: dict[str, tuple[Path, ...]] = {}
@@ -75,22 +79,23 @@ def find(
         utterances |= found
     noises_found = noises(noise)
     if skip_broken:
-        utterances = {name: good for name, paths in utterances.items() if (good := tuple(filter(_readable, paths)))}
-        noises_found = {name: path for name, path in noises_found.items() if _readable(path)}
+        usable = {
+            name: tuple(path for path in paths if _usable(path, read_speech)) for name, paths in utterances.items()
+        }
+        utterances = {name: paths for name, paths in usable.items() if paths}
+        noises_found = {name: path for name, path in noises_found.items() if _usable(path, _read_parts)}
         if not (utterances and noises_found):
             raise BadInput(f"{noise if utterances else speech[0]}: expected recordings, got none that can be read")
     return Corpus(utterances, noises_found, split_speakers(list(utterances), test, validation, fraction, seed))
 
 
-def _readable(path: Path) -> bool:
+def _usable(path: Path, read: Callable[[Path, int], object]) -> bool:
     try:
-        silent = not np.any(audio.read(path, soundfile.info(path).samplerate))
+        read(path, soundfile.info(path).samplerate)
     except (BadInput, soundfile.LibsndfileError) as error:
         log.warning("left out: %s", error)
         return False
-    if silent:
-        log.warning("left out: %s: digital silence", path)
-    return not silent
+    return True
 
 
 def _recordings(folder: Path) -> list[Path]:
@@ -158,16 +163,24 @@ def noise_part(noise: Signal, part: str) -> Signal:
 
 
 def read_noise(path: Path, part: str, sample_rate: int) -> Signal:
-    """Read the stretch of a noise file that belongs to `part`; an empty or silent one is `BadInput`."""
-    noise = noise_part(audio.read(path, sample_rate), part)
-    if not np.any(noise):
-        raise BadInput(f"{path}: expected noise in its {part} part, got {len(noise)} samples of digital silence")
-    return noise
+    """Read the stretch of a noise file that belongs to `part`; one too short or silent is `BadInput`."""
+    return _audible(path, f"noise in its {part} part", noise_part(audio.read(path, sample_rate), part), sample_rate)
+
+
+def _read_parts(path: Path, sample_rate: int) -> list[Signal]:
+    return [read_noise(path, part, sample_rate) for part in NOISE_PARTS]
 
 
 def read_speech(path: Path, sample_rate: int) -> Signal:
-    """Read an utterance; a silent one is `BadInput`, since it can't be mixed at any signal-to-noise ratio."""
-    speech = audio.read(path, sample_rate)
-    if not np.any(speech):
-        raise BadInput(f"{path}: expected speech, got digital silence")
-    return speech
+    """Read an utterance; one too short or silent is `BadInput`: it can't be mixed at any signal-to-noise ratio."""
+    return _audible(path, "speech", audio.read(path, sample_rate), sample_rate)
+
+
+def _audible(path: Path, what: str, signal: Signal, sample_rate: int) -> Signal:
+    if len(signal) < SHORTEST * sample_rate:
+        raise BadInput(
+            f"{path}: expected at least {SHORTEST} s of {what}, got {len(signal)} samples at {sample_rate} Hz"
+        )
+    if not np.any(signal):
+        raise BadInput(f"{path}: expected {what}, got digital silence")
+    return signal

@@ -1,17 +1,27 @@
 """The processes that train one network together: one alone, or several under `torchrun`."""
 
+import logging
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.rendezvous import rendezvous
 from torch.nn.parallel import DistributedDataParallel
 
 from model.draw import Draw
 from model.errors import BadInput
+
+PATIENCE = timedelta(days=1)
+"""How long processes wait for one another: as long as one of them may score. Where one dies, `torchrun` ends them."""
+
+FAILED = "failed"
+"""Counts, where all processes see it, those that met bad input."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +57,7 @@ class Team:
         if self.size == 1:
             return network
         # The initial state has no gradient in the later stretches of a sequence.
-        return DistributedDataParallel(network, broadcast_buffers=False, find_unused_parameters=True)
+        return DistributedDataParallel(network, forward_sync_buffers=False, find_unused_parameters=True)
 
     def mean(self, value: float) -> float:
         """The mean of one number per process."""
@@ -65,7 +75,11 @@ class Team:
 
 @contextmanager
 def join() -> Iterator[Team]:
-    """The team that `torchrun` started this process in (gloo on the CPU, NCCL on GPUs), or a team of one."""
+    """The team that `torchrun` started this process in (gloo on the CPU, NCCL on GPUs), or a team of one.
+
+    Bad input that one process meets, or all, is the end of all: one of them says it, the others end without a word.
+    Nor do they log what the one that leads logs.
+    """
     gpu = torch.cuda.is_available()
     local = int(os.environ.get("LOCAL_RANK", "0"))
     device = torch.device("cuda", local) if gpu else torch.device("cpu")
@@ -75,8 +89,19 @@ def join() -> Iterator[Team]:
     if size == 1:
         yield Team(device=device)
         return
-    dist.init_process_group("nccl" if gpu else "gloo")
+    store, rank, size = next(rendezvous("env://"))
+    dist.init_process_group("nccl" if gpu else "gloo", timeout=PATIENCE, store=store, rank=rank, world_size=size)
+    if rank > 0:
+        logging.disable()
     try:
-        yield Team(dist.get_rank(), size, device)
+        yield Team(rank, size, device)
+    except BadInput:
+        if store.add(FAILED, 1) > 1:
+            sys.exit(2)
+        raise
+    except RuntimeError:  # where another process is gone, collectives raise it
+        if store.add(FAILED, 0) > 0:
+            sys.exit(2)
+        raise
     finally:
         dist.destroy_process_group()

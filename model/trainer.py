@@ -109,7 +109,8 @@ def train_epoch(
     """One epoch at the pi and learning rate of the plan; returns the mean loss over the team.
 
     Each batch is worked through in stretches of `truncation` frames, one optimiser step each; the state is
-    carried from one to the next without its gradient. Raises `FloatingPointError` for a loss that isn't finite.
+    carried from one to the next without its gradient. Raises `FloatingPointError` for a loss that isn't finite, and
+    for weights that aren't.
     """
     stage, rate = settings.plan()[epoch]
     pi = Pi(stage.weights, stage.activations)
@@ -137,6 +138,8 @@ def train_epoch(
             optimiser.step()
             losses.append(value)
         advance()
+    if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
+        raise FloatingPointError("weights that are not")
     return float(np.mean(losses))
 
 
@@ -145,6 +148,7 @@ def fit_front_end(source: Corpus, settings: Config) -> tuple[Mixtures, Tensor]:
     bins = settings.fft_size // 2 + 1
     limits = limits_of(settings.qad_code, settings.qad_bits)
     front_end = make_front_end(settings, np.zeros((bins, limits), np.float32))
+    front_end.check_window()
     magnitudes = settings.input == "magnitudes"
     signals = source.signals("training", settings.sample_rate)
     mixtures = Mixtures(front_end, *signals, settings.noise_speeds, settings.equaliser_db, magnitudes)
@@ -194,6 +198,10 @@ def train(source: Corpus, settings: Config, out: Path, team: Team) -> History:
     groups, state = checkpoint.load(path) if path.is_file() else ({}, {"run": identity, "history": []})
     _expect_same_run(path, state["run"], identity)
     history: History = state["history"]
+    if team.mean(len(history)) != len(history):
+        raise BadInput(
+            f"{path}: expected the same checkpoint in every process, got another; put --out where all see it"
+        )
 
     mixtures, mean = fit_front_end(source, settings)
     network = make_network(mixtures.front_end, settings).to(team.device)
@@ -279,5 +287,7 @@ def _expect_same_run(path: Path, found: dict[str, Any], expected: dict[str, Any]
     for group, entries in expected.items():
         if found.get(group) == entries:
             continue
-        names = [f" {key}" for key in entries if found[group].get(key) != entries[key]] if group != "noises" else [""]
-        raise BadInput(f"{path}: expected a run with the same {group}{names[0]}, got another; choose another --out")
+        named = isinstance(entries, dict) and isinstance(found.get(group), dict)
+        keys = [key for key in entries if found[group].get(key) != entries[key]] if named else []
+        what = " ".join([group, *keys[:1]])
+        raise BadInput(f"{path}: expected a run with the same {what}, got another; choose another --out")

@@ -24,6 +24,11 @@ Result = dict[str, Any]
 SHORT = ("sdr", "si_sdr", "stoi", "mask_accuracy", "weighted_mask_accuracy")
 """The metrics of the rows that are compared with one another."""
 
+HEAD = 2
+"""Lines of a table without rows."""
+
+BY_SIZE = (ABLATIONS[0], *SIZES)
+
 
 def read(folder: Path) -> dict[str, Result]:
     """All results by the name of their file. Raises `BadInput` where there is none or one is broken."""
@@ -109,6 +114,16 @@ def ablation_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]
     return table(["change", "weight bits", "mixtures", *headings(SHORT), "SDR, difference"], lines)
 
 
+def level_table(result: Result) -> list[str]:
+    """One bundle's scores by how many decibels louder a mixture is."""
+    metrics = ("sdr", "si_sdr", "stoi")
+    lines = [
+        [f"{level} dB", str(scores["all"]["mixtures"]), *(cell(scores["all"], metric) for metric in metrics)]
+        for level, scores in result["scores"].items()
+    ]
+    return table(["level", "mixtures", *headings(metrics)], lines)
+
+
 def by_part_table(scores: dict[str, Any], part: str) -> list[str]:
     """One system's scores for each noise or speaker."""
     groups = scores[f"{part}s"]
@@ -135,21 +150,27 @@ def draw_sizes(results: dict[str, Result], rows: Sequence[Row], path: Path) -> N
 
 
 def page(results: dict[str, Result]) -> str:
-    """docs/study/README.md."""
-    lines = ["# Results of the study", "", "Written by `python -m study.tables`; see docs/study.md.", ""]
-    for name in ("references-disjoint", "references-paper"):
-        if result := results.get(name):
-            lines += [f"## Without training, protocol `{result['protocol']}`", "", *reference_table(result), ""]
-    parts = (("Our recipe", OURS), ("The paper's Table 1", PAPER_ROWS), ("Why its figures differ", CAUSES))
-    for title, rows in parts:
-        lines += [f"## {title}", "", *paper_table(results, rows), ""]
-    lines += ["## One change at a time", "", *ablation_table(results, ABLATIONS), ""]
-    lines += ["## Size", "", *ablation_table(results, (ABLATIONS[0], *SIZES)), ""]
-    lines += ["![SDR by weight bits](sizes.png)", ""]
+    """docs/study/README.md: every part that has results."""
+    parts = [
+        (f"Without training, protocol {result['protocol']}", reference_table(result))
+        for name, result in results.items()
+        if name.startswith("references")
+    ]
+    for title, rows in (("Our recipe", OURS), ("The paper's Table 1", PAPER_ROWS), ("Why its figures differ", CAUSES)):
+        parts.append((title, paper_table(results, rows)))
+    parts.append(("One change at a time", ablation_table(results, ABLATIONS)))
+    parts.append(("Size", [*ablation_table(results, BY_SIZE), "", "![SDR by weight bits](sizes.png)"]))
+    for name, result in results.items():
+        if name.startswith("levels"):
+            parts.append((f"Level, bundle {result['bundle']}", level_table(result)))
     for row in OURS:
         for key, scores in results.get(row.name, {"scores": {}})["scores"].items():
             for part in ("noise", "speaker"):
-                lines += [f"## {row.label}, {pi_label(key)}, per {part}", "", *by_part_table(scores, part), ""]
+                parts.append((f"{row.label}, {pi_label(key)}, per {part}", by_part_table(scores, part)))
+    lines = ["# Results of the study", "", "Written by `python -m study.tables`; [what they mean](../study.md).", ""]
+    for title, table_lines in parts:
+        if len(table_lines) > HEAD:
+            lines += [f"## {title}", "", *table_lines, ""]
     return "\n".join(lines)
 
 
@@ -160,7 +181,7 @@ def main(
     found = read(results)
     with replacing(results / "README.md") as temporary:
         temporary.write_text(page(found), encoding="utf-8")
-    draw_sizes(found, (ABLATIONS[0], *SIZES), results / "sizes.png")
+    draw_sizes(found, BY_SIZE, results / "sizes.png")
     cli.console.print(f"{results / 'README.md'} and sizes.png: from {len(found)} results")
 
 

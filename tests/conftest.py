@@ -8,6 +8,13 @@ import pytest
 from model import audio
 from model.bits import Bits
 from model.bundle import Bundle
+from tests import runs
+
+
+@pytest.fixture(scope="session")
+def recordings(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with speech and noise to train a tiny network on."""
+    return runs.record(tmp_path_factory.mktemp("recordings"))
 
 
 @pytest.fixture
@@ -16,7 +23,6 @@ def recording_features() -> Callable[[Bundle], Bits]:
 
     def features(network: Bundle) -> Bits:
         front_end = network.front_end
-        noisy = audio.read(Path("samples/noisy.flac"), front_end.sample_rate)
-        return front_end.encode(front_end.stft(front_end.normalise(noisy)[0]))
+        return front_end.hear(audio.read(Path("samples/noisy.flac"), front_end.sample_rate))
 
     return features

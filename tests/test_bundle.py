@@ -87,6 +87,7 @@ def assert_same(one: Bundle, other: Bundle) -> None:
     def parts(of: Bundle) -> list:
         end = of.front_end
         fields = [of.name, of.provenance, end.sample_rate, end.fft_size, end.hop, end.window, end.rms]
+        fields += [end.gain_frames, end.code, end.bits, end.mask_bits]
         return fields + [(layer.name, layer.kind, layer.inputs, layer.units) for layer in of.layers]
 
     assert parts(one) == parts(other)
@@ -109,6 +110,16 @@ def test_round_trip(network, tmp_path_factory):
     bundle.write(network, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["arrays.npz", "manifest.json"]
     assert_same(network, bundle.read(folder))
+
+
+def test_every_setting_of_the_front_end_is_kept(tmp_path):
+    rng = np.random.default_rng(0)
+    end = replace(random_front_end(rng, 5, qad_bits=2), rms=0.2, gain_frames=7, code="thermometer", mask_bits=2)
+    network = made(random_layer(rng, "dense", 15, 10, name="mask"), front_end=end)
+    bundle.write(network, tmp_path / "net")
+    assert_same(network, bundle.read(tmp_path / "net"))
+    entry = manifest_of(tmp_path / "net")["front_end"]
+    assert (entry["gain_frames"], entry["qad_bits"], entry["qad_code"], entry["mask_bits"]) == (7, 3, "thermometer", 2)
 
 
 @given(seed=seeds, rows=st.integers(1, 9), columns=st.integers(1, 200))
@@ -222,9 +233,10 @@ def test_any_damage_to_the_archive_is_refused_or_harmless(seed, tmp_path_factory
     ("where", "value", "sentence"),
     [
         ("schema", "onnx", "expected schema 'bgru-bundle', got 'onnx'"),
-        ("version", 2, "expected version 1, got 2"),
-        ("version", "1", "expected version 1, got '1'"),
-        ("version", True, "version: expected an integer from 1 to 2147483647, got True"),
+        ("version", 1, "expected version 2, got 1"),
+        ("version", 3, "expected version 2, got 3"),
+        ("version", "2", "expected version 2, got '2'"),
+        ("version", 2.0, "version: expected an integer from 1 to 2147483647, got 2.0"),
         ("name", 3, "name: expected text, got 3"),
         ("layers", {}, "layers: expected a list, got {}"),
         ("layers.0", [], "layers[0]: expected an object, got []"),
@@ -234,7 +246,11 @@ def test_any_damage_to_the_archive_is_refused_or_harmless(seed, tmp_path_factory
         ("layers.1.inputs", 10**30, f"layers[1].inputs: expected an integer from 1 to 2147483647, got {10**30}"),
         ("front_end.rms", "loud", "front_end.rms: expected a number, got 'loud'"),
         ("front_end.rms", 10**400, "front_end.rms: expected a number, got 1000"),
+        ("front_end.gain_frames", 0, "front_end.gain_frames: expected an integer from 1 to 2147483647, got 0"),
+        ("front_end.gain_frames", True, "front_end.gain_frames: expected an integer from 1 to 2147483647, got True"),
         ("front_end.qad_bits", 9, "front_end.qad_bits: expected 1 to 8, got 9"),
+        ("front_end.qad_code", "gray", "front_end.qad_code: expected binary or thermometer, got 'gray'"),
+        ("front_end.mask_bits", 0, "front_end.mask_bits: expected an integer from 1 to 2147483647, got 0"),
         ("front_end.window", None, "front_end.window: expected text, got None"),
         ("front_end", 7, "front_end: expected an object, got 7"),
         ("arrays.[gru0.w_sign]", "hash", "arrays.gru0.w_sign: expected an object, got 'hash'"),
@@ -255,7 +271,9 @@ def test_wrong_value_in_the_manifest(folder, where, value, sentence):
         ("front_end.hop", "front_end.hop: expected an integer from 1 to 2147483647, got nothing"),
         ("layers.1.kind", "layers[1].kind: expected text, got nothing"),
         ("arrays.[mask.threshold].sha256", "arrays.mask.threshold.sha256: expected text, got nothing"),
-        ("version", "expected version 1, got nothing"),
+        ("front_end.gain_frames", "front_end.gain_frames: expected an integer from 1 to 2147483647, got nothing"),
+        ("front_end.qad_code", "front_end.qad_code: expected text, got nothing"),
+        ("version", "expected version 2, got nothing"),
     ],
 )
 def test_missing_key(folder, where, sentence):
@@ -282,6 +300,14 @@ def test_provenance_is_free(folder):
     assert bundle.read(folder).provenance == {"any": [{"depth": None}]}
 
 
+@pytest.fixture(scope="module")
+def good(tmp_path_factory) -> tuple[Path, str]:
+    """A bundle's folder, and what its manifest was."""
+    folder = tmp_path_factory.mktemp("bundle") / "net"
+    bundle.write(random_bundle(np.random.default_rng(1)), folder)
+    return folder, (folder / "manifest.json").read_text()
+
+
 json_values = st.recursive(
     st.none()
     | st.booleans()
@@ -296,10 +322,9 @@ json_values = st.recursive(
 
 @given(data=st.data(), value=json_values)
 @settings(max_examples=150, deadline=None, derandomize=True)
-def test_any_value_anywhere_in_the_manifest_is_refused_or_harmless(data, value, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("bundle") / "net"
-    bundle.write(random_bundle(np.random.default_rng(1)), folder)
-    manifest = node = manifest_of(folder)
+def test_any_value_anywhere_in_the_manifest_is_refused_or_harmless(data, value, good):
+    folder, manifest = good
+    node = manifest = json.loads(manifest)
     while True:
         keys = list(node) if isinstance(node, dict) else list(range(len(node)))
         key = data.draw(st.sampled_from(keys))
@@ -474,6 +499,12 @@ def test_thresholds_out_of_order(folder, row):
         ("front_end.window", "doors", "front_end.window: expected one of SciPy's that a hop of 4 allows to undo, got"),
         ("front_end.rms", 0, "front_end.rms: expected a positive level, got 0.0"),
         ("front_end.rms", float("nan"), "front_end.rms: expected a positive level, got nan"),
+        (
+            "front_end.qad_code",
+            "thermometer",
+            "array front_end.thresholds: expected float32 (5, 2), got float32 (5, 3)",
+        ),
+        ("front_end.mask_bits", 2, "layer mask: expected 10 units (mask_bits per bin), got 5"),
         ("layers.1.name", "gru0", "array mask.threshold: not part of this network"),
         ("layers", [], "array gru0.initial_state: not part of this network"),
     ],
@@ -515,10 +546,14 @@ def test_first_layer_fits_the_features():
         made(layer)
 
 
-def test_last_layer_has_a_unit_per_bin():
-    layer = random_layer(np.random.default_rng(0), "dense", 5, 6, name="mask")
-    with pytest.raises(BadInput, match=r"^layer mask: expected 5 units \(one per bin\), got 6$"):
-        made(layer)
+def test_last_layer_has_the_units_that_the_mask_has_per_bin():
+    rng = np.random.default_rng(0)
+    with pytest.raises(BadInput, match=r"^layer mask: expected 5 units \(mask_bits per bin\), got 6$"):
+        made(random_layer(rng, "dense", 5, 6, name="mask"))
+    three = replace(random_front_end(rng, 5), mask_bits=3)
+    with pytest.raises(BadInput, match=r"^layer mask: expected 15 units \(mask_bits per bin\), got 5$"):
+        made(random_layer(rng, "dense", 5, 5, name="mask"), front_end=three)
+    made(random_layer(rng, "dense", 5, 15, name="mask"), front_end=three)
 
 
 def test_made_layers_are_checked_like_read_ones():
@@ -544,4 +579,5 @@ def test_a_bundles_identity_is_that_of_its_bits_not_of_its_name_or_history():
         threshold.flat[0] += 1
         layers = (*made.layers[:index], replace(layer, threshold=threshold), *made.layers[index + 1 :])
         assert replace(made, layers=layers).identity != made.identity
-    assert replace(made, front_end=replace(made.front_end, rms=0.2)).identity != made.identity
+    for changed in ({"rms": 0.2}, {"gain_frames": 63}, {"code": "thermometer"}):
+        assert replace(made, front_end=replace(made.front_end, **changed)).identity != made.identity

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 pytest.importorskip("fast_bss_eval")
+pytest.importorskip("pesq")
 pytest.importorskip("pystoi")
 
 from model import card
@@ -14,9 +15,20 @@ from model.bundle import Bundle, Layer, Matrix
 from model.frontend import FrontEnd
 
 
-def scores(sdr: float) -> dict[str, Any]:
-    row = {"sdr": sdr, "si_sdr": sdr - 1, "stoi": 0.8125}
-    return {"mixtures": 40, "mask_accuracy": 0.8123, "mixture": row, "denoised": row, "ibm": row}
+def entry(sdr: float, masked: bool) -> dict[str, Any]:
+    mean = {
+        "sdr": sdr,
+        "si_sdr": sdr - 1,
+        "stoi": 0.8125,
+        "pesq": 1.875,
+        **({"mask_accuracy": 0.8123} if masked else {}),
+    }
+    return {"mixtures": 40, "mean": mean, "interval": {**dict.fromkeys(mean, 0.25), "pesq": None}}
+
+
+def scores(system: str, offset: float) -> dict[str, Any]:
+    all_of_it, birds, rain = (entry(sdr + offset, system != "mixture") for sdr in (8.765, 9.876, 7.654))
+    return {"all": all_of_it, "noises": {"birds": birds, "rain": rain}, "speakers": {"t": all_of_it}}
 
 
 @pytest.fixture
@@ -37,7 +49,7 @@ def bundle() -> Bundle:
         "best": {"epoch": 12, "sdr": 7.654},
         "revision": None,
         "versions": {"torch": "2.13.0"},
-        "scores": {"mean": scores(8.765), "noises": {"birds": scores(9.876), "rain": scores(7.654)}},
+        "scores": {name: scores(name, offset) for name, offset in (("mixture", -8), ("denoised", 0), ("ibm", 6))},
     }
     return Bundle("small", front_end, (Layer("mask", "dense", 9, 9, weights, np.zeros(9, np.int32)),), provenance)
 
@@ -55,8 +67,13 @@ def test_a_card_states_data_command_scores_sizes_and_licence(bundle: Bundle, tmp
         "git revision unknown; torch 2.13.0",
         "epoch 12, validation SDR 7.65 dB",
         "40 mixtures",
-        "| birds | 0.812 | 9.88 | 9.88 | 9.88 | 8.88 | 8.88 | 8.88 | 0.812 | 0.812 | 0.812 |",
-        "| **mean** | 0.812 | 8.77 | 8.77 | 8.77 |",
+        "- Level: any.",
+        "brings a recording to an RMS of 0.1 as it goes",
+        "| noise | SDR (dB) | SI-SDR (dB) | STOI | PESQ | mask accuracy |",
+        "| birds | 1.88 / **9.88** / 15.88 | 0.88 / **8.88** / 14.88 | 0.812 / **0.812** / 0.812 |",
+        "| **all** | 0.77 / **8.77** / 14.77 |",
+        "1.88 / **1.88** / 1.88 | 0.812 |",
+        "SDR (dB) 8.77 ± 0.25, SI-SDR (dB) 7.77 ± 0.25, STOI 0.812 ± 0.250, PESQ 1.88 ± -",
         "Speech by X under CC BY 4.0.",
     ):
         assert part in text

@@ -12,10 +12,11 @@ torch = pytest.importorskip("torch")
 
 from model import bundle  # noqa: E402 (after importorskip)
 from model.bits import pack, unpack  # noqa: E402 (after importorskip)
+from model.draw import Draw  # noqa: E402 (after importorskip)
 from model.export import to_bundle  # noqa: E402 (after importorskip)
 from model.frontend import FrontEnd  # noqa: E402 (after importorskip)
 from model.golden import GoldenModel  # noqa: E402 (after importorskip)
-from model.network import BGRU, Binarisation, Network  # noqa: E402 (after importorskip)
+from model.network import BGRU, BINARY, Binarisation, Network  # noqa: E402 (after importorskip)
 
 sizes = st.integers(1, 70)
 
@@ -30,8 +31,8 @@ def network_bits(network: Network, features: NDArray[np.uint8]) -> NDArray[np.ui
     """Mask bits (frames, bins) of the network at pi = 1."""
     x = 2.0 * torch.from_numpy(features).float()[:, None] - 1.0
     with torch.no_grad():
-        _, bits, _ = network(x)
-    return bits[:, 0].numpy().astype(np.uint8)
+        v, _ = network(x)
+    return (v[:, 0] >= 0).numpy().astype(np.uint8)
 
 
 @given(
@@ -39,17 +40,18 @@ def network_bits(network: Network, features: NDArray[np.uint8]) -> NDArray[np.ui
     hidden=st.lists(sizes, max_size=2),
     kind=st.sampled_from(["bgru", "dense"]),
     rho=st.floats(0.1, 1.0),
+    per_row=st.booleans(),
     integer_bias=st.booleans(),
     seed=st.integers(0, 2**16),
 )
 @settings(deadline=None, max_examples=60)
 def test_golden_model_equals_network_bit_for_bit(
-    half: int, hidden: list[int], kind: str, rho: float, integer_bias: bool, seed: int
+    half: int, hidden: list[int], kind: str, rho: float, per_row: bool, integer_bias: bool, seed: int
 ) -> None:
     """Any shape, density and thresholds; with `integer_bias` thresholds are small integers, so that ties abound."""
     torch.manual_seed(seed)
     front = front_end(2 * half)
-    network = Network(front.features, hidden, front.bins, kind, Binarisation(rho))
+    network = Network(front.features, hidden, front.bins, kind, Binarisation(rho, per_row=per_row))
     network.centre(torch.rand(front.features) * 2 - 1)
     for layer in network.layers:
         rows = layer.rows
@@ -57,7 +59,7 @@ def test_golden_model_equals_network_bit_for_bit(
         rows.bias.data.normal_()
         if integer_bias:
             rows.centre.zero_()
-            scale = rows.effective(1.0)[2][..., 0]
+            scale = rows.effective(BINARY, Draw())[2].detach()
             rows.bias.data.copy_(torch.randint(-2, 3, rows.bias.shape) * scale)
     made = to_bundle(network, front, "random", {})
     features = np.random.default_rng(seed).integers(0, 2, (20, front.features), dtype=np.uint8)
@@ -70,7 +72,7 @@ def test_ties_are_met_and_give_one() -> None:
     network = Network(2, [1], 2, "bgru", Binarisation(rho=1.0, slope=1.0))
     layer = network.hidden[0]
     layer.rows.weight.data.copy_(torch.tensor([[[0.5, -0.5, 0.5]]] * 3))
-    layer.rows.bias.data.copy_(layer.rows.effective(1.0)[2][..., 0])  # threshold -1
+    layer.rows.bias.data.copy_(layer.rows.effective(BINARY, Draw())[2].detach())  # threshold -1
     layer.initial.data.fill_(-1.0)
     made = to_bundle(network, front, "ties", {})
     assert made.layers[0].threshold.tolist() == [[-1], [-1], [-1]]

@@ -44,24 +44,28 @@ def test_thresholds_are_finite_ordered_and_inside_the_values(values: np.ndarray,
     assert np.all((thresholds >= values.min()) & (thresholds <= values.max()))
 
 
+@pytest.mark.parametrize("levels", [5, 16])
 @pytest.mark.parametrize("per_bin", [False, True])
-def test_fit_gives_the_front_end_one_row_per_bin(per_bin: bool) -> None:
+def test_fit_gives_the_front_end_one_row_per_bin(per_bin: bool, levels: int) -> None:
     rng = np.random.default_rng(2)
     loudness = np.array([1.0, 10.0, 0.1])
-    spectrum = ((rng.normal(size=(5000, 3)) + 1j * rng.normal(size=(5000, 3))) * loudness).astype(np.complex64)
-    thresholds = qad.fit(spectrum, bits=4, power=0.3, per_bin=per_bin)
-    assert thresholds.shape == (3, 15)
+    magnitude = (rng.rayleigh(size=(5000, 3)) * loudness).astype(np.float32)
+    thresholds = qad.fit(magnitude, levels, power=0.3, per_bin=per_bin)
+    assert thresholds.shape == (3, levels - 1)
     assert thresholds.dtype == np.float32
     assert np.all(np.diff(thresholds, axis=1) > 0)
     if per_bin:
         np.testing.assert_allclose(thresholds[1] / thresholds[0], 10, rtol=0.2)
     else:
         np.testing.assert_array_equal(thresholds[0], thresholds[1])
-    codes = FrontEnd(16000, 4, 2, "hann", 0.1, thresholds).encode(spectrum)
-    assert codes.shape == (5000, 12)
+    front_end = FrontEnd(16000, 4, 2, "hann", 0.1, thresholds, code="thermometer")
+    codes = front_end.encode(np.square(magnitude), np.zeros(5000, np.int32))
+    assert codes.shape == (5000, 3 * (levels - 1))
+    if per_bin:  # every level is met
+        assert set(codes.reshape(5000, 3, levels - 1).sum(axis=2).ravel().tolist()) == set(range(levels))
 
 
 def test_compression_gives_quiet_magnitudes_finer_steps() -> None:
-    magnitudes = np.random.default_rng(3).exponential(size=(20_000, 1)).astype(np.complex64)
-    plain, compressed = (qad.fit(magnitudes, 4, power, True)[0] for power in (1.0, 0.3))
+    magnitudes = np.random.default_rng(3).exponential(size=(20_000, 1)).astype(np.float32)
+    plain, compressed = (qad.fit(magnitudes, 16, power, True)[0] for power in (1.0, 0.3))
     assert compressed[0] < plain[0] / 2

@@ -10,13 +10,13 @@ import pytest
 from model import report
 from model.bundle import Bundle, Layer, Matrix
 from model.config import Config
-from model.corpus import Split
+from model.corpus import Corpus, Split
 from model.errors import BadInput
 from model.frontend import FrontEnd
 
 EPOCHS: list[dict[str, Any]] = [
-    {"epoch": 1, "pi": 0.0, "loss": 0.5, "sdr": 1.0},
-    {"epoch": 2, "pi": 1.0, "loss": 0.4, "sdr": 2.0},
+    {"epoch": 1, "weights": 0.0, "activations": 0.0, "loss": 0.5, "sdr": 1.0},
+    {"epoch": 2, "weights": 1.0, "activations": 1.0, "loss": 0.4, "sdr": 2.0},
 ]
 
 
@@ -30,14 +30,17 @@ def test_the_command_has_short_paths_and_only_what_was_given() -> None:
 def test_provenance_is_json_without_absolute_paths(tmp_path: Path) -> None:
     for package in report.PACKAGES:  # whose versions it records
         pytest.importorskip(package)
-    split = Split(training=("a", "b"), validation=("c",), test=("d",))
-    origin = report.provenance(
-        "train", Config(), tmp_path / "open" / "speech", tmp_path / "noise", ["x"], split, EPOCHS[1]
-    )
+    noise, split = tmp_path / "noise", Split(training=("a", "b"), validation=("c",), test=("d",))
+    source = Corpus({name: (tmp_path / f"{name}.wav",) for name in "abcd"}, {"x": noise / "x.wav"}, split)
+    folders = [tmp_path / "open" / "speech", tmp_path / "more" / "speech"]
+    origin = report.provenance("train", Config(), folders, noise, source, EPOCHS[1])
     text = json.dumps(origin)
     assert str(tmp_path) not in text
-    assert origin["corpus"]["speech"] == "open/speech"
+    assert origin["corpus"]["speech"] == "open/speech, more/speech"
+    assert origin["corpus"]["noises"] == ["x"]
     assert origin["corpus"]["training_speakers"] == 2
+    assert origin["best"] == EPOCHS[1]
+    assert origin["settings"]["stages"] == [str(stage) for stage in Config().stages]
     assert origin["settings"]["rho"] == Config().rho
     assert origin["versions"].keys() >= {"python", "torch", "numpy"}
 
