@@ -24,7 +24,7 @@ LAYOUT := --board $(BOARD) --bundle "$(BUNDLE)" $(foreach fold,$(FOLD),--fold $(
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "Variables: BOARD=$(BOARD) BUNDLE=$(BUNDLE) RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
-	@echo "           RATE=62.5 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
+	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
 	@$(BIN)/python -m cosim.sim $(LAYOUT) --recording "$(RECORDING)" --sim $(SIM) \

@@ -56,7 +56,7 @@ def text(bundle: Bundle, notice: str) -> str:
         f"## Scores on the test speakers at {origin['settings']['snr_test']:g} dB",
         "",
         f"{scores['denoised']['all']['mixtures']} mixtures: every utterance of every test speaker in every noise. Each "
-        "cell is the mixture / **denoised** / by the ideal mask, which is the ceiling of any mask. SDR is that of BSS "
+        "cell is the mixture / **denoised** / by the ideal mask, the ceiling of one-bit masks. SDR is that of BSS "
         "Eval v3, PESQ wide-band.",
         "",
         *table(scores),
