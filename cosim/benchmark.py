@@ -32,6 +32,9 @@ from model.bundle import Bundle
 from model.frontend import FrontEnd
 from model.golden import GoldenModel
 
+PAIRS = Preset(Path("bundles/small"), "ulx3s_85f", ("gru0=3x21", "mask=3x12"))
+"""The preset `small` with two bits a weight."""
+
 PYTHON_CYCLES = 600
 PAPER_FRAMES = 200
 PRESET_FRAMES = 3
@@ -214,21 +217,19 @@ def _packing(costs: Mapping[str, Cost], cache: Path, now: Now) -> Iterator[Row]:
     """What five weights in eight bits cost, and what they save in `small`."""
     per_weight = costs["trit decoder"]["lut4"] / LANES
     yield Row("trit decoder, LUT4/weight", f"{per_weight:.2f}", "", "0", "weights as two planes")
-    totals: dict[str, Cost] = {}
-    foldings = {}
-    for name in ("small", "small as pairs"):
-        network = PRESETS[name].network()
-        found = layer_costs(network, cache, lambda layer: now(f"synthesise {layer} of small, packed and not"))
-        totals[name] = found["gru0"]
-        foldings[name] = network.layers["gru0"].folding
+    networks = [preset.network() for preset in (PRESETS["small"], PAIRS)]
+    packed, plain = (
+        layer_costs(network, cache, lambda layer: now(f"synthesise {layer} of small, packed and not"))["gru0"]
+        for network in networks
+    )
+    folding, folding_of_pairs = (network.layers["gru0"].folding for network in networks)
     for resource, what in (("block_ram", "block RAM"), ("lut4", "LUT4")):
-        plain, packed = totals["small as pairs"][resource], totals["small"][resource]
         yield Row(
-            f"small, gru0 {foldings['small']}, {what}",
-            f"{packed:,} ({packed - plain:+,})",
+            f"small, gru0 {folding}, {what}",
+            f"{packed[resource]:,} ({packed[resource] - plain[resource]:+,})",
             "",
-            f"{plain:,}",
-            f"gru0 {foldings['small as pairs']}, two bits a weight",
+            f"{plain[resource]:,}",
+            f"gru0 {folding_of_pairs}, two bits a weight",
         )
 
 

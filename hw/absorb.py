@@ -14,11 +14,10 @@ from collections.abc import Iterator
 from itertools import combinations, permutations, product
 from typing import Any
 
+from hw.nets import Bit, Cell, uses
+
 __all__ = ["absorb"]
 
-Bit = int | str
-"""A net, or a constant "0", "1" or "x"."""
-Cell = dict[str, Any]
 PINS = "ABCD"
 
 
@@ -26,14 +25,8 @@ def absorb(netlist: dict[str, Any], top: str) -> int:
     """Fold what can be folded in module `top`; returns how many LUT4 have gone."""
     module = netlist["modules"][top]
     cells: dict[str, Cell] = module["cells"]
-    used: Counter[Bit] = Counter(bit for port in module["ports"].values() for bit in port["bits"])
-    lut_of: dict[Bit, str] = {}
-    for name, cell in cells.items():
-        for port, bits in cell["connections"].items():
-            if cell["port_directions"].get(port) == "output":
-                lut_of.update({bit: name for bit in bits if cell["type"] == "LUT4"})
-            else:
-                used.update(bits)
+    used = uses(module)
+    lut_of = {cell["connections"]["Z"][0]: name for name, cell in cells.items() if cell["type"] == "LUT4"}
     before = len(cells)
     for cell in [cell for cell in cells.values() if cell["type"] == "CCU2C"]:
         for half in "01":

@@ -8,27 +8,19 @@ without enable or reset, and where the port itself is always enabled. The netlis
 netlist's co-simulation holds what it computes against the golden model.
 """
 
-from collections import Counter
 from typing import Any
 
-__all__ = ["use_output_registers"]
+from hw.nets import Bit, Cell, uses
 
-Bit = int | str
-Cell = dict[str, Any]
+__all__ = ["use_output_registers"]
 
 
 def use_output_registers(netlist: dict[str, Any], top: str) -> int:
     """Take all that can be taken in module `top`; returns how many flip-flops have gone."""
     module = netlist["modules"][top]
     cells: dict[str, Cell] = module["cells"]
-    used: Counter[Bit] = Counter(bit for port in module["ports"].values() for bit in port["bits"])
-    register_of: dict[Bit, str] = {}
-    for name, cell in cells.items():
-        for port, bits in cell["connections"].items():
-            if cell["port_directions"].get(port) != "output":
-                used.update(bits)
-        if cell["type"] == "TRELLIS_FF":
-            register_of[cell["connections"]["DI"][0]] = name
+    used = uses(module)
+    register_of = {cell["connections"]["DI"][0]: name for name, cell in cells.items() if cell["type"] == "TRELLIS_FF"}
     before = len(cells)
     for cell in [cell for cell in cells.values() if cell["type"] == "DP16KD"]:
         for side in _read_sides(cell):

@@ -103,5 +103,4 @@ def join() -> Iterator[Team]:
         if store.add(FAILED, 0) > 0:
             sys.exit(2)
         raise
-    finally:
-        dist.destroy_process_group()
+    dist.destroy_process_group()  # not on the way out of an error, when others may still wait for this process

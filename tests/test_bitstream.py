@@ -21,7 +21,6 @@ pytestmark = pytest.mark.synthesis
 FILES = {
     "ulx3s_85f": {"top.bit", "top.config"},
     "icebreaker": {"top.bin", "top.asc", "flash.bin"},
-    "tang_primer_20k": {"top.fs", "top.routed.json"},
 }
 
 

@@ -47,6 +47,11 @@ def test_a_layer_that_the_bundle_does_not_have():
         options_of(MADE, find("icebreaker"), {"gru1": Folding(1, 1)})
 
 
+def having(board, available):
+    """The same board with another device on it."""
+    return replace(board, part=replace(board.part, available=available))
+
+
 def refused(board, frame_rate=62.5, given=None, bundle=MADE) -> str:
     with pytest.raises(BadInput) as refusal:
         design(options_of(bundle, board, given or {}), bundle, board, frame_rate)
@@ -61,19 +66,19 @@ def test_too_little_time_is_said_with_the_cycles_and_the_clock_that_would_do():
 
 
 def test_too_little_memory_is_said_in_bits():
-    board = replace(find("ulx3s_85f"), available={"lut4": 83640, "ff": 83640, "block_ram": 1})
+    board = having(find("ulx3s_85f"), {"lut4": 83640, "ff": 83640, "block_ram": 1})
     assert "does not fit ulx3s_85f: it needs" in refused(board)
     assert "bits of block RAM, the LFE5U-85F has 18,432" in refused(board)
 
 
 def test_too_few_blocks_or_lut4_are_said_with_how_many_are_missing_and_for_which_folding():
     board = find("ulx3s_85f")
-    few_luts = replace(board, available={**board.available, "lut4": 300})
+    few_luts = having(board, {**board.available, "lut4": 300})
     message = refused(few_luts)
     assert "does not fit ulx3s_85f at this folding: its logic takes about" in message
     assert "the LFE5U-85F has 300 beside the link," in message
     assert "(gru0=" in message
-    few_blocks = replace(board, available={**board.available, "block_ram": 2})
+    few_blocks = having(board, {**board.available, "block_ram": 2})
     message = refused(few_blocks, given={"gru0": Folding(40, 40), "mask": Folding(30, 40)})
     assert "at this folding: its memories take" in message
     assert message.endswith("(gru0=40x40 mask=30x40)")
@@ -91,7 +96,7 @@ def test_the_link_needs_room_beside_the_network():
     needs = design(options_of(MADE, board, given), MADE, board, 62.5).needs["block_ram"]
     beside = board.available["block_ram"] - room(MADE, board)["block_ram"]
     assert beside >= 1
-    enough = replace(board, available={**board.available, "block_ram": needs + beside})
+    enough = having(board, {**board.available, "block_ram": needs + beside})
     assert design(options_of(MADE, enough, given), MADE, enough, 62.5).needs["block_ram"] == needs
-    short = replace(board, available={**board.available, "block_ram": needs + beside - 1})
+    short = having(board, {**board.available, "block_ram": needs + beside - 1})
     assert f"the LFE5U-85F has {needs - 1} beside the link, 1 fewer" in refused(short, given=given)

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import BadInput
-from model.mixing import excerpt, ideal_binary_mask, mix, noise_gain, power
+from model.mixing import excerpt, ideal_binary_mask, mask_targets, mix, noise_gain, power
 
 
 def sound(samples: int, seed: int = 0) -> np.ndarray:
@@ -53,3 +53,40 @@ def test_ideal_mask_keeps_the_bins_where_speech_is_strictly_louder() -> None:
     noise = np.array([0.5j, 1.0, 5.1, 0.0], np.complex64)
     np.testing.assert_array_equal(ideal_binary_mask(speech, noise), [1, 0, 0, 0])
     np.testing.assert_allclose(power(speech), [1, 1, 25, 0])
+
+
+def spectra() -> tuple[np.ndarray, np.ndarray]:
+    """Of speech and noise, (2, 10, 9), whose levels differ by tens of decibels from bin to bin."""
+    rng = np.random.default_rng(0)
+    both = rng.normal(size=(2, 2, 10, 9)) + 1j * rng.normal(size=(2, 2, 10, 9))
+    speech, noise = (both * np.exp(rng.normal(0, 1.5, both.shape))).astype(np.complex64)
+    return speech, noise
+
+
+def test_a_mask_of_one_bit_is_the_ideal_one_and_a_wrong_bit_costs_the_difference_in_power() -> None:
+    speech, noise = spectra()
+    mask, cost = mask_targets(speech, noise, 1)
+    np.testing.assert_array_equal(mask, ideal_binary_mask(speech, noise))
+    np.testing.assert_allclose(2 * cost, np.abs(power(speech) - power(noise)), rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 3, 6])
+def test_mask_targets_round_wieners_gain_and_cost_what_one_more_or_less_does(bits: int) -> None:
+    """Error energy is (|S|^2 + |N|^2) (W - gain)^2 beyond what W leaves; flipping a bit changes it by 2 / bits x cost."""
+    speech, noise = spectra()
+    mask, cost = (array.reshape(2, 10, 9, bits) for array in mask_targets(speech, noise, bits))
+    total = power(speech).astype(float) + power(noise)
+    wiener = power(speech) / total
+    ones = mask.sum(axis=-1)
+    assert set(ones.ravel().tolist()) == set(range(bits + 1))
+    assert np.all(np.diff(mask.astype(int), axis=-1) <= 0)
+    assert np.all(np.abs(wiener - ones / bits) <= 0.5 / bits + 1e-6)
+
+    def error(count: np.ndarray) -> np.ndarray:
+        return total * (wiener - count / bits) ** 2
+
+    for step, bit in ((1, ones), (-1, ones - 1)):
+        there = (bit >= 0) & (bit < bits)
+        flipped = np.take_along_axis(cost, np.clip(bit, 0, bits - 1)[..., None], axis=-1)[..., 0]
+        added = error(ones + step) - error(ones)
+        np.testing.assert_allclose(added[there], (2 / bits * flipped)[there], rtol=1e-3, atol=1e-4)

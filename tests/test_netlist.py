@@ -1,7 +1,6 @@
 """The synthesised netlist against the golden model: a fault of the synthesis can't hide."""
 
 import re
-import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from hw.network import Network
 from model import bundle
 from model.errors import BadInput
 from tests.random_bundles import random_bundle, random_features, random_foldings
+from tests.simulators import QUICKEST
 
 pytestmark = [pytest.mark.simulator, pytest.mark.synthesis]
 
@@ -31,12 +31,14 @@ NETWORKS = {
     ),
     "two binary BGRUs": ([("bgru", 5), ("bgru", 6)], 1.0, {}),
 }
-EITHER = "verilator" if shutil.which("iverilog") is None else "icarus"
-"""Icarus where there is one: it builds at once, and a value that nothing has set fails in it."""
 
 
-@pytest.mark.parametrize("family", [ECP5, ICE40], ids=lambda family: family.name)
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize(
+    ("name", "family"),
+    # All on ECP5, whose netlists go through passes of our own; on iCE40 those that have a bit of everything.
+    [(name, ECP5) for name in NETWORKS] + [(name, ICE40) for name in list(NETWORKS)[1:3]],
+    ids=lambda value: getattr(value, "name", value),
+)
 def test_random_netlists_are_bit_exact_with_idles_back_pressure_and_resets(name, family, tmp_path):
     hidden, rho, options = NETWORKS[name]
     rng = np.random.default_rng(list(NETWORKS).index(name))
@@ -46,7 +48,7 @@ def test_random_netlists_are_bit_exact_with_idles_back_pressure_and_resets(name,
     network = Network(made, foldings, family, 5, 3)
     stimulus = Stimulus([random_features(rng, made, frames) for frames in (3, 1, 4)], 0.3, 0.4, resets=2)
     verilog = generate_netlist(network, tmp_path / "rtl")
-    outcome = simulate(network, made, stimulus, tmp_path, verilog=verilog, simulator=EITHER, quick_build=True)
+    outcome = simulate(network, made, stimulus, tmp_path, verilog=verilog, simulator=QUICKEST, quick_build=True)
     assert outcome.mismatch is None
 
 
@@ -82,7 +84,7 @@ def simulate_changed(run, folder, pattern, change, where=0.5) -> Outcome:
     (folder / "rtl").mkdir(parents=True)
     changed = folder / "rtl" / verilog.name
     changed.write_text(text[: place.start(1)] + change(place[1]) + text[place.end(1) :])
-    return simulate(network, network.bundle, stimulus, folder, verilog=changed, simulator=EITHER, quick_build=True)
+    return simulate(network, network.bundle, stimulus, folder, verilog=changed, simulator=QUICKEST, quick_build=True)
 
 
 def passes(*change) -> bool:

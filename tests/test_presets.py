@@ -1,5 +1,7 @@
 """The presets that are measured: their networks, and their figures under the reports' keys."""
 
+from dataclasses import replace
+
 import pytest
 
 from boards.presets import PRESETS, figures
@@ -16,5 +18,5 @@ def test_a_preset_fits_its_board(name):
 
 
 def test_the_folding_of_a_preset_is_used():
-    folding = PRESETS["small as pairs"].network().layers["gru0"].folding
-    assert str(folding) == "3x21"
+    network = replace(PRESETS["small"], fold=("gru0=3x21",)).network()
+    assert str(network.layers["gru0"].folding) == "3x21"

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 import cosim.sim
 from model import bundle
 from tests.random_bundles import random_bundle
+from tests.simulators import QUICKEST
 
 NOISY = Path("samples/noisy.flac").resolve()
 
@@ -113,13 +115,13 @@ def test_a_missing_tool_is_named_with_how_to_install_it(missing, tmp_path):
     assert f"{missing}: expected it on the PATH, found none; install it with: apt-get install {missing}" in message
 
 
-def small_case(tmp_path: Path) -> list[str]:
+def small_case(tmp_path: Path, hidden: Sequence[tuple[str, int]] = (("bgru", 12),)) -> list[str]:
     """A bundle and a recording that simulate in a moment."""
-    made = random_bundle(np.random.default_rng(3), [("bgru", 12)], bins=9, qad_bits=2)
+    made = random_bundle(np.random.default_rng(3), hidden, bins=9, qad_bits=2)
     bundle.write(made, tmp_path / "net")
     soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 160), 16000)
     paths = {"--bundle": "net", "--recording": "in.wav", "--build": "build"}
-    return [word for option, name in paths.items() for word in (option, str(tmp_path / name))]
+    return ["--sim", QUICKEST, *(word for option, name in paths.items() for word in (option, str(tmp_path / name)))]
 
 
 @pytest.mark.simulator
@@ -159,10 +161,5 @@ def _app() -> typer.Typer:
 
 @pytest.mark.simulator
 def test_a_layer_that_waits_for_a_slower_one_is_no_failure(tmp_path):
-    made = random_bundle(np.random.default_rng(3), [("dense", 4), ("dense", 20)], bins=9, qad_bits=2)
-    bundle.write(made, tmp_path / "net")
-    soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 160), 16000)
-    paths = {"--bundle": "net", "--recording": "in.wav", "--build": "build"}
-    options = [word for option, name in paths.items() for word in (option, str(tmp_path / name))]
-    result = CliRunner().invoke(_app(), options)
+    result = CliRunner().invoke(_app(), small_case(tmp_path, [("dense", 4), ("dense", 20)]))
     assert result.exit_code == 0, result.output

@@ -25,6 +25,7 @@ from model.bundle import Bundle
 from model.errors import BadInput
 from tests.hw_bench import bits_of
 from tests.random_bundles import random_bundle, random_features, random_layer
+from tests.simulators import QUICKEST
 
 CLOCK = 100
 
@@ -88,14 +89,24 @@ def test_is_bit_exact_with_idles_back_pressure_and_resets(gru, mask, rho, tmp_pa
     network, stimulus = rough_run(foldings, rho)
     sdram = sdram_for(network)
     assert set(sdram) == {"gru0", "mask"}
-    assert simulate(network, network.bundle, stimulus, tmp_path, sdram=sdram, quick_build=True).mismatch is None
+    assert (
+        simulate(
+            network, network.bundle, stimulus, tmp_path, sdram=sdram, simulator=QUICKEST, quick_build=True
+        ).mismatch
+        is None
+    )
 
 
 @pytest.mark.simulator
 def test_sdram_for_one_layer_and_a_port_for_the_other(tmp_path):
     network, stimulus = rough_run({"gru0": Folding(1, 5, "streamed"), "mask": Folding(1, 8, "streamed")})
     sdram = {"mask": weight_memory(network.layers["mask"], CLOCK, CHIP)}
-    assert simulate(network, network.bundle, stimulus, tmp_path, sdram=sdram, quick_build=True).mismatch is None
+    assert (
+        simulate(
+            network, network.bundle, stimulus, tmp_path, sdram=sdram, simulator=QUICKEST, quick_build=True
+        ).mismatch
+        is None
+    )
 
 
 @pytest.mark.simulator
@@ -105,7 +116,9 @@ def test_a_memory_that_reset_does_not_bring_back_to_the_first_word_is_found(tmp_
     verilog = generate(network, tmp_path / "rtl", sdram)
     before, instance, after = verilog.read_text().partition(" sdram_gru0 (")
     verilog.write_text(before + instance + after.replace(".rst(rst)", ".rst(1'b0)", 1))
-    run = simulate(network, network.bundle, stimulus, tmp_path, verilog=verilog, sdram=sdram, quick_build=True)
+    run = simulate(
+        network, network.bundle, stimulus, tmp_path, verilog=verilog, sdram=sdram, simulator=QUICKEST, quick_build=True
+    )
     assert run.mismatch is not None
     assert run.mismatch.layer == "gru0"
 
@@ -127,7 +140,7 @@ def paced_run(gru: Folding, folder: Path) -> tuple[Network, int, list[int]]:
     words = len(sdram["gru0"].words)
     assert words % CHIP.columns == 0 and (words // CHIP.columns - 1) % CHIP.banks != 0
     stimulus = Stimulus([random_features(rng, made, 8)])
-    outcome = simulate(network, made, stimulus, folder, sdram=sdram, quick_build=True)
+    outcome = simulate(network, made, stimulus, folder, sdram=sdram, simulator=QUICKEST, quick_build=True)
     assert outcome.mismatch is None
     return network, words, outcome.layer_cycles["gru0"]
 
