@@ -29,6 +29,7 @@ from hw.units import LANES, SEEDS, UNITS, clock, cost, weight_rom
 from model import audio, bundle, cli
 from model.bits import Bits
 from model.bundle import Bundle
+from model.denoise import speed as denoising_speed
 from model.frontend import FrontEnd
 from model.golden import GoldenModel
 
@@ -36,6 +37,9 @@ PAIRS = Preset(Path("bundles/small"), "ulx3s_85f", ("gru0=3x21", "mask=3x12"))
 """The preset `small` with two bits a weight."""
 
 PYTHON_CYCLES = 600
+DENOISED_SECONDS = 20.0
+"""Of a recording that is denoised for its speed: long against what the first block costs."""
+
 PAPER_FRAMES = 200
 PRESET_FRAMES = 3
 WIDE = {"PFUMX": ("wide_mux", 1), "L6MUX21": ("wide_mux", 1)}
@@ -151,6 +155,10 @@ def _speeds(outcome: Outcome, network: Network, features: Bits, now: Now) -> Ite
     speed = PAPER_FRAMES / (time.perf_counter() - begin)
     frame_rate = paper.front_end.frame_rate
     yield Row("golden model, 1024 units, frames/s", f"{speed:,.0f}", "", f"{frame_rate:.1f}", "real time")
+    for name, made, least in ((network.bundle.name, network.bundle, 50), ("1024 units", paper, 5)):
+        now(f"denoising, {name}")
+        times = denoising_speed(made, DENOISED_SECONDS)
+        yield Row(f"denoising, {name}", f"{times:.0f} x", _target(times >= least, f">= {least} x"), "1 x", "real time")
 
 
 def _cycles(name: str, run: Run) -> Iterator[Row]:
