@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model import config
@@ -22,8 +22,8 @@ def test_presets_change_the_size_only(preset: str) -> None:
 
 
 def test_settings_are_read_as_their_default_is_written() -> None:
-    settings = ["hidden=32,16", "qad_per_bin=false", "rho=0.5", "seed=7", "kind=dense", "noise_speeds=1,1.5"]
-    made = config.with_settings("tiny", [*settings, "stages=3:0:0:1e-2:1e-3,4:0.5:1:0.02:0.02"])
+    chosen = ["hidden=32,16", "qad_per_bin=false", "rho=0.5", "seed=7", "kind=dense", "noise_speeds=1,1.5"]
+    made = config.with_settings("tiny", [*chosen, "stages=3:0:0:1e-2:1e-3,4:0.5:1:0.02:0.02"])
     assert (made.hidden, made.qad_per_bin, made.rho, made.seed, made.kind, made.noise_speeds) == (
         (32, 16),
         False,
@@ -47,6 +47,7 @@ def test_settings_are_read_as_their_default_is_written() -> None:
         max_size=4,
     ).map(tuple)
 )
+@settings(deadline=None)
 def test_stages_are_read_as_they_are_written(stages: tuple[Stage, ...]) -> None:
     assert config.with_settings("small", ["stages=" + ",".join(map(str, stages))]).stages == stages
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.errors import BadInput
@@ -14,6 +14,7 @@ def sound(samples: int, seed: int = 0) -> np.ndarray:
 
 
 @given(st.floats(-20, 20), st.integers(100, 2000), st.integers(10, 3000), st.floats(0.01, 0.9))
+@settings(deadline=None)
 def test_a_mixture_has_the_snr_and_the_level_asked_for(snr: float, length: int, noise: int, rms: float) -> None:
     made = mix(sound(length), sound(noise, 1), snr, np.random.default_rng(2), rms)
     speech_power, noise_power = np.mean(made.clean.astype(float) ** 2), np.mean(made.noise.astype(float) ** 2)
@@ -37,6 +38,7 @@ def test_silence_has_no_snr(silent: str) -> None:
 
 
 @given(st.integers(1, 50), st.integers(1, 120), st.integers(0, 99))
+@settings(deadline=None)
 def test_an_excerpt_is_consecutive_and_a_short_recording_is_looped(samples: int, length: int, seed: int) -> None:
     cut = excerpt(np.arange(samples), length, np.random.default_rng(seed))
     assert len(cut) == length
@@ -72,12 +74,12 @@ def test_a_mask_of_one_bit_is_the_ideal_one_and_a_wrong_bit_costs_the_difference
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 6])
 def test_mask_targets_round_wieners_gain_and_cost_what_one_more_or_less_does(bits: int) -> None:
-    """Error energy is (|S|^2 + |N|^2) (W - gain)^2 beyond what W leaves; flipping a bit changes it by 2 / bits x cost."""
+    """Error energy beyond what W leaves is (|S|^2 + |N|^2) (W - gain)^2; a flipped bit adds 2 / bits times its cost."""
     speech, noise = spectra()
     mask, cost = (array.reshape(2, 10, 9, bits) for array in mask_targets(speech, noise, bits))
     total = power(speech).astype(float) + power(noise)
     wiener = power(speech) / total
-    ones = mask.sum(axis=-1)
+    ones = mask.sum(axis=-1, dtype=int)
     assert set(ones.ravel().tolist()) == set(range(bits + 1))
     assert np.all(np.diff(mask.astype(int), axis=-1) <= 0)
     assert np.all(np.abs(wiener - ones / bits) <= 0.5 / bits + 1e-6)
