@@ -12,10 +12,11 @@ from typing import Annotated, Any
 import typer
 from matplotlib.figure import Figure
 
-from model import cli
+from model import bundle, cli
 from model.errors import BadInput
 from model.files import replacing
 from model.metrics import METRICS
+from model.network import BINARY
 from study.rows import ABLATIONS, CAUSES, OURS, PAPER_ROWS, SIZES, Row
 from study.run import RESULTS
 
@@ -28,6 +29,8 @@ HEAD = 2
 """Lines of a table without rows."""
 
 BY_SIZE = (ABLATIONS[0], *SIZES)
+
+BUNDLES = Path("bundles")
 
 
 def read(folder: Path) -> dict[str, Result]:
@@ -132,19 +135,44 @@ def by_part_table(scores: dict[str, Any], part: str) -> list[str]:
     return table([part, *headings(metrics)], lines)
 
 
-def draw_sizes(results: dict[str, Result], rows: Sequence[Row], path: Path) -> None:
-    """SDR against weight bits, one point a row."""
+Point = tuple[str, int, float]
+"""Name, weight bits and SDR of a network."""
+
+
+def points(results: dict[str, Result], rows: Iterable[Row]) -> list[Point]:
+    """Of the rows that have results."""
+    found = ((row, results.get(row.name)) for row in rows)
+    return [
+        (row.name, result["weight_bits"], list(result["scores"].values())[-1]["all"]["mean"]["sdr"])
+        for row, result in found
+        if result
+    ]
+
+
+def presets(folders: Iterable[Path]) -> list[Point]:
+    """Of bundles, from their own scores: on the speakers and noises that each was to be tested on."""
+    made = [bundle.read(folder) for folder in folders]
+    return [
+        (one.name, 2 * one.weights, one.provenance["scores"]["denoised"]["all"]["mean"]["sdr"])
+        for one in made
+        if "denoised" in one.provenance.get("scores", {})
+    ]
+
+
+def draw_sizes(series: dict[str, list[Point]], path: Path) -> None:
+    """SDR against weight bits, a point for each network."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axis = figure.subplots()
-    for row in rows:
-        if result := results.get(row.name):
-            sdr = list(result["scores"].values())[-1]["all"]["mean"]["sdr"]
-            axis.plot(result["weight_bits"], sdr, "o", color="C0")
-            at = (result["weight_bits"], sdr)
-            axis.annotate(row.label, at, xytext=(6, 3), textcoords="offset points", fontsize=8)
+    for label, found in series.items():
+        if found:
+            ordered = sorted(found, key=lambda point: point[1])
+            axis.plot([bits for _, bits, _ in ordered], [sdr for _, _, sdr in ordered], "o-", label=label)
+        for name, bits, sdr in found:
+            axis.annotate(name, (bits, sdr), xytext=(4, -11), textcoords="offset points", fontsize=8)
     axis.set(xscale="log", xlabel="weight bits (sign and non-zero planes)", ylabel="SDR (dB)")
-    axis.margins(x=0.25)
+    axis.margins(x=0.2, y=0.2)
     axis.grid(alpha=0.3)
+    axis.legend(loc="upper left", fontsize=8)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
@@ -176,12 +204,19 @@ def page(results: dict[str, Result]) -> str:
 
 def main(
     results: Annotated[Path, typer.Option(help="Where the results are, and the tables go.")] = RESULTS,
+    bundles: Annotated[Path, typer.Option(help="The folder of the presets, for the picture of sizes.")] = BUNDLES,
 ) -> None:
     """Write the tables and the picture of the study from the results that are there."""
     found = read(results)
     with replacing(results / "README.md") as temporary:
         temporary.write_text(page(found), encoding="utf-8")
-    draw_sizes(found, BY_SIZE, results / "sizes.png")
+    bitwise = [row for row in OURS if row.stages[-1].pi == BINARY]
+    series = {
+        "presets, on the test speakers and noises of open/": presets(sorted(bundles.glob("*/"))),
+        "our recipe, on the study's mixtures": points(found, bitwise),
+        "short runs, on the study's mixtures": points(found, BY_SIZE),
+    }
+    draw_sizes(series, results / "sizes.png")
     cli.console.print(f"{results / 'README.md'} and sizes.png: from {len(found)} results")
 
 
