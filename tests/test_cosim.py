@@ -161,7 +161,7 @@ def test_an_output_that_waits_for_ready_is_found(small_run, tmp_path):
         replace_output(verilog, "o__valid", "raw & o__ready")
 
     network, made, stimulus = small_run
-    rough = Stimulus([stimulus.utterances[0][:1]], backpressure=0.5)  # what is stuck is waited for, longer for more
+    rough = Stimulus([stimulus.utterances[0][:6]], backpressure=0.5)  # what is stuck is waited for, longer for more
     with pytest.raises(RuntimeError, match="SimTimeoutError"):
         run_with_verilog((network, made, rough), tmp_path, gate)
 
