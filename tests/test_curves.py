@@ -9,8 +9,8 @@ pytest.importorskip("matplotlib")
 from model import curves
 
 EPOCHS = [
-    {"epoch": 1, "pi": 0.0, "loss": 0.5, "sdr": 1.0},
-    {"epoch": 2, "pi": 1.0, "loss": 0.4, "sdr": 2.0},
+    {"epoch": 1, "weights": 0.0, "activations": 0.0, "loss": 0.5, "sdr": 1.0},
+    {"epoch": 2, "weights": 1.0, "activations": 0.5, "loss": 0.4, "sdr": 2.0},
 ]
 
 

@@ -78,7 +78,7 @@ def test_an_unknown_board_is_answered_with_the_nearest(tmp_path):
     [
         ("gru0=0x64", "layer gru0: expected PE from 1 to 256 (its units), got 0"),
         ("gru0=1x0", "layer gru0: expected SIMD from 1 to 1028 (its columns), got 0"),
-        ("mask=258x1", "layer mask: expected PE from 1 to 257 (its units), got 258"),
+        ("mask=772x1", "layer mask: expected PE from 1 to 771 (its units), got 772"),
         ("mask=1x257", "layer mask: expected SIMD from 1 to 256 (its columns), got 257"),
         ("gru9=1x1", "expected one of the layers gru0, mask, got 'gru9'"),
         ("gru0=fast", "expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x64-packed, got 'gru0=fast'"),
