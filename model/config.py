@@ -33,7 +33,7 @@ class Stage(NamedTuple):
         return cls(int(epochs), *(_finite(number) for number in numbers))
 
     def __str__(self) -> str:
-        return ":".join(f"{value:g}" for value in self)
+        return ":".join(repr(value).removesuffix(".0") for value in self)
 
     def rates(self) -> list[float]:
         """The learning rate of each epoch."""

@@ -120,9 +120,13 @@ def speakers(folder: Path) -> dict[str, tuple[Path, ...]]:
 def noises(folder: Path) -> dict[str, Path]:
     """List the recordings of a folder of noises: name (path below the folder, without suffix) to file.
 
-    Raises `BadInput` where the folder is missing or holds no recording.
+    Raises `BadInput` where the folder is missing or holds no recording, or two whose names differ in the suffix alone.
     """
-    found = {path.relative_to(folder).with_suffix("").as_posix(): path for path in _recordings(folder)}
+    found: dict[str, Path] = {}
+    for path in _recordings(folder):
+        other = found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
+        if other is not path:
+            raise BadInput(f"{path}: expected a name that no other noise has, got that of {other.name}")
     if not found:
         got = "none" if folder.is_dir() else "no such folder"
         raise BadInput(f"{folder}: expected recordings of noise (WAV, FLAC, ...), got {got}")

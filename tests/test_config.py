@@ -40,8 +40,8 @@ def test_settings_are_read_as_their_default_is_written() -> None:
         st.builds(
             Stage,
             st.integers(1, 2000),
-            *[st.integers(0, 1000).map(lambda thousandths: thousandths / 1000)] * 2,
-            *[st.integers(1, 9999).map(lambda figures: figures / 1e5)] * 2,
+            *[st.floats(0.0, 1.0)] * 2,
+            *[st.floats(0.0, 1.0, exclude_min=True)] * 2,
         ),
         min_size=1,
         max_size=4,

@@ -41,6 +41,13 @@ def test_noises_are_named_by_their_path_without_suffix(tmp_path: Path) -> None:
     assert list(corpus.noises(tmp_path)) == ["rain", "street/cars"]
 
 
+def test_two_noises_of_one_name_are_refused(tmp_path: Path) -> None:
+    recording(tmp_path / "rain.flac")
+    recording(tmp_path / "rain.wav")
+    with pytest.raises(BadInput, match=r"rain\.wav: expected a name that no other noise has, got that of rain\.flac"):
+        corpus.noises(tmp_path)
+
+
 @pytest.mark.parametrize("find", [corpus.speakers, corpus.noises])
 def test_a_folder_without_recordings_is_refused(tmp_path: Path, find: object) -> None:
     assert callable(find)
