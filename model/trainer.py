@@ -192,11 +192,12 @@ def load(out: Path, settings: Config, pi: Pi) -> tuple[Network, FrontEnd]:
 def train(source: Corpus, settings: Config, out: Path, team: Team) -> History:
     """Train, or go on from the checkpoint in `out`; the best network at every pi is kept there (`load`).
 
+    Stages may have been added behind those of the checkpoint: its epochs are what the longer plan begins with.
     Raises `BadInput` where `out` holds a run of other settings or recordings, and where the loss diverges.
     """
     path, identity = out / CHECKPOINT, _identity(source, settings)
     groups, state = checkpoint.load(path) if path.is_file() else ({}, {"run": identity, "history": []})
-    _expect_same_run(path, state["run"], identity)
+    _expect_same_run(path, _with_stages_of(state["run"], identity), identity)
     history: History = state["history"]
     if team.mean(len(history)) != len(history):
         raise BadInput(
@@ -281,6 +282,13 @@ def _identity(source: Corpus, settings: Config) -> dict[str, Any]:
     }
     result: dict[str, Any] = json.loads(json.dumps(run))
     return result
+
+
+def _with_stages_of(run: dict[str, Any], longer: dict[str, Any]) -> dict[str, Any]:
+    """A run as if its plan had been that of a longer one all along; as it is, where that one begins otherwise."""
+    more = longer["settings"]["stages"]
+    stages = run["settings"].get("stages", more)
+    return {**run, "settings": {**run["settings"], "stages": more}} if more[: len(stages)] == stages else run
 
 
 def _expect_same_run(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:

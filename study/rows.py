@@ -192,8 +192,8 @@ SIZES = tuple(
     for units, rho in ((64, 0.4), (128, 0.4), (512, 0.4), (256, 0.2), (256, 0.6))
 )
 
-LONG = (Stage(BINARY, 32, 1e-2, 5e-4),)
-"""Of the networks that are to be good."""
+LONG = (Stage(BINARY, 32, 1e-2, 5e-4), Stage(BINARY, 32, 4e-3, 2e-4))
+"""Of the networks that are to be good: the rate falls twice."""
 
 SMALL = ("hidden=256", "mask_bits=3")
 """The preset of that name."""
@@ -204,7 +204,7 @@ OURS = (
         "ours-256-real",
         "ours",
         "the same",
-        (replace(LONG[0], pi=REAL),),
+        tuple(replace(stage, pi=REAL) for stage in LONG),
         ("hidden=256", "mask_bits=3"),
         open_speech=True,
     ),

@@ -89,6 +89,15 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(
     assert_equal_runs(tmp_path, whole)
 
 
+def test_a_run_goes_on_with_stages_that_were_added(source: Corpus, whole: Path, tmp_path: Path) -> None:
+    """What was trained of a plan doesn't depend on what comes after it."""
+    *first, last = settings().stages
+    train(source, tmp_path, stages=",".join(map(str, first)))
+    train(source, tmp_path)
+    assert_equal_runs(tmp_path, whole)
+    expect_stop(source, tmp_path, "same settings stages, got another", stages=str(last))
+
+
 def test_a_run_that_has_ended_is_not_trained_on(source: Corpus, whole: Path) -> None:
     before = {path: path.read_bytes() for path in whole.iterdir()}
     history = train(source, whole)
