@@ -117,6 +117,25 @@ def ablation_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]
     return table(["change", "weight bits", "mixtures", *headings(SHORT), "SDR, difference"], lines)
 
 
+def tried_table(result: Result) -> list[str]:
+    """Levers that were not kept: validation scores of the last weights and of their average."""
+    metrics = ("sdr", "si_sdr", "stoi")
+    lines = [
+        [
+            run["change"],
+            f"{run['loss'][-1]:.3f}",
+            *(
+                f"{run[weights][metric]:.{METRICS[metric].digits}f}"
+                for weights in ("last", "averaged")
+                for metric in metrics
+            ),
+        ]
+        for run in result["runs"].values()
+    ]
+    of_average = (f"{heading}, averaged weights" for heading in headings(metrics))
+    return table(["change", "last loss", *headings(metrics), *of_average], lines)
+
+
 def level_table(result: Result) -> list[str]:
     """One bundle's scores by how many decibels louder a mixture is."""
     metrics = ("sdr", "si_sdr", "stoi")
@@ -187,6 +206,8 @@ def page(results: dict[str, Result]) -> str:
     for title, rows in (("Our recipe", OURS), ("The paper's Table 1", PAPER_ROWS), ("Why its figures differ", CAUSES)):
         parts.append((title, paper_table(results, rows)))
     parts.append(("One change at a time", ablation_table(results, ABLATIONS)))
+    if "tried" in results:
+        parts.append(("Tried and not kept", tried_table(results["tried"])))
     parts.append(("Size", [*ablation_table(results, BY_SIZE), "", "![SDR by weight bits](sizes.png)"]))
     for name, result in results.items():
         if name.startswith("levels"):
