@@ -11,7 +11,7 @@ from boards.fit import lay_out, parse_folding
 from boards.top import BoardTop
 from hw import reports
 from hw.rtl import rtlil_to_verilog
-from hw.synth import Cost, layer_costs, synthesise
+from hw.synth import Cost, fingerprint, layer_costs, synthesise
 from model import bundle, cli
 from model.errors import BadInput
 from model.files import replacing_folder
@@ -51,6 +51,7 @@ def main(
             (target / constraints).write_text(plan.files[constraints])
             bars.update(task, description="synthesise the whole top")
             cost = synthesise(rtlil, "top", board.family, netlist=target / "top.json")
+            (target / reports.OWNER).write_text(fingerprint(network))
         costs = layer_costs(
             network, build / "cache", lambda name: bars.update(task, description=f"synthesise {name} by itself")
         )

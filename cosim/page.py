@@ -14,6 +14,7 @@ from boards.presets import PRESETS
 from cosim.memory_map import memory_map
 from hw import reports
 from hw.network import Network
+from hw.synth import fingerprint
 from model import audio, look
 from model.bundle import Bundle
 
@@ -53,7 +54,8 @@ def write(path: Path, board: Board, network: Network, build: Path, options: str)
     bundle = network.bundle
     folder = build / board.name / bundle.name
     found = reports.read(network, folder / "report")
-    netlist = folder / "verilog" / "top.json"
+    netlist, owner = folder / "verilog" / "top.json", folder / "verilog" / reports.OWNER
+    known = owner.is_file() and owner.read_text() == fingerprint(network)
     facts = {
         "board": board,
         "bundle": bundle,
@@ -64,7 +66,7 @@ def write(path: Path, board: Board, network: Network, build: Path, options: str)
         "tiles": _tiles(board, network, found),
         "resources": _resources(board, found),
         "timing": _timing(board, network, found),
-        "memories": memory_map(network, netlist if "synth_top_resources" in found and netlist.is_file() else None),
+        "memories": memory_map(network, netlist if known else None),
         "networks": _networks(board, network, build),
         "sounds": _sounds(bundle, folder, found.get("cosim_frames", {})),
         "seconds": SECONDS,

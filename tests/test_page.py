@@ -177,6 +177,19 @@ def test_a_bit_that_differs_and_timing_that_fails_are_told_first(tmp_path):
     assert where not in other and "41.2" not in other  # another folding's
 
 
+def test_a_netlist_of_another_network_says_nothing_of_this_ones_memories(tmp_path):
+    """`make verilog` left it; the network was then trained anew and `make bitstream` ran alone."""
+    project = Project(tmp_path)
+    network = lay_out(bundle.read(project.folder / "net"), find("ulx3s_85f"), {})
+    reports.begin(network, project.reports)
+    reports.write(project.reports, "synth_top_resources", {"top": {"lut4": 1, "ff": 1, "block_ram": 1}})
+    netlist = project.reports.parent / "verilog" / "top.json"
+    netlist.parent.mkdir()
+    cells = {"core.network.mask.engine.weights.0.0": {"type": "DP16KD"}}
+    netlist.write_text(json.dumps({"modules": {"top": {"cells": cells}}}))
+    assert "In which blocks the memories are is not known yet" in text_of(project.page())
+
+
 @pytest.mark.simulator
 @pytest.mark.synthesis
 @pytest.mark.parametrize("scheme", ["light", "dark"])
