@@ -149,6 +149,7 @@ ABLATIONS = (
     _ablation("activations", "only activations bitwise", stages=_mixed(0.0, 1.0)),
     _ablation("binary-code", "natural binary code, the paper's", "qad_code=binary"),
     _ablation("real-binary-code", "natural binary code, real-valued", "qad_code=binary", stages=_mixed(0.0, 0.0)),
+    _ablation("one-codebook", "one codebook of plain magnitudes, the paper's", "qad_power=1", "qad_per_bin=false"),
     _ablation("bits-2", "2 bits a bin", "qad_bits=2"),
     _ablation("bits-8", "8 bits a bin", "qad_bits=8"),
     _ablation("mask-2", "2 mask bits a bin", "mask_bits=2"),
@@ -170,6 +171,11 @@ ABLATIONS = (
         "warm",
         "a quarter of the epochs real-valued first",
         stages=(Stage(REAL, 2, 1e-2, 1e-2, scored=False), Stage(BINARY, 6, 1e-2, 1e-3)),
+    ),
+    _ablation(
+        "activations-first",
+        "activations bitwise, weights only after half of the epochs",
+        stages=(Stage(Pi(0.0, 1.0), 4, 1e-2, 1e-2, scored=False), Stage(BINARY, 4, 5e-3, 1e-3)),
     ),
     _ablation(
         "gradual",
