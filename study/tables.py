@@ -1,6 +1,7 @@
 """The tables and the picture of the study, from its results: `python -m study.tables`.
 
-Reads every JSON file that `study.run` and `study.references` left and writes docs/study/README.md and sizes.png anew.
+Reads every JSON file that `study.run` and `study.references` left and writes docs/study/README.md, sizes.png and pi.png
+anew.
 No figure of them is typed by hand.
 """
 
@@ -17,7 +18,7 @@ from model.errors import BadInput
 from model.files import replacing
 from model.metrics import METRICS
 from model.network import BINARY
-from study.rows import ABLATIONS, CAUSES, OURS, PAPER_ROWS, SIZES, Row
+from study.rows import ABLATIONS, CAUSES, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Row
 from study.run import RESULTS
 
 Result = dict[str, Any]
@@ -66,12 +67,14 @@ def headings(metrics: Iterable[str]) -> list[str]:
     return [METRICS[metric].heading for metric in metrics]
 
 
-def pi_label(key: str) -> str:
-    """What a network is called whose scores are under `weights-activations`."""
+def label(row: Row, key: str) -> str:
+    """What a network of a row is called whose scores are under `weights-activations`, or under words of its own."""
     weights, _, activations = key.partition("-")
+    if not activations:
+        return key
     if weights == activations:
-        return {"0": "real", "1": "bitwise"}.get(weights, f"pi = {weights}")
-    return key if not activations else f"pi {weights} of weights, {activations} of activations"
+        return f"{row.label}, {({'0': 'real', '1': 'bitwise'}).get(weights, f'pi = {weights}')}"
+    return f"{row.label}, pi {weights} of weights, {activations} of activations"
 
 
 def paper_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]:
@@ -88,7 +91,7 @@ def paper_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]:
             figures = f"{paper[0]:.2f} / {paper[1]:.3f}" if paper else ""
             cells = [cell(scores["all"], metric) for metric in METRICS]
             mixtures, without = str(scores["all"]["mixtures"]), cell(scores["without"], "sdr")
-            lines.append([f"{row.label}, {pi_label(key)}", hidden, figures, mixtures, *cells, without])
+            lines.append([label(row, key), hidden, figures, mixtures, *cells, without])
     return table(["system", "units", "paper: SDR / STOI", "mixtures", *headings(METRICS), "SDR without `sa`"], lines)
 
 
@@ -178,6 +181,36 @@ def presets(folders: Iterable[Path]) -> list[Point]:
     ]
 
 
+def draw_rounds(results: dict[str, Result], rows: Iterable[Row], path: Path) -> None:
+    """SDR as pi rises from 0 to 1, of the rows that have results and of the paper."""
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axis = figure.subplots()
+    theirs = [(stage.pi.weights, stage.paper[0]) for stage in PAPER_BGRU.stages if stage.paper]
+    axis.plot(*zip(*theirs, strict=True), "o--", color="grey", label="the paper, 1024 units")
+    for row in rows:
+        if row.name in results:
+            scores = results[row.name]["scores"]
+            figures = [(float(key.split("-")[0]), one["all"]) for key, one in scores.items() if key[0].isdigit()]
+            x, y = zip(*((pi, one["mean"]["sdr"]) for pi, one in figures), strict=True)
+            units = results[row.name]["settings"]["hidden"][0]
+            axis.errorbar(
+                x,
+                y,
+                [one["interval"]["sdr"] for _, one in figures],
+                fmt="o-",
+                capsize=3,
+                label=f"{row.label}, {units} units",
+            )
+    for name, one in results.get("references-disjoint", {"scores": {}})["scores"].items():
+        if name.endswith("1024-point STFT, hop 256"):
+            axis.axhline(one["all"]["mean"]["sdr"], color="black", linestyle=":", label=name)
+    axis.set(xlabel="pi: share of weights and activations that is bitwise", ylabel="SDR (dB)")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
 def draw_sizes(series: dict[str, list[Point]], path: Path) -> None:
     """SDR against weight bits, a point for each network."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
@@ -205,6 +238,8 @@ def page(results: dict[str, Result]) -> str:
     ]
     for title, rows in (("Our recipe", OURS), ("The paper's Table 1", PAPER_ROWS), ("Why its figures differ", CAUSES)):
         parts.append((title, paper_table(results, rows)))
+        if rows is PAPER_ROWS and PAPER_BGRU.name in results:
+            parts[-1][1].extend(["", "![SDR by pi, beside the paper's](pi.png)"])
     parts.append(("One change at a time", ablation_table(results, ABLATIONS)))
     if "tried" in results:
         parts.append(("Tried and not kept", tried_table(results["tried"])))
@@ -215,7 +250,7 @@ def page(results: dict[str, Result]) -> str:
     for row in OURS:
         for key, scores in results.get(row.name, {"scores": {}})["scores"].items():
             for part in ("noise", "speaker"):
-                parts.append((f"{row.label}, {pi_label(key)}, per {part}", by_part_table(scores, part)))
+                parts.append((f"{label(row, key)}, per {part}", by_part_table(scores, part)))
     lines = ["# Results of the study", "", "Written by `python -m study.tables`; [what they mean](../study.md).", ""]
     for title, table_lines in parts:
         if len(table_lines) > HEAD:
@@ -227,7 +262,7 @@ def main(
     results: Annotated[Path, typer.Option(help="Where the results are, and the tables go.")] = RESULTS,
     bundles: Annotated[Path, typer.Option(help="The folder of the presets, for the picture of sizes.")] = BUNDLES,
 ) -> None:
-    """Write the tables and the picture of the study from the results that are there."""
+    """Write the tables and the pictures of the study from the results that are there."""
     found = read(results)
     with replacing(results / "README.md") as temporary:
         temporary.write_text(page(found), encoding="utf-8")
@@ -238,7 +273,8 @@ def main(
         "short runs, on the study's mixtures": points(found, BY_SIZE),
     }
     draw_sizes(series, results / "sizes.png")
-    cli.console.print(f"{results / 'README.md'} and sizes.png: from {len(found)} results")
+    draw_rounds(found, (PAPER_BGRU, *(row for row in CAUSES if not row.run_of)), results / "pi.png")
+    cli.console.print(f"{results / 'README.md'}, sizes.png and pi.png: from {len(found)} results")
 
 
 if __name__ == "__main__":
