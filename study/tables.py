@@ -123,18 +123,10 @@ def ablation_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]
 def tried_table(result: Result) -> list[str]:
     """Levers that were not kept: validation scores of the last weights and of their average."""
     metrics = ("sdr", "si_sdr", "stoi")
-    lines = [
-        [
-            run["change"],
-            f"{run['loss'][-1]:.3f}",
-            *(
-                f"{run[weights][metric]:.{METRICS[metric].digits}f}"
-                for weights in ("last", "averaged")
-                for metric in metrics
-            ),
-        ]
-        for run in result["runs"].values()
-    ]
+    lines = []
+    for run in result["runs"].values():
+        figures = [f"{run[of][metric]:.{METRICS[metric].digits}f}" for of in ("last", "averaged") for metric in metrics]
+        lines.append([run["change"], f"{run['loss'][-1]:.3f}", *figures])
     of_average = (f"{heading}, averaged weights" for heading in headings(metrics))
     return table(["change", "last loss", *headings(metrics), *of_average], lines)
 
@@ -191,15 +183,14 @@ def draw_rounds(results: dict[str, Result], rows: Iterable[Row], path: Path) -> 
         if row.name in results:
             scores = results[row.name]["scores"]
             figures = [(float(key.split("-")[0]), one["all"]) for key, one in scores.items() if key[0].isdigit()]
-            x, y = zip(*((pi, one["mean"]["sdr"]) for pi, one in figures), strict=True)
-            units = results[row.name]["settings"]["hidden"][0]
+            pis, scored = zip(*figures, strict=True)
             axis.errorbar(
-                x,
-                y,
-                [one["interval"]["sdr"] for _, one in figures],
+                pis,
+                [one["mean"]["sdr"] for one in scored],
+                [one["interval"]["sdr"] or 0.0 for one in scored],
                 fmt="o-",
                 capsize=3,
-                label=f"{row.label}, {units} units",
+                label=f"{row.label}, {results[row.name]['settings']['hidden'][0]} units",
             )
     for name, one in results.get("references-disjoint", {"scores": {}})["scores"].items():
         if name.endswith("1024-point STFT, hop 256"):

@@ -101,6 +101,23 @@ def test_the_tables_hold_the_results_figures_beside_the_papers(result: dict, tmp
     assert f"| {mean:.2f} ±{interval:.2f} |" in line
 
 
+def test_a_system_with_words_of_its_own_is_called_by_them() -> None:
+    assert tables.label(ROW, "0-0") == "GRU, then BGRU, real"
+    assert tables.label(ROW, "0.5-0.5") == "GRU, then BGRU, pi = 0.5"
+    assert tables.label(ROW, "updated on the test set, pass 1") == "updated on the test set, pass 1"
+
+
+def test_sdr_by_pi_is_drawn_of_the_rows_that_have_results(result: dict, tmp_path: Path) -> None:
+    tables.draw_rounds({"bgru": result}, [ROW, Row("never run", "causes", "", ())], tmp_path / "pi.png")
+    assert (tmp_path / "pi.png").stat().st_size > 10_000
+
+
+def test_what_was_tried_is_a_table_of_both_weights(tmp_path: Path) -> None:
+    run = {"change": "louder", "loss": [0.5, 0.25], "last": {"sdr": 9, "si_sdr": 8, "stoi": 0.8}}
+    lines = tables.tried_table({"runs": {"a": run | {"averaged": {"sdr": 9.5, "si_sdr": 8.5, "stoi": 0.85}}}})
+    assert lines[2] == "| louder | 0.250 | 9.00 | 8.00 | 0.800 | 9.50 | 8.50 | 0.850 |"
+
+
 def test_the_table_of_changes_gives_differences_to_the_first(result: dict) -> None:
     def scored(sdr: float) -> dict:
         figures = {"mixtures": 4, "mean": {"sdr": sdr, "stoi": 0.8}, "interval": {"sdr": 0.5, "stoi": None}}
