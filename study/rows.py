@@ -202,7 +202,8 @@ LONG = (Stage(BINARY, 32, 1e-2, 5e-4), Stage(BINARY, 32, 4e-3, 2e-4))
 """Of the networks that are to be good: the rate falls twice."""
 
 SMALL = ("hidden=256", "mask_bits=3")
-"""The preset of that name."""
+LARGE = ("hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200")
+"""The presets `small` and `paper`."""
 
 OURS = (
     Row("ours-256", "ours", "our recipe", LONG, SMALL, open_speech=True),
@@ -219,11 +220,13 @@ OURS = (
         "ours",
         "our recipe, 1024-point STFT",
         LONG,
-        ("hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200"),
+        LARGE,
         open_speech=True,
     ),
+    Row("ours-256-paper-speech", "ours", "our recipe, the paper's speech alone", LONG, SMALL),
+    Row("ours-1024-paper-speech", "ours", "our recipe, 1024-point STFT, the paper's speech alone", LONG, LARGE),
 )
-"""The recipe, on the paper's corpus with the speech of open/ added."""
+"""The recipe, on the paper's corpus, with the speech of open/ added and without it."""
 
 ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES)
 """All of them, in the order in which they run."""
