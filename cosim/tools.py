@@ -24,6 +24,7 @@ WHEEL_MAKE = {
     "CXX": "g++",
     "LINK": "g++",
     "AR": "ar",
+    "PYTHON3": "python3",
     "CFG_CXXFLAGS_PCH_I": "-include",
     "CFG_CXXFLAGS_STD_NEWEST": "-std=gnu++17",
     "CFG_LDLIBS_THREADS": "-pthread",
