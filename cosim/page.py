@@ -54,8 +54,8 @@ def write(path: Path, board: Board, network: Network, build: Path, options: str)
     bundle = network.bundle
     folder = build / board.name / bundle.name
     found = reports.read(network, folder / "report")
-    netlist, owner = folder / "verilog" / "top.json", folder / "verilog" / reports.OWNER
-    known = owner.is_file() and owner.read_text() == fingerprint(network)
+    netlist = folder / "verilog" / "top.json"
+    known = reports.owner(netlist.parent) == fingerprint(network)
     facts = {
         "board": board,
         "bundle": bundle,

@@ -45,7 +45,7 @@ def write(folder: Path, stage: str, layers: Mapping[str, Any]) -> None:
 def read(network: Network, folder: Path) -> dict[str, dict[str, Any]]:
     """The reports by stage: the two estimates made now, and what was measured of this very network."""
     found = _estimates(network)
-    if _owner(folder) == fingerprint(network):
+    if owner(folder) == fingerprint(network):
         for stage in STAGES:
             if (folder / f"{stage}.json").is_file():
                 found[stage] = json.loads((folder / f"{stage}.json").read_text())
@@ -54,7 +54,7 @@ def read(network: Network, folder: Path) -> dict[str, dict[str, Any]]:
 
 def begin(network: Network, folder: Path) -> None:
     """Write the estimates into `folder`; measurements of another network or folding are deleted from it."""
-    if _owner(folder) != (key := fingerprint(network)):
+    if owner(folder) != (key := fingerprint(network)):
         for stage in STAGES:
             (folder / f"{stage}.json").unlink(missing_ok=True)
         with replacing(folder / OWNER) as temporary:
@@ -66,7 +66,7 @@ def begin(network: Network, folder: Path) -> None:
 OWNER = "fingerprint.txt"
 
 
-def _owner(folder: Path) -> str:
+def owner(folder: Path) -> str:
     """Of which network the reports in a folder are."""
     return (folder / OWNER).read_text() if (folder / OWNER).is_file() else ""
 

@@ -206,10 +206,10 @@ def draw_sizes(series: dict[str, list[Point]], path: Path) -> None:
     """SDR against weight bits, a point for each network."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axis = figure.subplots()
-    for label, found in series.items():
+    for title, found in series.items():
         if found:
             ordered = sorted(found, key=lambda point: point[1])
-            axis.plot([bits for _, bits, _ in ordered], [sdr for _, _, sdr in ordered], "o-", label=label)
+            axis.plot([bits for _, bits, _ in ordered], [sdr for _, _, sdr in ordered], "o-", label=title)
         for name, bits, sdr in found:
             axis.annotate(name, (bits, sdr), xytext=(4, -11), textcoords="offset points", fontsize=8)
     axis.set(xscale="log", xlabel="weight bits (sign and non-zero planes)", ylabel="SDR (dB)")
