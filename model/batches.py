@@ -28,11 +28,17 @@ COMPRESSION = 0.3
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Arrays of shape (frames, sequences, features | bins): the network's input, IBM bits, weight of every mask bit."""
+    """Arrays of shape (frames, sequences, ...): what a network is given, and what it is to make of it.
+
+    `features` (..., features) go in; `mask` (..., bins * mask bits) is wanted, each bit with its `weight`; `mixture`
+    and `speech` (..., bins) are |X|^2 and |S|^2.
+    """
 
     features: Bits | NDArray[np.float32]
     mask: Bits
     weight: NDArray[np.float32]
+    mixture: NDArray[np.float32]
+    speech: NDArray[np.float32]
 
 
 class Mixtures:
@@ -103,7 +109,8 @@ class Mixtures:
         mask, cost = mask_targets(speech, noise, self.front_end.mask_bits)
         weight = np.power(cost, loss_power / 2).astype(np.float32)
         weight /= np.maximum(weight.mean(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)  # silence weighs 0
-        return Batch(features, np.ascontiguousarray(mask.swapaxes(0, 1)), np.ascontiguousarray(weight.swapaxes(0, 1)))
+        weight, heard, clean = map(_time_first, (weight, power(speech + noise), power(speech)))
+        return Batch(features, np.ascontiguousarray(mask.swapaxes(0, 1)), weight, heard, clean)
 
     def features(self, mixture: Spectrum, level_db: NDArray[np.float64]) -> Bits | NDArray[np.float32]:
         """What a network is given of mixtures (sequences, frames, bins), turned up by `level_db` decibels each."""
@@ -121,6 +128,10 @@ def features(front_end: FrontEnd, heard: NDArray[np.float32], magnitudes: bool =
     if magnitudes:
         return np.power(np.ldexp(heard, -exponents[..., None]), COMPRESSION / 2)
     return front_end.encode(heard, exponents)
+
+
+def _time_first(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(values.swapaxes(0, 1))
 
 
 def _played(recording: Signal, speed: float) -> Signal:

@@ -19,9 +19,10 @@ from model.config import Config, with_settings
 from model.draw import Draw
 from model.files import replacing
 from model.frontend import FrontEnd, limits_of
+from model.loss import weighted_loss
 from model.network import REAL, Binarisation, Network, Pi
 from model.team import join
-from model.trainer import bipolar, weighted_loss
+from model.trainer import bipolar
 
 HALF = Pi(0.5, 0.5)
 """Where Bernoulli masks are drawn for every weight and activation: the dearest of round 2."""

@@ -98,6 +98,7 @@ class Config:
 
     # Optimisation
     loss_power: float = _setting(1.25, "a wrong bit costs ||S|^2 - |N|^2|**(power / 2) (paper: 0, every bit alike)")
+    envelope_weight: float = _setting(1.0, "share of 1 - the correlation of STOI's envelopes in the loss (paper: 0)")
     dropout_input: float = _setting(0.0, "dropout of the features (paper: 0.05)")
     dropout_hidden: float = _setting(0.0, "dropout of every hidden layer's output (paper: 0.2)")
     beta1: float = _setting(0.4, "Adam's beta 1")
@@ -120,7 +121,7 @@ class Config:
             self._expect(name, getattr(self, name) > 0, "more than 0")
         for name in ("dropout_input", "dropout_hidden", "beta1", "beta2"):
             self._expect(name, 0 <= getattr(self, name) < 1, "0 to below 1")
-        for name in ("level_db", "equaliser_db", "loss_power"):
+        for name in ("level_db", "equaliser_db", "loss_power", "envelope_weight"):
             self._expect(name, getattr(self, name) >= 0, "0 or more")
         self._expect("noise_speeds", min(self.noise_speeds, default=0) > 0, "at least one, all more than 0")
         for stage in self.stages:

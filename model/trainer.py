@@ -26,6 +26,7 @@ from model.config import Config
 from model.corpus import Corpus
 from model.errors import BadInput
 from model.frontend import FrontEnd, SlowGain, limits_of, power
+from model.loss import Envelopes, weighted_loss
 from model.mixing import ideal_binary_mask
 from model.network import Binarisation, Network, Pi
 from model.team import Team
@@ -75,11 +76,6 @@ def bipolar(features: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
     return values if values.is_floating_point() else 2.0 * values.float() - 1.0
 
 
-def weighted_loss(v: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
-    """Logistic loss of the relaxed output v against the bipolar IBM, each bin with its weight."""
-    return (weight * nn.functional.softplus(-2.0 * mask * v)).mean()
-
-
 def batches(mixtures: Mixtures, settings: Config, epoch: int, team: Team) -> Iterator[Batch]:
     """The part of an epoch's batches that is this process's, each made while the one before it is trained on."""
     snr, share = (settings.snr_low, settings.snr_high), team.share(settings.sequences)
@@ -119,16 +115,20 @@ def train_epoch(
     draw = team.draw(int(np.random.default_rng([settings.seed, epoch]).integers(2**62)))
     drop = (settings.dropout_input, settings.dropout_hidden)
     mixed = torch.autocast(team.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
+    envelopes = Envelopes(mixtures.front_end, team.device)
     losses = []
     for batch in batches(mixtures, settings, epoch, team):
         states = None
         features, mask = bipolar(batch.features).to(team.device), bipolar(batch.mask).to(team.device)
-        weight = torch.from_numpy(batch.weight).to(team.device)
+        arrays = (batch.weight, batch.mixture, batch.speech)
+        weight, mixture, speech = (torch.from_numpy(array).to(team.device) for array in arrays)
         for start in range(0, settings.frames, settings.truncation):
             chunk = slice(start, start + settings.truncation)
             with mixed:
                 v, states = network(features[chunk], states, pi, drop, draw)
             loss = weighted_loss(v, mask[chunk], weight[chunk])
+            if settings.envelope_weight:
+                loss = loss + settings.envelope_weight * envelopes.loss(v, mixture[chunk], speech[chunk])
             value = team.mean(loss.item())
             if not math.isfinite(value):
                 raise FloatingPointError(value)

@@ -14,10 +14,11 @@ import torch
 from model.batches import features
 from model.config import Config
 from model.frontend import power
+from model.loss import weighted_loss
 from model.mixing import mask_targets
 from model.network import Pi
 from model.scoring import Trial
-from model.trainer import bipolar, weighted_loss
+from model.trainer import bipolar
 from study.networks import Masker
 
 

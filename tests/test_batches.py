@@ -50,6 +50,8 @@ def test_a_batch_is_time_first_with_features_of_the_front_end_and_the_ideal_mask
     expected = FRONT_END.encode(heard, SlowGain(FRONT_END).exponents(heard))
     np.testing.assert_array_equal(batch.features[:, 2], expected)
     np.testing.assert_array_equal(batch.mask[:, 3], np.abs(speech[3]) > np.abs(noise[3]))
+    np.testing.assert_array_equal(batch.mixture[:, 2], heard)
+    np.testing.assert_array_equal(batch.speech[:, 1], power(speech[1]))
 
 
 def test_a_batch_for_masks_of_several_bits_has_a_target_and_a_weight_for_each() -> None:
@@ -87,7 +89,7 @@ def test_a_batch_made_in_parts_is_the_whole_batch(size: int, magnitudes: bool) -
     whole = made.batch(30, (-5.0, 5.0), 15.0, 1.25, sources(range(6)))
     shares = [range(begin, begin + 6 // size) for begin in range(0, 6, 6 // size)]
     parts = [made.batch(30, (-5.0, 5.0), 15.0, 1.25, sources(share)) for share in shares]
-    for name in ("features", "mask", "weight"):
+    for name in ("features", "mask", "weight", "mixture", "speech"):
         together = np.concatenate([getattr(part, name) for part in parts], axis=1)
         np.testing.assert_array_equal(together, getattr(whole, name))
 
