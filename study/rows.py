@@ -220,6 +220,8 @@ OURS = (
     Row("ours-1024-paper-speech-real", "ours", "the same", _real_valued(LONG), LARGE),
     Row("ours-256-paper-speech", "ours", "our recipe", LONG, SMALL),
     Row("ours-256-paper-speech-real", "ours", "the same", _real_valued(LONG), SMALL),
+    Row("ours-1024-no-envelopes", "ours", "no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER)),
+    Row("ours-256-no-envelopes-real", "ours", "no envelopes", _real_valued(LONG), (*SMALL, FORMER)),
     Row("ours-1024", "ours", "with open/, no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER), open_speech=True),
     Row("ours-256", "ours", "with open/, no envelopes", LONG, (*SMALL, FORMER), open_speech=True),
     Row("ours-256-real", "ours", "the same", _real_valued(LONG), (*SMALL, FORMER), open_speech=True),
