@@ -18,7 +18,7 @@ from model.errors import BadInput
 from model.files import replacing
 from model.metrics import METRICS
 from model.network import BINARY
-from study.rows import ABLATIONS, CAUSES, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Row
+from study.rows import ABLATIONS, CAUSES, FORMER, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Row
 from study.run import RESULTS
 
 Result = dict[str, Any]
@@ -213,7 +213,7 @@ def draw_sizes(series: dict[str, list[Point]], path: Path) -> None:
         for name, bits, sdr in found:
             axis.annotate(name, (bits, sdr), xytext=(4, -11), textcoords="offset points", fontsize=8)
     axis.set(xscale="log", xlabel="weight bits (sign and non-zero planes)", ylabel="SDR (dB)")
-    axis.margins(x=0.2, y=0.2)
+    axis.margins(x=0.35, y=0.2)
     axis.grid(alpha=0.3)
     axis.legend(loc="upper left", fontsize=8)
     with replacing(path) as temporary:
@@ -260,7 +260,8 @@ def main(
     bitwise = [row for row in OURS if row.stages[-1].pi == BINARY]
     series = {
         "presets, on the test speakers and noises of open/": presets(sorted(bundles.glob("*/"))),
-        "our recipe, on the study's mixtures": points(found, bitwise),
+        "our recipe, on the study's mixtures": points(found, (row for row in bitwise if FORMER not in row.settings)),
+        "with the speech of open/, without the envelopes": points(found, (row for row in bitwise if row.open_speech)),
         "short runs, on the study's mixtures": points(found, BY_SIZE),
     }
     draw_sizes(series, results / "sizes.png")
