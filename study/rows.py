@@ -187,7 +187,7 @@ ABLATIONS = (
             for step, rate in enumerate((1e-2, 1e-2, 9e-3, 8e-3, 6e-3, 4e-3, 2e-3, 1e-3))
         ),
     ),
-    _ablation("two-layers", "two layers of 160 units, the same weights", "hidden=160,160"),
+    _ablation("two-layers", "two layers of 160 units", "hidden=160,160"),
     _ablation("paper-speech", "the paper's speech alone", open_speech=False),
 )
 
