@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from model.audio import Signal
 from model.bits import Bits
 from model.frontend import FrontEnd, SlowGain, power
-from model.mixing import excerpt, mask_targets, noise_gain
+from model.mixing import Element, excerpt, mask_targets, noise_gain
 from model.stream import Spectrum
 
 RESPONSE_POINTS = 8
@@ -105,12 +105,13 @@ class Mixtures:
         `loss_power` / 2, with mean 1 over the mixture: 2 is error energy itself, 0 the paper's plain mask error.
         """
         speech, noise = self.spectra(frames, snr_db, sources)
-        features = self.features(speech + noise, np.array([rng.uniform(-level_db, level_db) for rng in sources]))
+        mixture = speech + noise
+        features = self.features(mixture, np.array([rng.uniform(-level_db, level_db) for rng in sources]))
         mask, cost = mask_targets(speech, noise, self.front_end.mask_bits)
         weight = np.power(cost, loss_power / 2).astype(np.float32)
         weight /= np.maximum(weight.mean(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)  # silence weighs 0
-        weight, heard, clean = map(_time_first, (weight, power(speech + noise), power(speech)))
-        return Batch(features, np.ascontiguousarray(mask.swapaxes(0, 1)), weight, heard, clean)
+        heard, clean = power(mixture), power(speech)
+        return Batch(features, _time_first(mask), _time_first(weight), _time_first(heard), _time_first(clean))
 
     def features(self, mixture: Spectrum, level_db: NDArray[np.float64]) -> Bits | NDArray[np.float32]:
         """What a network is given of mixtures (sequences, frames, bins), turned up by `level_db` decibels each."""
@@ -130,7 +131,7 @@ def features(front_end: FrontEnd, heard: NDArray[np.float32], magnitudes: bool =
     return front_end.encode(heard, exponents)
 
 
-def _time_first(values: NDArray[np.float32]) -> NDArray[np.float32]:
+def _time_first(values: NDArray[Element]) -> NDArray[Element]:
     return np.ascontiguousarray(values.swapaxes(0, 1))
 
 

@@ -98,7 +98,7 @@ class Config:
 
     # Optimisation
     loss_power: float = _setting(1.25, "a wrong bit costs ||S|^2 - |N|^2|**(power / 2) (paper: 0, every bit alike)")
-    envelope_weight: float = _setting(1.0, "share of 1 - the correlation of STOI's envelopes in the loss (paper: 0)")
+    envelope_weight: float = _setting(1.0, "weight in the loss of 1 - the correlation of STOI's envelopes (paper: 0)")
     dropout_input: float = _setting(0.0, "dropout of the features (paper: 0.05)")
     dropout_hidden: float = _setting(0.0, "dropout of every hidden layer's output (paper: 0.2)")
     beta1: float = _setting(0.4, "Adam's beta 1")

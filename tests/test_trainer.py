@@ -130,6 +130,16 @@ def test_training_learns(source: Corpus, tmp_path: Path) -> None:
     assert max(row["sdr"] for row in history if row["weights"] == 1.0) > 8.0
 
 
+def test_the_loss_is_that_of_the_bits_and_of_the_envelopes_by_their_weight(source: Corpus, tmp_path: Path) -> None:
+    """With steps too small to matter, so that the networks stay alike."""
+    losses = [
+        train(source, tmp_path / weight, stages="1:0:0:1e-9:1e-9", envelope_weight=weight)[0]["loss"]
+        for weight in ("0", "1", "3")
+    ]
+    assert losses[1] > losses[0] + 0.01
+    assert losses[2] - losses[0] == pytest.approx(3 * (losses[1] - losses[0]), rel=1e-3)
+
+
 def test_the_history_says_of_every_epoch_what_it_was(whole: Path) -> None:
     history = checkpoint.load(whole / trainer.CHECKPOINT)[1]["history"]
     assert [row["epoch"] for row in history] == [1, 2, 3, 4, 5]
