@@ -49,19 +49,20 @@ class Mixtures:
         front_end: FrontEnd,
         speech: Sequence[Signal],
         noise: Mapping[str, Signal],
-        speeds: Sequence[float] = (1.0,),
+        speech_speeds: Sequence[float] = (1.0,),
+        noise_speeds: Sequence[float] = (1.0,),
         equaliser_db: float = 0.0,
         magnitudes: bool = False,
     ) -> None:
-        """Keep the spectra of recordings (samples,); every noise also as it sounds when played at each of `speeds`.
+        """Keep the spectra of recordings (samples,); each also as it sounds when played at each of its speeds.
 
         `equaliser_db` is the spread of the random frequency responses, see `_response`. Features are the front end's
         bits or, for a network that isn't bitwise, `magnitudes`.
         """
         self.front_end, self._magnitudes = front_end, magnitudes
         self._equaliser_db = equaliser_db
-        self._speech = [front_end.stft(utterance) for utterance in speech]
-        self._noise = [front_end.stft(_played(noise[name], speed)) for name in sorted(noise) for speed in speeds]
+        self._speech = [front_end.stft(_played(utterance, speed)) for utterance in speech for speed in speech_speeds]
+        self._noise = [front_end.stft(_played(noise[name], speed)) for name in sorted(noise) for speed in noise_speeds]
         self._to_power = SlowGain(front_end).to_power.astype(np.float32)
 
     def _response(self, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -82,7 +82,7 @@ def pipeline(settings: Config, seconds: float) -> float:
     limits = np.sort(rng.random((bins, limits_of(settings.qad_code, settings.qad_bits)), dtype=np.float32), axis=1)
     front_end = FrontEnd(settings.sample_rate, settings.fft_size, settings.hop, settings.window, settings.rms, limits)
     sounds = [rng.normal(0, 0.1, 10 * settings.sample_rate).astype(np.float32) for _ in range(4)]
-    mixtures = Mixtures(front_end, sounds[:2], {"a": sounds[2], "b": sounds[3]}, (1.0,), settings.equaliser_db)
+    mixtures = Mixtures(front_end, sounds[:2], {"a": sounds[2], "b": sounds[3]}, equaliser_db=settings.equaliser_db)
 
     def step() -> None:
         sources = [np.random.default_rng(index) for index in range(settings.sequences)]

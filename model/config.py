@@ -89,6 +89,7 @@ class Config:
     snr_high: float = _setting(5.0, "highest signal-to-noise ratio in training, dB (paper: 0)")
     snr_test: float = _setting(0.0, "signal-to-noise ratio of validation and test, dB")
     level_db: float = _setting(15.0, "mixtures are turned up or down by up to so many dB (paper: 0)")
+    speech_speeds: tuple[float, ...] = _setting((1.0,), "speeds a training utterance is played at, pitch included")
     noise_speeds: tuple[float, ...] = _setting(
         (0.8, 0.9, 1.0, 1.1, 1.25), "speeds a training noise is played at (paper: 1)"
     )
@@ -123,7 +124,8 @@ class Config:
             self._expect(name, 0 <= getattr(self, name) < 1, "0 to below 1")
         for name in ("level_db", "equaliser_db", "loss_power", "envelope_weight"):
             self._expect(name, getattr(self, name) >= 0, "0 or more")
-        self._expect("noise_speeds", min(self.noise_speeds, default=0) > 0, "at least one, all more than 0")
+        for name in ("speech_speeds", "noise_speeds"):
+            self._expect(name, min(getattr(self, name), default=0) > 0, "at least one, all more than 0")
         for stage in self.stages:
             holds = stage.epochs > 0 and min(stage[1:3]) >= 0 and max(stage[1:3]) <= 1 and min(stage[3:]) > 0
             self._expect("stages", holds, "epochs and rates above 0 and pi from 0 to 1")

@@ -6,7 +6,7 @@ split in time, so that it is never scored on a stretch of noise that it has hear
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -24,13 +24,16 @@ SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats(
 SHORTEST = 0.05
 """Seconds that a recording has at least, and each part of a noise: what is shorter is no sound to learn from."""
 
-NOISE_PARTS = {"training": (0.0, 0.6), "validation": (0.6, 0.7), "test": (0.7, 1.0), "whole": (0.0, 1.0)}
-"""Which stretch of every noise file belongs to which part, as fractions of its length."""
+NOISE_PARTS = {
+    **{"training": (0.0, 0.6), "validation": (0.6, 0.7), "test": (0.7, 1.0)},
+    **{"all but test": (0.0, 0.7), "whole": (0.0, 1.0)},
+}
+"""Stretches of every noise file, as fractions of its length: each part's own, and those that parts may share."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Speaker names of the three parts; no name is in two of them."""
+    """Speaker names of the three parts; `split_speakers` puts none in two of them."""
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
@@ -41,19 +44,23 @@ class Split:
 class Corpus:
     """Recordings of speakers and noises, and who is in which part.
 
-    With `shared_noise` every part has the whole of each noise, as in the paper, instead of a stretch of its own.
+    A part named in `stretches` has that one of `NOISE_PARTS` instead of its own.
     """
 
     utterances: Mapping[str, tuple[Path, ...]]
     noises: Mapping[str, Path]
     split: Split
-    shared_noise: bool = False
+    stretches: Mapping[str, str] = field(default_factory=dict)
+
+    def stretch(self, part: str) -> str:
+        """The name of the stretch of every noise that a part has."""
+        return self.stretches.get(part, part)
 
     def signals(self, part: str, sample_rate: int) -> tuple[list[Signal], dict[str, Signal]]:
         """Utterances of a part, and its stretch of every noise by name, read at `sample_rate`."""
-        names, stretch = getattr(self.split, part), "whole" if self.shared_noise else part
+        names = getattr(self.split, part)
         speech = [read_speech(path, sample_rate) for name in names for path in self.utterances[name]]
-        return speech, {name: read_noise(path, stretch, sample_rate) for name, path in self.noises.items()}
+        return speech, {name: read_noise(path, self.stretch(part), sample_rate) for name, path in self.noises.items()}
 
 
 def find(

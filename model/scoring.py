@@ -67,9 +67,8 @@ _noise = lru_cache(maxsize=1)(corpus.read_noise)  # trials come noise by noise
 
 def trials(source: Corpus, snr_db: float, sample_rate: int, rms: float, part: str = "test") -> list[Trial]:
     """Every utterance of a part's speakers in every noise, in the stretch of it that is the part's."""
-    stretch = "whole" if source.shared_noise else part
     return [
-        Trial(speaker, path, noise, file, stretch, snr_db, sample_rate, rms)
+        Trial(speaker, path, noise, file, source.stretch(part), snr_db, sample_rate, rms)
         for noise, file in source.noises.items()
         for speaker in getattr(source.split, part)
         for path in source.utterances[speaker]

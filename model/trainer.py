@@ -151,7 +151,9 @@ def fit_front_end(source: Corpus, settings: Config) -> tuple[Mixtures, Tensor]:
     front_end.check_window()
     magnitudes = settings.input == "magnitudes"
     signals = source.signals("training", settings.sample_rate)
-    mixtures = Mixtures(front_end, *signals, settings.noise_speeds, settings.equaliser_db, magnitudes)
+    mixtures = Mixtures(
+        front_end, *signals, settings.speech_speeds, settings.noise_speeds, settings.equaliser_db, magnitudes
+    )
     sources = [np.random.default_rng([settings.seed, index]) for index in range(FITTING_MIXTURES)]
     spectrum = np.add(*mixtures.spectra(settings.frames, (settings.snr_low, settings.snr_high), sources))
     heard = np.ascontiguousarray(power(spectrum).swapaxes(0, 1))
@@ -278,7 +280,7 @@ def _identity(source: Corpus, settings: Config) -> dict[str, Any]:
     run = {
         "settings": dataclasses.asdict(settings),
         "speakers": dataclasses.asdict(source.split),
-        "noises": [*sorted(source.noises), "shared" if source.shared_noise else "split in time"],
+        "noises": [*sorted(source.noises), source.stretch("training")],
     }
     result: dict[str, Any] = json.loads(json.dumps(run))
     return result

@@ -37,16 +37,24 @@ SUBSTITUTES = ("computerkeyboard", "frogs", "machineguns")
 """The noises that are not the paper's own recordings."""
 
 
-def source(data: Path, protocol: str, more_speech: Sequence[Path] = ()) -> Corpus:
+def source(data: Path, protocol: str, more_speech: Sequence[Path] = (), hold_out: bool = True) -> Corpus:
     """The corpus to train on, below the folder of all data; speakers of `more_speech` are all for training.
 
+    Without `hold_out`, training has what is validated on too: all 12 speakers, and all that isn't the test's of each
+    noise. Its validation then says only how well the network fits.
     Raises `BadInput` for an unknown protocol and where the corpus isn't there.
     """
     if protocol not in PROTOCOLS:
         raise BadInput(f"protocol: expected one of {', '.join(PROTOCOLS)}, got {protocol}")
     folders = [data / "paper" / "speech", *more_speech]
     found = corpus.find(folders, data / "paper" / "noise", TEST, VALIDATION)
-    return dataclasses.replace(found, shared_noise=protocol == "paper")
+    split, stretches = found.split, {}
+    if not hold_out:
+        split = dataclasses.replace(split, training=tuple(sorted((*split.training, *split.validation))))
+        stretches = {"training": "all but test"}
+    if protocol == "paper":
+        stretches = dict.fromkeys(("training", "validation", "test"), "whole")
+    return dataclasses.replace(found, split=split, stretches=stretches)
 
 
 def trials(data: Path, protocol: str, sample_rate: int, rms: float) -> list[Trial]:

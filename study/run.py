@@ -50,7 +50,7 @@ def run(
     Of the test mixtures every `every`-th is scored, by the given metrics.
     """
     more = [data / SPEECH_OF_OPEN] if row.open_speech else []
-    history = trainer.train(protocol.source(data, row.protocol, more), settings, folder, team)
+    history = trainer.train(protocol.source(data, row.protocol, more, row.hold_out), settings, folder, team)
     if not team.leads:
         return None
     systems: dict[str, System] = {}
@@ -66,6 +66,7 @@ def run(
         "row": row.name,
         "protocol": row.protocol,
         "open_speech": row.open_speech,
+        "hold_out": row.hold_out,
         "weight_bits": weight_bits(network),
         "settings": {**dataclasses.asdict(settings), "stages": [str(stage) for stage in settings.stages]},
         "environment": {**report.environment(), "device": team.device.type, "threads": torch.get_num_threads()},

@@ -128,11 +128,11 @@ def test_each_part_has_its_own_speakers_and_its_own_stretch_of_every_noise(tmp_p
     np.testing.assert_array_equal(noises["rain"], whole[11200:])
 
 
-def test_with_shared_noise_every_part_has_the_whole_of_it(tmp_path: Path, noise: Path) -> None:
+def test_a_part_may_have_another_stretch_of_every_noise_than_its_own(tmp_path: Path, noise: Path) -> None:
     found = corpus.find([people(tmp_path / "speech", "abcd")], noise)
-    shared = corpus.Corpus(found.utterances, found.noises, found.split, shared_noise=True)
-    for part in ("training", "validation", "test"):
-        assert [len(stretch) for stretch in shared.signals(part, RATE)[1].values()] == [16000, 16000]
+    shared = corpus.Corpus(found.utterances, found.noises, found.split, {"training": "all but test", "test": "whole"})
+    for part, length in (("training", 11200), ("validation", 1600), ("test", 16000)):
+        assert [len(stretch) for stretch in shared.signals(part, RATE)[1].values()] == [length, length]
 
 
 def broken(folder: Path) -> dict[str, Path]:

@@ -92,7 +92,9 @@ def test_noise_is_of_the_last_part_unless_all_of_it_is_shared(corpus: Corpus, sh
     ramp = np.linspace(0, 0.5, samples) * np.where(np.arange(samples) % 2, 1, -1)
     for path in corpus.noises.values():
         soundfile.write(path, ramp, RATE, subtype="FLOAT")
-    for trial in scoring.trials(dataclasses.replace(corpus, shared_noise=shared), 0.0, RATE, 0.1):
+    for trial in scoring.trials(
+        dataclasses.replace(corpus, stretches={"test": "whole"} if shared else {}), 0.0, RATE, 0.1
+    ):
         noise = np.abs(trial.mixture().noise)
         growth = (noise[-1] - noise[0]) / (length - 1)
         earlier += noise[0] / growth < 0.7 * samples - 10

@@ -43,6 +43,14 @@ def test_more_speech_is_for_training_alone(data: Path) -> None:
     assert more.split.test == protocol.TEST
 
 
+def test_without_holding_out_training_has_all_that_the_test_has_not(data: Path) -> None:
+    whole = protocol.source(data, "disjoint", hold_out=False)
+    assert set(whole.split.training) == {"dr1-fvmh0", "dr5-ftlg0", *protocol.VALIDATION}
+    assert whole.split.test == protocol.TEST
+    assert [whole.stretch(part) for part in ("training", "test")] == ["all but test", "test"]
+    assert corpus.NOISE_PARTS["all but test"][1] == corpus.NOISE_PARTS["test"][0]
+
+
 @pytest.mark.parametrize(("name", "stretch"), [("disjoint", "test"), ("paper", "whole")])
 def test_trials_are_of_the_protocols_stretch_of_every_noise(data: Path, name: str, stretch: str) -> None:
     trials = protocol.trials(data, name, 16000, 0.1)

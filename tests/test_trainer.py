@@ -270,7 +270,7 @@ def test_another_run_in_the_same_folder_is_refused(
 
 def test_other_noises_in_the_same_folder_are_refused(source: Corpus, whole: Path) -> None:
     less = Corpus(source.utterances, {"hum": source.noises["hum"]}, source.split)
-    shared = Corpus(source.utterances, source.noises, source.split, shared_noise=True)
+    shared = Corpus(source.utterances, source.noises, source.split, {"training": "whole"})
     for other in (less, shared):
         expect_stop(other, whole, "expected a run with the same noises, got another; choose another --out")
 
