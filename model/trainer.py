@@ -240,7 +240,7 @@ def train(source: Corpus, settings: Config, out: Path, team: Team) -> History:
                 pi = Pi(plan[epoch][0].weights, plan[epoch][0].activations)
                 scores = validation.scores(network, pi, settings.seed)
                 row = {"epoch": epoch + 1, **pi._asdict(), "learning_rate": plan[epoch][1], "loss": loss, **scores}
-                history.append({**row, "seconds": round(time.monotonic() - began, 1)})
+                history.append({**row, "seconds": round(time.monotonic() - began, 3)})
                 _save(out, network, optimiser, mixtures.front_end, {"run": identity, "history": history})
                 progress.console.print(
                     f"epoch {epoch + 1}/{len(plan)}  pi {pi.weights:g}/{pi.activations:g}  loss {loss:.4f}  "
