@@ -124,6 +124,8 @@ class Config:
             self._expect(name, 0 <= getattr(self, name) < 1, "0 to below 1")
         for name in ("level_db", "equaliser_db", "loss_power", "envelope_weight"):
             self._expect(name, getattr(self, name) >= 0, "0 or more")
+        audible = self.sample_rate >= 300  # STOI's lowest band is at 150 Hz
+        self._expect("envelope_weight", audible or not self.envelope_weight, "0 at a sample rate below 300")
         for name in ("speech_speeds", "noise_speeds"):
             self._expect(name, min(getattr(self, name), default=0) > 0, "at least one, all more than 0")
         for stage in self.stages:

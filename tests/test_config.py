@@ -74,6 +74,7 @@ def test_stages_are_read_as_they_are_written(stages: tuple[Stage, ...]) -> None:
         ("equaliser_db=-1", "setting equaliser_db: expected 0 or more, got -1.0"),
         ("loss_power=-1", "setting loss_power: expected 0 or more, got -1.0"),
         ("envelope_weight=-1", "setting envelope_weight: expected 0 or more, got -1.0"),
+        ("sample_rate=299", "setting envelope_weight: expected 0 at a sample rate below 300, got 1.0"),
         ("beta1=1", "setting beta1: expected 0 to below 1, got 1.0"),
         ("hidden=0", "setting hidden: expected units of each layer, more than 0"),
         ("window=door", "setting window: expected the name of a window in scipy.signal, got door"),
