@@ -21,7 +21,9 @@ from model import bundle, cli
 from model.errors import BadInput
 from model.files import replacing_folder
 
-NAME = "bgru"
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A name that Verilog and C both take."""
+
 LITERAL_BITS = 1024
 """Of one constant with memory contents. Tools take more, but copy it for each of its words."""
 
@@ -37,6 +39,9 @@ def main(
         typer.Option(help="A layer that takes its weights from a stream in every frame; its --fold must be given."),
     ] = None,
     width: Annotated[int, typer.Option(help="Bits of a word of features and of masks; a multiple of 8.")] = 32,
+    name: Annotated[
+        str, typer.Option(help="Of the module, its files and its C macros: two cores in a system need two.")
+    ] = "bgru",
     build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
 ) -> None:
     """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md).
@@ -45,31 +50,33 @@ def main(
     `bgru.core` for FuseSoC with the targets `lint` and `sim`; and `bench.v` with its data, which `sim` runs: a few
     frames, compared with the golden model's masks.
     """
+    if not IDENTIFIER.fullmatch(name):
+        raise BadInput(f"--name: expected letters, digits and _, no digit first, got {name}")
     board = find(board_name)
     network_bundle = bundle.read(bundle_folder)
     foldings = parse_folding(fold or [])
-    for name in streamed or []:
-        if name not in foldings:
-            raise BadInput(f"--streamed {name}: expected its folding too, as in --fold {name}=1x8")
-        foldings[name] = replace(foldings[name], weights="streamed")
+    for layer in streamed or []:
+        if layer not in foldings:
+            raise BadInput(f"--streamed {layer}: expected its folding too, as in --fold {layer}=1x8")
+        foldings[layer] = replace(foldings[layer], weights="streamed")
     core = AxiNetwork(lay_out(network_bundle, board, foldings, width, width))
     folder = build / board.name / network_bundle.name / "ip"
     with replacing_folder(folder) as target:
-        write(core, f"{board.name}_{network_bundle.name}", target)
+        write(core, name, f"{board.name}_{network_bundle.name}", target)
     cli.console.print(f"core   {folder}")
 
 
-def write(core: AxiNetwork, design: str, folder: Path) -> None:
-    """All files of the core; `design` is its name in FuseSoC, after `bgru:core:`."""
-    check = selfcheck.files(core)
+def write(core: AxiNetwork, name: str, design: str, folder: Path) -> None:
+    """All files of the core, whose module is `name`; `design` is what FuseSoC calls it, after `bgru:core:`."""
+    check = selfcheck.files(core, name)
     texts = {
-        f"{NAME}.v": verilog(core),
-        f"{NAME}.core": fusesoc(core, design, [name for name in check if name.endswith(".mem")]),
-        "registers.h": header(core),
+        f"{name}.v": verilog(core, name),
+        f"{name}.core": fusesoc(core, name, design, [file for file in check if file.endswith(".mem")]),
+        "registers.h": header(core, name),
         **check,
     }
-    for name, text in texts.items():
-        (folder / name).write_text(text, encoding="utf-8")
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8")
 
 
 # The Verilog.
@@ -96,8 +103,11 @@ WAIVERS = {
 """What Verilator's lint warns of in this generated text, and why it may."""
 
 
-def verilog(core: AxiNetwork) -> str:
-    """One text with all modules; the top is `bgru`, its clock `aclk`, its reset `aresetn` (active low, synchronous)."""
+def verilog(core: AxiNetwork, name: str) -> str:
+    """One text with all modules; the top is `name`, its clock `aclk`, its reset `aresetn` (active low, synchronous).
+
+    The names of the others begin with that of the top.
+    """
     sync, aresetn = ClockDomain("sync"), Signal()
     m = Module()
     m.domains += sync
@@ -105,8 +115,8 @@ def verilog(core: AxiNetwork) -> str:
     m.d.comb += sync.rst.eq(~aresetn)
     ports = {"aclk": (sync.clk, None), "aresetn": (aresetn, None), **ports_of(core, probes=False)}
     with tempfile.TemporaryDirectory() as scratch:
-        text = str(rtlil.convert(m, name=NAME, ports=ports, emit_src=False))
-        path = rtlil_to_verilog(text, NAME, Path(scratch))
+        text = str(rtlil.convert(m, name=name, ports=ports, emit_src=False))
+        path = rtlil_to_verilog(text, name, Path(scratch))
         whole = MEMORY.sub(lambda found: contents(found, path.parent), path.read_text(encoding="utf-8"))
     assert "$readmem" not in whole
     whole = TRIGGER.sub(r"  reg \1;\n  initial \1 <= 1'b0;", whole)
@@ -151,17 +161,17 @@ def contents(found: re.Match[str], folder: Path) -> str:
 # The C header.
 
 
-def header(core: AxiNetwork) -> str:
-    """The register map, and what is true of this network."""
-    network = core.network
+def header(core: AxiNetwork, name: str) -> str:
+    """The register map, and what is true of this network, in macros that begin with `name`."""
+    network, prefix = core.network, name.upper()
     lines = [
-        f"/* The registers of {NAME}.v: byte offsets, 32 bits each. Their meaning: docs/axi.md. */",
-        "#ifndef BGRU_REGISTERS_H",
-        "#define BGRU_REGISTERS_H",
+        f"/* The registers of {name}.v: byte offsets, 32 bits each. Their meaning: docs/axi.md. */",
+        f"#ifndef {prefix}_REGISTERS_H",
+        f"#define {prefix}_REGISTERS_H",
         "",
     ]
     for address, register in enumerate(REGISTERS):
-        lines.append(f"#define BGRU_{register.name.upper()} 0x{4 * address:02x}u /* {register.meaning} */")
+        lines.append(f"#define {prefix}_{register.name.upper()} 0x{4 * address:02x}u /* {register.meaning} */")
     values = {
         "MAGIC_VALUE": f"0x{MAGIC:08x}u",
         "VERSION_VALUE": f"{VERSION}u",
@@ -174,7 +184,7 @@ def header(core: AxiNetwork) -> str:
         "IN_WIDTH": f"{network.in_width}u",
         "OUT_WIDTH": f"{network.out_width}u",
     }
-    lines += ["", *(f"#define BGRU_{name} {value}" for name, value in values.items()), "", "#endif", ""]
+    lines += ["", *(f"#define {prefix}_{key} {value}" for key, value in values.items()), "", "#endif", ""]
     return "\n".join(lines)
 
 
@@ -213,14 +223,14 @@ targets:
 """
 
 
-def fusesoc(core: AxiNetwork, design: str, data: list[str]) -> str:
+def fusesoc(core: AxiNetwork, name: str, design: str, data: list[str]) -> str:
     """The FuseSoC core; `data` are the files that the bench reads where it runs."""
     return CORE.format(
         design=design,
         version=version("bgru-fpga"),
         bundle=core.network.bundle.name,
-        top=NAME,
-        data="\n".join(f"      - {name}: {{file_type: user, copyto: {name}}}" for name in data),
+        top=name,
+        data="\n".join(f"      - {file}: {{file_type: user, copyto: {file}}}" for file in data),
     )
 
 

@@ -38,7 +38,7 @@ module bench;
   wire [31:0] wb_dat;
   wire wb_ack;
 
-  bgru core (
+  @NAME@ core (
     .aclk(aclk), .aresetn(aresetn),
 @PORTS@
     .m_axis_tdata(m_axis_tdata), .m_axis_tkeep(m_axis_tkeep), .m_axis_tlast(m_axis_tlast),
@@ -98,8 +98,8 @@ SOURCE = """
 """
 
 
-def files(core: AxiNetwork) -> dict[str, str]:
-    """`bench.v`, and the files that it reads: name to text."""
+def files(core: AxiNetwork, name: str) -> dict[str, str]:
+    """`bench.v` around the module `name`, and the files that it reads: name to text."""
     network = core.network
     features, masks, errors = _vectors(core)
     width = network.in_width
@@ -110,22 +110,23 @@ def files(core: AxiNetwork) -> dict[str, str]:
     ]
     texts = {"features.mem": _lines(features), "masks.mem": _lines(masks)}
     limit = 1000 + 10 * len(features + masks)
-    for name in core.loads:
-        layer, port = network.layers[name], f"s_axis_{name}"
+    for loaded in core.loads:
+        layer, port = network.layers[loaded], f"s_axis_{loaded}"
         matrix = layer.engine.matrix
-        texts[f"{name}.mem"] = _lines(matrix.weight_words)
+        texts[f"{loaded}.mem"] = _lines(matrix.weight_words)
         sources += SOURCE.format(
             name=port,
             width=octets(matrix.weight_width),
             count=len(matrix.weight_words),
             rounds=len(STARTS) if layer.folding.weights == "streamed" else 1,
-            file=f"{name}.mem",
+            file=f"{loaded}.mem",
         )
         ports += [f"    .{port}_tdata({port}_word), .{port}_tvalid({port}_tvalid), .{port}_tready({port}_tready),"]
         limit += 2 * len(matrix.weight_words)
     limit += 4 * len(STARTS) * sum(layer.ideal for layer in network.layers.values())
     text = BENCH
     for mark, value in {
+        "NAME": name,
         "SOURCES": sources,
         "PORTS": "\n".join(ports),
         "OUT": network.out_width,

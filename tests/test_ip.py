@@ -77,7 +77,7 @@ def test_fusesoc_lints_and_runs_the_core(board, streamed, tmp_path):
 def test_the_bench_finds_one_wrong_weight_and_says_so(tmp_path):
     require("iverilog", "vvp")
     core = network()
-    ip.write(core, "broken", tmp_path)
+    ip.write(core, "bgru", "broken", tmp_path)
     text = (tmp_path / "bgru.v").read_text()
     found = list(re.finditer(r"localparam \[\d+:0\] (bits_\d+)_from_0 = (\d+)'h(\w+);", text))
     wide = max(found, key=lambda match: int(match[2]))
@@ -86,6 +86,23 @@ def test_the_bench_finds_one_wrong_weight_and_says_so(tmp_path):
     simulated = fusesoc(tmp_path, "sim", "bgru:core:broken")
     assert simulated.returncode != 0
     assert re.search(r"FAIL: mask word \d+: expected \w+, got \w+", simulated.stdout)
+
+
+@pytest.mark.simulator
+@pytest.mark.synthesis
+def test_two_cores_are_in_one_system_under_two_names(tmp_path):
+    """Each passes its own bench, built together with the other."""
+    require("iverilog", "vvp")
+    for name, weights in (("left", "rom"), ("right", "loaded")):
+        (tmp_path / name).mkdir()
+        ip.write(network(weights), name, f"system_{name}", tmp_path / name)
+    sources = [str(tmp_path / name / f"{name}.v") for name in ("left", "right")]
+    for name in ("left", "right"):
+        where = tmp_path / name
+        built = run("iverilog", "-g2012", "-s", "bench", "-o", "run.vvp", *sources, "bench.v", cwd=where)
+        assert built.returncode == 0, built.stderr
+        assert "PASS: " in run("vvp", "-n", "run.vvp", cwd=where).stdout
+        assert f"#define {name.upper()}_STATUS_BUSY" in (where / "registers.h").read_text()
 
 
 RUN_EXAMPLE = """
@@ -147,7 +164,7 @@ def test_the_example_has_no_warning_and_its_led_shows_the_golden_models_mask(tmp
 def test_yosys_reads_the_same_contents_fast_and_slow(weights, tmp_path):
     """The benches above run with the slow way's."""
     core = network(weights)
-    (tmp_path / "bgru.v").write_text(ip.verilog(core))
+    (tmp_path / "bgru.v").write_text(ip.verilog(core, "bgru"))
     texts = []
     for name, options in (("slow", ""), ("fast", "-icells -D BGRU_ICELLS")):
         yosys(
@@ -166,7 +183,7 @@ def test_yosys_reads_the_same_contents_fast_and_slow(weights, tmp_path):
 
 
 def test_the_header_and_the_page_have_the_map():
-    text = ip.header(network())
+    text = ip.header(network(), "bgru")
     page = Path("docs/axi.md").read_text(encoding="utf-8")
     for address, register in enumerate(REGISTERS):
         assert f"#define BGRU_{register.name.upper()} 0x{4 * address:02x}u" in text
@@ -180,6 +197,7 @@ def test_the_header_and_the_page_have_the_map():
     [
         (["--width", "12"], "in_width: expected a multiple of 8 bits for AXI4-Stream, got 12"),
         (["--streamed", "gru0"], "--streamed gru0: expected its folding too, as in --fold gru0=1x8"),
+        (["--name", "2nd-core"], "--name: expected letters, digits and _, no digit first, got 2nd-core"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(options, message, tmp_path):
