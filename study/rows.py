@@ -209,7 +209,7 @@ LARGE = ("hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200")
 """The presets `small` and `paper`."""
 
 MORE = (*LARGE, "per_row=true", "speech_speeds=0.9,0.95,1,1.05,1.1")
-"""As `LARGE`, and voices that are a little higher or lower than they were recorded."""
+"""As `LARGE`, a cutoff per row, and voices that are a little higher or lower than they were recorded."""
 
 
 def _real_valued(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
@@ -222,7 +222,8 @@ FORMER = "envelope_weight=0"
 OURS = (
     Row("ours-1024-paper-speech", "ours", "our recipe, 1024-point STFT", LONG, LARGE),
     Row("ours-1024-paper-speech-real", "ours", "our recipe, 1024-point STFT", _real_valued(LONG), LARGE),
-    Row("ours-1024-more", "ours", "more of the same data, cutoff per row, 1024-point STFT", LONG, MORE, hold_out=False),
+    Row("ours-2048-more", "ours", "all of the data, 1024-point STFT", LONG[:1], (*MORE, "hidden=2048"), hold_out=False),
+    Row("ours-1024-more", "ours", "all of the data, 1024-point STFT", LONG, MORE, hold_out=False),
     Row("ours-256-paper-speech", "ours", "our recipe", LONG, SMALL),
     Row("ours-256-paper-speech-real", "ours", "our recipe", _real_valued(LONG), SMALL),
     Row("ours-1024-no-envelopes", "ours", "no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER)),
