@@ -168,6 +168,10 @@ ABLATIONS = (
     _ablation("adam", "Adam 0.9 / 0.999", "beta1=0.9", "beta2=0.999"),
     _ablation("slope-1", "slope 1", "slope=1"),
     _ablation("slope-8", "slope 8", "slope=8"),
+    _ablation("snr", "mixtures at 0 dB alone, the paper's", "snr_low=0", "snr_high=0"),
+    _ablation("level", "mixtures at one level, the paper's", "level_db=0"),
+    _ablation("as-recorded", "noises and responses as recorded, the paper's", "noise_speeds=1", "equaliser_db=0"),
+    _ablation("speech-speeds", "speech at five speeds, 0.9 to 1.1", "speech_speeds=0.9,0.95,1,1.05,1.1"),
     _ablation("dropout", "no dropout", "dropout_input=0", "dropout_hidden=0"),
     _ablation("truncation", "gradient through 100 frames", "truncation=100"),
     _ablation(
@@ -193,12 +197,8 @@ ABLATIONS = (
 )
 
 SIZES = tuple(
-    replace(
-        _ablation("size", f"{units} units, {rho:.0%} kept", f"hidden={units}", f"rho={rho}"),
-        name=f"size-{units}-{rho:g}",
-        group="sizes",
-    )
-    for units, rho in ((64, 0.4), (128, 0.4), (512, 0.4), (256, 0.2), (256, 0.6))
+    replace(_ablation("size", f"{units} units", f"hidden={units}"), name=f"size-{units}", group="sizes")
+    for units in (64, 128, 512)
 )
 
 LONG = (Stage(BINARY, 32, 1e-2, 5e-4), Stage(BINARY, 32, 4e-3, 2e-4))

@@ -30,6 +30,8 @@ HEAD = 2
 """Lines of a table without rows."""
 
 BY_SIZE = (ABLATIONS[0], *SIZES)
+OTHER_FRONT_ENDS = tuple(row for row in ABLATIONS if row.name in ("ablation-hop-256", "ablation-fft-1024"))
+OTHER_RHO = tuple(row for row in ABLATIONS if row.name in ("ablation-rho-0.2", "ablation-rho-0.8"))
 
 BUNDLES = Path("bundles")
 
@@ -157,7 +159,11 @@ def points(results: dict[str, Result], rows: Iterable[Row]) -> list[Point]:
     """Of the rows that have results."""
     found = ((row, results.get(row.name)) for row in rows)
     return [
-        (row.name, result["weight_bits"], list(result["scores"].values())[-1]["all"]["mean"]["sdr"])
+        (
+            row.name.removeprefix("ablation-"),
+            result["weight_bits"],
+            list(result["scores"].values())[-1]["all"]["mean"]["sdr"],
+        )
         for row, result in found
         if result
     ]
@@ -202,20 +208,21 @@ def draw_rounds(results: dict[str, Result], rows: Iterable[Row], path: Path) -> 
         figure.savefig(temporary, dpi=120)
 
 
-def draw_sizes(series: dict[str, list[Point]], path: Path) -> None:
-    """SDR against weight bits, a point for each network."""
+def draw_sizes(series: dict[str, list[Point]], alone: dict[str, list[Point]], path: Path) -> None:
+    """SDR against weight bits, a point for each network: series as lines, others without."""
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axis = figure.subplots()
-    for title, found in series.items():
+    for title, found in (series | alone).items():
         if found:
             ordered = sorted(found, key=lambda point: point[1])
-            axis.plot([bits for _, bits, _ in ordered], [sdr for _, _, sdr in ordered], "o-", label=title)
+            style = "o-" if title in series else "s"
+            axis.plot([bits for _, bits, _ in ordered], [sdr for _, _, sdr in ordered], style, label=title)
         for name, bits, sdr in found:
             axis.annotate(name, (bits, sdr), xytext=(4, -11), textcoords="offset points", fontsize=8)
     axis.set(xscale="log", xlabel="weight bits (sign and non-zero planes)", ylabel="SDR (dB)")
     axis.margins(x=0.35, y=0.2)
     axis.grid(alpha=0.3)
-    axis.legend(loc="upper left", fontsize=8)
+    axis.legend(loc="lower right", fontsize=8)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
@@ -234,7 +241,16 @@ def page(results: dict[str, Result]) -> str:
     parts.append(("One change at a time", ablation_table(results, ABLATIONS)))
     if "tried" in results:
         parts.append(("Tried and not kept", tried_table(results["tried"])))
-    parts.append(("Size", [*ablation_table(results, BY_SIZE), "", "![SDR by weight bits](sizes.png)"]))
+    parts.append(
+        (
+            "Size",
+            [
+                *ablation_table(results, (*BY_SIZE, *OTHER_RHO, *OTHER_FRONT_ENDS)),
+                "",
+                "![SDR by weight bits](sizes.png)",
+            ],
+        )
+    )
     for name, result in results.items():
         if name.startswith("levels"):
             parts.append((f"Level, bundle {result['bundle']}", level_table(result)))
@@ -264,7 +280,8 @@ def main(
         "with the speech of open/, without the envelopes": points(found, (row for row in bitwise if row.open_speech)),
         "short runs, on the study's mixtures": points(found, BY_SIZE),
     }
-    draw_sizes(series, results / "sizes.png")
+    alone = {"the same with 256 units, other front ends": points(found, OTHER_FRONT_ENDS)}
+    draw_sizes(series, alone, results / "sizes.png")
     draw_rounds(found, (PAPER_BGRU, *(row for row in CAUSES if not row.run_of)), results / "pi.png")
     cli.console.print(f"{results / 'README.md'}, sizes.png and pi.png: from {len(found)} results")
 
