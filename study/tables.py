@@ -181,7 +181,7 @@ def presets(folders: Iterable[Path]) -> list[Point]:
 
 def draw_rounds(results: dict[str, Result], rows: Iterable[Row], path: Path) -> None:
     """SDR as pi rises from 0 to 1, of the rows that have results and of the paper."""
-    figure = Figure(figsize=(7, 4), layout="constrained")
+    figure = Figure(figsize=(8, 4.8), layout="constrained")
     axis = figure.subplots()
     theirs = [(stage.pi.weights, stage.paper[0]) for stage in PAPER_BGRU.stages if stage.paper]
     axis.plot(*zip(*theirs, strict=True), "o--", color="grey", label="the paper, 1024 units")
@@ -189,21 +189,14 @@ def draw_rounds(results: dict[str, Result], rows: Iterable[Row], path: Path) -> 
         if row.name in results:
             scores = results[row.name]["scores"]
             figures = [(float(key.split("-")[0]), one["all"]) for key, one in scores.items() if key[0].isdigit()]
-            pis, scored = zip(*figures, strict=True)
-            axis.errorbar(
-                pis,
-                [one["mean"]["sdr"] for one in scored],
-                [one["interval"]["sdr"] or 0.0 for one in scored],
-                fmt="o-",
-                capsize=3,
-                label=f"{row.label}, {results[row.name]['settings']['hidden'][0]} units",
-            )
+            title = f"{row.label}, {results[row.name]['settings']['hidden'][0]} units"
+            axis.plot(*zip(*((pi, one["mean"]["sdr"]) for pi, one in figures), strict=True), "o-", label=title)
     for name, one in results.get("references-disjoint", {"scores": {}})["scores"].items():
         if name.endswith("1024-point STFT, hop 256"):
             axis.axhline(one["all"]["mean"]["sdr"], color="black", linestyle=":", label=name)
     axis.set(xlabel="pi: share of weights and activations that is bitwise", ylabel="SDR (dB)")
     axis.grid(alpha=0.3)
-    axis.legend(fontsize=8)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=7.5)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
