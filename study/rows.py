@@ -146,6 +146,7 @@ def _mixed(weights: float, activations: float) -> tuple[Stage, ...]:
 
 ABLATIONS = (
     _ablation("base", "the recipe: bitwise from the first step"),
+    _ablation("seed-1", "the recipe, another seed", "seed=1"),
     _ablation("real", "real-valued (pi = 0)", stages=_mixed(0.0, 0.0)),
     _ablation("weights", "only weights bitwise", stages=_mixed(1.0, 0.0)),
     _ablation("activations", "only activations bitwise", stages=_mixed(0.0, 1.0)),

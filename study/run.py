@@ -104,7 +104,7 @@ def main(
                 cli.console.print(f"{path}: is there; remove it to run {row.name} again")
                 continue
             cli.console.rule(row.name)
-            changes = [*row.with_sizes(units, length), f"seed={seed}"]
+            changes = [f"seed={seed}", *row.with_sizes(units, length)]
             folder = out / (row.run_of or row.name)
             settings = config.with_settings("small", changes)
             result = run(row, settings, data, folder, team, QUICK if quick else ALL, every)
