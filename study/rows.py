@@ -39,7 +39,8 @@ class Stage:
 class Row:
     """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set.
 
-    A row that only scores something else of another row's run says with `run_of` whose.
+    A row that only scores something else of another row's run says with `run_of` whose; one without `hold_out` is
+    trained on what the others are validated on, too.
     """
 
     name: str
@@ -209,6 +210,7 @@ SMALL = ("hidden=256", "mask_bits=3")
 LARGE = ("hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200")
 """The presets `small` and `paper`."""
 
+MORE_LABEL = "all of the data, speech at five speeds, cutoff per row, 1024-point STFT"
 MORE = (*LARGE, "per_row=true", "speech_speeds=0.9,0.95,1,1.05,1.1")
 """As `LARGE`, a cutoff per row, and voices that are a little higher or lower than they were recorded."""
 
@@ -223,8 +225,8 @@ FORMER = "envelope_weight=0"
 OURS = (
     Row("ours-1024-paper-speech", "ours", "our recipe, 1024-point STFT", LONG, LARGE),
     Row("ours-1024-paper-speech-real", "ours", "our recipe, 1024-point STFT", _real_valued(LONG), LARGE),
-    Row("ours-2048-more", "ours", "all of the data, 1024-point STFT", LONG[:1], (*MORE, "hidden=2048"), hold_out=False),
-    Row("ours-1024-more", "ours", "all of the data, 1024-point STFT", LONG, MORE, hold_out=False),
+    Row("ours-2048-more", "ours", MORE_LABEL, LONG[:1], (*MORE, "hidden=2048"), hold_out=False),
+    Row("ours-1024-more", "ours", MORE_LABEL, LONG, MORE, hold_out=False),
     Row("ours-256-paper-speech", "ours", "our recipe", LONG, SMALL),
     Row("ours-256-paper-speech-real", "ours", "our recipe", _real_valued(LONG), SMALL),
     Row("ours-1024-no-envelopes", "ours", "no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER)),
