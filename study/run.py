@@ -90,7 +90,7 @@ def main(
     length: Annotated[float, typer.Option(min=0.001, help="Share of the epochs of each stage.")] = 1.0,
     quick: Annotated[bool, typer.Option(help="Leave out SIR, SAR and PESQ, which take most of the time.")] = False,
     every: Annotated[int, typer.Option(min=1, help="Score every so many-th of the 400 test mixtures.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn, where a row has none of its own.")] = 0,
 ) -> None:
     """Train and score rows of the study, one after another. Under `torchrun` several processes share each batch."""
     chosen = [row for row in ROWS if {row.name, row.group, "all"} & set(names)]

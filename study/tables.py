@@ -234,16 +234,8 @@ def page(results: dict[str, Result]) -> str:
     parts.append(("One change at a time", ablation_table(results, ABLATIONS)))
     if "tried" in results:
         parts.append(("Tried and not kept", tried_table(results["tried"])))
-    parts.append(
-        (
-            "Size",
-            [
-                *ablation_table(results, (*BY_SIZE, *OTHER_RHO, *OTHER_FRONT_ENDS)),
-                "",
-                "![SDR by weight bits](sizes.png)",
-            ],
-        )
-    )
+    sizes = ablation_table(results, (*BY_SIZE, *OTHER_RHO, *OTHER_FRONT_ENDS))
+    parts.append(("Size", [*sizes, "", "![SDR by weight bits](sizes.png)"]))
     for name, result in results.items():
         if name.startswith("levels"):
             parts.append((f"Level, bundle {result['bundle']}", level_table(result)))
