@@ -27,58 +27,58 @@ help:  ## List the commands.
 	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
-	@$(BIN)/python -m cosim.sim $(LAYOUT) --recording "$(RECORDING)" --sim $(SIM) \
+	@$(BIN)/python -m cosim.bench.sim $(LAYOUT) --recording "$(RECORDING)" --sim $(SIM) \
 		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves) \
 		$(if $(filter-out 0,$(NETLIST)),--netlist)
 
 plan: $(VENV)/sim.installed  ## Foldings of a network on a board: latency against LUT4, or the least for RATE= frames/s.
-	@$(BIN)/python -m boards.plan $(LAYOUT) $(if $(RATE),--frame-rate $(RATE))
+	@$(BIN)/python -m boards.flow.plan $(LAYOUT) $(if $(RATE),--frame-rate $(RATE))
 
 bitstream: $(VENV)/sim.installed  ## A bitstream for a board, from the plan to the file.
-	@$(BIN)/python -m boards.bitstream $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
+	@$(BIN)/python -m boards.flow.bitstream $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 
 verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and count.
-	@$(BIN)/python -m boards.verilog $(LAYOUT)
+	@$(BIN)/python -m boards.flow.verilog $(LAYOUT)
 
 host: $(VENV)/sim.installed  ## Denoise RECORDING through a board: PORT=/dev/ttyUSB1 OUTPUT=file.wav.
 	@test -n "$(PORT)" || { echo "error: expected a serial port, as in make host PORT=/dev/ttyUSB1"; exit 2; }
-	@$(BIN)/python -m boards.host --port "$(PORT)" --bundle "$(BUNDLE)" --loop-check "$(RECORDING)" "$(OUTPUT)"
+	@$(BIN)/python -m boards.host.transfer --port "$(PORT)" --bundle "$(BUNDLE)" --loop-check "$(RECORDING)" "$(OUTPUT)"
 
 loop: $(VENV)/sim.installed  ## The same host against the simulated board, every mask compared.
-	@mkdir -p build; rm -f build/port; $(BIN)/python -m cosim.board $(LAYOUT) --link build/port & board=$$!; \
+	@mkdir -p build; rm -f build/port; $(BIN)/python -m cosim.chips.board $(LAYOUT) --link build/port & board=$$!; \
 	trap "kill $$board" EXIT; \
 	while ! test -e build/port; do kill -0 $$board 2>/dev/null || exit 2; sleep 0.2; done; \
-	$(BIN)/python -m boards.host --port build/port --bundle "$(BUNDLE)" --loop-check "$(RECORDING)" "$(OUTPUT)"
+	$(BIN)/python -m boards.host.transfer --port build/port --bundle "$(BUNDLE)" --loop-check "$(RECORDING)" "$(OUTPUT)"
 
 ip: $(VENV)/sim.installed  ## The network as a core with AXI4-Stream and Wishbone, for FuseSoC.
-	@$(BIN)/python -m boards.ip $(LAYOUT)
+	@$(BIN)/python -m boards.flow.ip $(LAYOUT)
 
 report: $(VENV)/sim.installed  ## Estimate, simulation, synthesis and placement: a table, and a page for the browser.
-	@$(BIN)/python -m cosim.report $(LAYOUT)
+	@$(BIN)/python -m cosim.report.report $(LAYOUT)
 
 bench: $(VENV)/sim.installed  ## Measure every performance figure beside its reference.
-	@$(BIN)/python -m cosim.benchmark --board $(BOARD) --bundle "$(BUNDLE)" --recording "$(RECORDING)"
-	@$(BIN)/python -m cosim.streaming --recording "$(RECORDING)"
+	@$(BIN)/python -m cosim.measure.benchmark --board $(BOARD) --bundle "$(BUNDLE)" --recording "$(RECORDING)"
+	@$(BIN)/python -m cosim.measure.streaming --recording "$(RECORDING)"
 
 compare: $(VENV)/sim.installed  ## Fail where a unit or a preset takes more than its baseline.
-	@$(BIN)/python -m cosim.baselines
+	@$(BIN)/python -m cosim.measure.baselines
 
 baselines: $(VENV)/sim.installed  ## Measure every unit and preset anew and write baselines.json.
-	@$(BIN)/python -m cosim.baselines --renew
+	@$(BIN)/python -m cosim.measure.baselines --renew
 
 stream: $(VENV)/sim.installed  ## Simulate a network of the paper's size with its weights in SDRAM.
-	@$(BIN)/python -m cosim.streaming --recording "$(RECORDING)" $(if $(FRAMES),--frames $(FRAMES))
+	@$(BIN)/python -m cosim.measure.streaming --recording "$(RECORDING)" $(if $(FRAMES),--frames $(FRAMES))
 
 denoise: $(VENV)/sim.installed  ## Denoise RECORDING with the golden model, the hardware's bits: OUTPUT=file.wav.
-	@$(BIN)/python -m model.denoise --bundle "$(BUNDLE)" "$(RECORDING)" "$(OUTPUT)"
+	@$(BIN)/python -m model.reference.denoise --bundle "$(BUNDLE)" "$(RECORDING)" "$(OUTPUT)"
 
 train: $(VENV)/train.installed  ## Train a network: SPEECH=dir NOISE=dir PRESET=small (installs torch).
 	@test -n "$(SPEECH)" -a -n "$(NOISE)" || { \
 		echo "error: expected two folders of recordings, as in make train SPEECH=dir NOISE=dir"; exit 2; }
-	@$(BIN)/python -m model.train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
+	@$(BIN)/python -m model.training.train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
 
 speed: $(VENV)/train.installed  ## Measure training beside torch.nn.GRU of the same shape.
-	@$(BIN)/python -m model.benchmark
+	@$(BIN)/python -m model.training.benchmark
 
 study: $(VENV)/study.installed  ## Train and score the study's rows: ROWS=all DATA=dir UNITS=1024.
 	@test -n "$(DATA)" || { echo "error: expected the folder with paper/ and open/, as in make study DATA=dir"; exit 2; }

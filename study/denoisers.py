@@ -10,10 +10,10 @@ from types import ModuleType
 import numpy as np
 import soxr
 
-from model.audio import Signal
+from model.corpora.mixing import Mixture
 from model.errors import BadInput
-from model.mixing import Mixture
-from model.scoring import Estimate
+from model.evaluation.scoring import Estimate
+from model.reference.audio import Signal
 
 FULL_SCALE = 32768.0
 """RNNoise's samples are floats in the range of 16-bit integers."""

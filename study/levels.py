@@ -8,9 +8,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from model import bundle, cli, report, scoring
-from model.mixing import Mixture
-from model.scoring import Estimate, Golden
+from model import cli
+from model.bundle import bundle
+from model.corpora.mixing import Mixture
+from model.evaluation import scoring
+from model.evaluation.scoring import Estimate, Golden
+from model.training import run_report
 from study import protocol
 from study.run import RESULTS, write
 
@@ -49,7 +52,7 @@ def main(
     rows = scoring.score(systems, trials, METRICS, processes=os.cpu_count() or 1)
     summary = scoring.summary(rows)
     path = results / f"levels-{network.name}.json"
-    write({"bundle": network.name, "environment": report.environment(), "scores": summary}, path)
+    write({"bundle": network.name, "environment": run_report.environment(), "scores": summary}, path)
     for level, scores in summary.items():
         mean = scores["all"]["mean"]
         cli.console.print(f"{level} dB: SDR {mean['sdr']:.2f} dB, STOI {mean['stoi']:.3f}")

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from model.batches import features
-from model.draw import Draw
-from model.frontend import FrontEnd, power
-from model.mixing import Mixture
-from model.network import Network, Pi
-from model.scoring import Estimate, masked
-from model.trainer import bipolar
+from model.corpora.mixing import Mixture
+from model.evaluation.scoring import Estimate, masked
+from model.reference.front_end import FrontEnd, power
+from model.training.batches import features
+from model.training.bernoulli import Draw
+from model.training.network import Network, Pi
+from model.training.trainer import bipolar
 
 SEED = 0
 """Of the Bernoulli masks of a partly binary network, drawn anew for every mixture."""

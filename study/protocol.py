@@ -9,10 +9,11 @@ import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 
-from model import corpus, scoring
-from model.corpus import Corpus
+from model.corpora import corpus
+from model.corpora.corpus import Corpus
 from model.errors import BadInput
-from model.scoring import Trial
+from model.evaluation import scoring
+from model.evaluation.scoring import Trial
 
 PROTOCOLS = ("disjoint", "paper")
 """What is done with the noises.

@@ -11,9 +11,12 @@ from typing import Annotated
 import numpy as np
 import typer
 
-from model import bundle, cli, report, scoring
-from model.frontend import FrontEnd
-from model.scoring import Golden, IdealMask, System, unprocessed
+from model import cli
+from model.bundle import bundle
+from model.evaluation import scoring
+from model.evaluation.scoring import Golden, IdealMask, System, unprocessed
+from model.reference.front_end import FrontEnd
+from model.training import run_report
 from study import protocol
 from study.denoisers import RNNoise
 from study.run import RESULTS, write
@@ -42,7 +45,7 @@ def main(
     rows = scoring.score(systems, trials, processes=os.cpu_count() or 1)
     path = results / f"references-{protocol_name}.json"
     summary = scoring.summary(rows, protocol.SHARED_SENTENCES)
-    write({"protocol": protocol_name, "environment": report.environment(), "scores": summary}, path)
+    write({"protocol": protocol_name, "environment": run_report.environment(), "scores": summary}, path)
     for name, scores in summary.items():
         mean = scores["all"]["mean"]
         cli.console.print(f"{name}: SDR {mean['sdr']:.2f} dB, SI-SDR {mean['si_sdr']:.2f} dB, STOI {mean['stoi']:.3f}")

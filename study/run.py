@@ -14,17 +14,20 @@ from typing import Annotated, Any
 import torch
 import typer
 
-from model import cli, config, curves, report, scoring, trainer
-from model.config import Config
+from model import cli
 from model.errors import BadInput
+from model.evaluation import scoring
+from model.evaluation.metrics import METRICS
+from model.evaluation.scoring import System
 from model.files import replacing
-from model.metrics import METRICS
-from model.network import Network
-from model.scoring import System
-from model.team import Team, join
-from study import protocol, test_time
+from model.pages import training_plot
+from model.training import config, run_report, trainer
+from model.training.config import Config
+from model.training.distributed import Team, join
+from model.training.network import Network
+from study import protocol, test_set_updates
+from study.experiments import ROWS, Row
 from study.networks import Masker
-from study.rows import ROWS, Row
 
 RESULTS = Path("docs/study")
 """Where results are kept."""
@@ -60,7 +63,7 @@ def run(
             masker = Masker(network, front_end, stage.pi, settings.input == "magnitudes")
             systems[f"{stage.pi.weights:g}-{stage.pi.activations:g}"] = masker
     trials = protocol.trials(data, row.protocol, settings.sample_rate, settings.rms)[::every]
-    for count, updated in enumerate(test_time.updated(masker, trials, settings, row.test_time_passes), 1):
+    for count, updated in enumerate(test_set_updates.updated(masker, trials, settings, row.test_time_passes), 1):
         systems[f"updated on the test set, pass {count}"] = updated
     return {
         "row": row.name,
@@ -69,7 +72,7 @@ def run(
         "hold_out": row.hold_out,
         "weight_bits": weight_bits(network),
         "settings": {**dataclasses.asdict(settings), "stages": [str(stage) for stage in settings.stages]},
-        "environment": {**report.environment(), "device": team.device.type, "threads": torch.get_num_threads()},
+        "environment": {**run_report.environment(), "device": team.device.type, "threads": torch.get_num_threads()},
         "scores": scoring.summary(scoring.score(systems, trials, metrics), protocol.SHARED_SENTENCES),
         "epochs": history,
     }
@@ -110,7 +113,7 @@ def main(
             result = run(row, settings, data, folder, team, QUICK if quick else ALL, every)
             if result is not None:
                 write(result, path)
-                curves.draw(result["epochs"], results / f"{row.name}.png")
+                training_plot.draw(result["epochs"], results / f"{row.name}.png")
                 cli.console.print(f"{path}: settings, curves and scores")
 
 

@@ -13,12 +13,13 @@ from typing import Annotated, Any
 import typer
 from matplotlib.figure import Figure
 
-from model import bundle, cli
+from model import cli
+from model.bundle import bundle
 from model.errors import BadInput
+from model.evaluation.metrics import METRICS
 from model.files import replacing
-from model.metrics import METRICS
-from model.network import BINARY
-from study.rows import ABLATIONS, CAUSES, FORMER, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Row
+from model.training.network import BINARY
+from study.experiments import ABLATIONS, CAUSES, FORMER, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Row
 from study.run import RESULTS
 
 Result = dict[str, Any]

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from model import audio
-from model.bits import Bits
-from model.bundle import Bundle
-from tests import runs
+from model.bundle.bits import Bits
+from model.bundle.bundle import Bundle
+from model.reference import audio
+from tests.support import runs
 
 
 @pytest.fixture(scope="session")

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model import bundle
-from model.golden import GoldenModel
+from model.bundle import bundle
+from model.reference.golden_model import GoldenModel
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
 DOCS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
 pages = pytest.mark.parametrize("page", DOCS, ids=[page.name for page in DOCS])
 
@@ -33,8 +33,8 @@ def test_the_example_of_the_bundle_page_writes_a_bundle_with_numpy_alone(tmp_pat
 
 @pages
 def test_every_test_that_a_page_names_exists(page):
-    for file, name in re.findall(r"`(?:tests/)?(test_\w+\.py)::(\w+)", page.read_text(encoding="utf-8")):
-        source = ROOT / "tests" / file
+    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)", page.read_text(encoding="utf-8")):
+        source = ROOT / file
         assert source.is_file(), file
         assert re.search(rf"^(?:async )?def {name}\(", source.read_text(encoding="utf-8"), re.MULTILINE), name
 

@@ -1,0 +1,63 @@
+"""What the project must know of a board."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from boards.definitions.devices import Device
+from hw.shape.family import Family
+
+__all__ = ["Board", "Resource"]
+
+Resource = tuple[str, int]
+"""Name and number of a resource of an amaranth-boards platform."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """What is true of one board only; its pins and oscillator are in `platform`, of amaranth-boards.
+
+    part : the FPGA on it
+    clock_hz : of the network: whole tops were routed at it, and the board's PLL makes it
+    program : the command that puts a bitstream, or a flash image, on the board
+    alive, error : the LEDs
+    flash_offset : where the weights begin in the SPI flash, behind the bitstream, on a device whose largest memory
+        can't be initialised
+    """
+
+    name: str
+    part: Device
+    clock_hz: int
+    platform: Any
+    program: str
+    alive: Resource = ("led", 0)
+    error: Resource = ("led", 1)
+    flash_offset: int | None = None
+
+    @property
+    def device(self) -> str:
+        """The FPGA's name, for people."""
+        return self.part.name
+
+    @property
+    def family(self) -> Family:
+        return self.part.family
+
+    @property
+    def available(self) -> Mapping[str, int]:
+        return self.part.available
+
+    @property
+    def oscillator_hz(self) -> int:
+        """Of its default oscillator."""
+        return int(self.platform().default_clk_frequency)
+
+    @property
+    def block_ram_bits(self) -> int:
+        """Usable bits of initialised block RAM."""
+        return self.available["block_ram"] * self.family.block_ram_bits
+
+    @property
+    def spram_bits(self) -> int:
+        """Bits of single-port RAM, which can't be initialised: weights are loaded into it after start."""
+        return self.available["spram"] * self.family.bits_of("spram") if "spram" in self.available else 0

@@ -1,0 +1,53 @@
+"""The FPGAs on the boards: what is true of each wherever it is soldered."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hw.shape.family import ECP5, GOWIN, ICE40, Family
+
+__all__ = ["GW2A_18C", "ICE40UP5K", "LFE5U_25F", "LFE5U_85F", "Device"]
+
+
+@dataclass(frozen=True)
+class Device:
+    """One FPGA in its package.
+
+    name : for people
+    family : how its block RAM looks, and how it is synthesised
+    available : resource to how many it has, in the words of `hw.flow.synth.Cost`
+    router : options that tell nextpnr which it is
+    """
+
+    name: str
+    family: Family
+    available: Mapping[str, int]
+    router: tuple[str, ...]
+
+
+LFE5U_85F = Device(
+    "LFE5U-85F",
+    ECP5,
+    {"lut4": 83640, "ff": 83640, "block_ram": 208},
+    ("--85k", "--speed", "6", "--package", "CABGA381"),
+)
+
+LFE5U_25F = Device(
+    "LFE5U-25F",
+    ECP5,
+    {"lut4": 24288, "ff": 24288, "block_ram": 56},
+    ("--25k", "--speed", "6", "--package", "CABGA381"),
+)
+
+ICE40UP5K = Device(
+    "iCE40UP5K",
+    ICE40,
+    {"lut4": 5280, "ff": 5280, "block_ram": 30, "spram": 4},
+    ("--up5k", "--package", "sg48"),
+)
+
+GW2A_18C = Device(
+    "GW2A-18C",
+    GOWIN,
+    {"lut4": 20736, "ff": 15552, "block_ram": 46},
+    ("--device", "GW2A-LV18PG256C8/I7", "--vopt", "family=GW2A-18C"),
+)

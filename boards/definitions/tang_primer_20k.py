@@ -1,0 +1,16 @@
+"""Tang Primer 20K (Sipeed) on its Dock, with a Gowin GW2A-18C: https://wiki.sipeed.com/hardware/en/tang/."""
+
+from amaranth_boards.tang_primer_20k import TangPrimer20kDockPlatform
+
+from boards.definitions.board import Board
+from boards.definitions.devices import GW2A_18C
+
+__all__ = ["DOCK"]
+
+DOCK = Board(
+    name="tang_primer_20k",
+    part=GW2A_18C,
+    clock_hz=54_000_000,
+    platform=TangPrimer20kDockPlatform,
+    program="openFPGALoader --board tangprimer20k {}",
+)

@@ -1,0 +1,281 @@
+"""What the memories of a network begin with: read from the network, written into a design that is placed already.
+
+Neither synthesis nor placement looks at what lies in block RAM, as long as no bit of a memory is the same in all of
+its words, which Yosys would take out. So what is placed for a board is a *placeholder*, a network of the same shape and
+of pseudo-random contents, and every network's contents, the first one's too, are written over them. A placeholder
+depends on the shape alone: whoever has another network of that shape has the same placeholder.
+
+Where a memory lies is found by the placeholder's contents: a block RAM is a part of a memory if all of its words are
+those of that part. Nothing is written unless every part of every memory was found. (`ecpbram` can't be used for it: it
+replaces bit by bit, in memories of multiples of 512 words, and leaves what it doesn't find as it is.)
+"""
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from boards.gateware.flash import identity_rom
+from boards.gateware.link import HostLink
+from hw.gateware.network import Network
+from hw.shape.family import Family
+from model.bundle.bits import Bits, pack
+from model.bundle.bundle import Bundle, Layer, Matrix
+from model.errors import BadInput
+from model.reference.front_end import FrontEnd
+
+__all__ = ["Place", "contents", "insert", "placeholder", "places", "rewrite", "shape"]
+
+Contents = Mapping[str, Bits]
+"""Memory to the bits of its words, (words, width), lowest first."""
+
+
+def contents(network: Network) -> dict[str, Bits]:
+    """What lies in block RAM when a board's core with this network starts, by memory.
+
+    Weights and biases in ROMs, the initial states, and the identity that the link and the flash loader know.
+    Weights that are loaded or streamed are not there.
+    """
+    found = {}
+    for name, layer in network.layers.items():
+        for kind, memory in layer.engine.memories().items():
+            if memory.contents is not None:
+                for low, (width, words) in memory.slices.items():
+                    found[f"{name}.{kind}.bits_{low}"] = _bits(width, words)
+        if layer.layer.kind == "bgru":
+            for kind, (width, words) in layer.initial_words().items():
+                found[f"{name}.{kind}"] = _bits(width, words)
+    identity = network.bundle.identity
+    found["link"] = _bits(8, HostLink(network, identity).rom)
+    if any(layer.folding.weights == "loaded" for layer in network.layers.values()):
+        found["loader"] = _bits(8, identity_rom(identity))
+    return found
+
+
+def _bits(width: int, words: Sequence[int]) -> Bits:
+    octets = -(-width // 8)
+    packed = np.frombuffer(b"".join(word.to_bytes(octets, "little") for word in words), dtype=np.uint8)
+    return np.unpackbits(packed.reshape(-1, octets), axis=1, count=width, bitorder="little")
+
+
+# The shape of a network, and what stands for all networks of that shape.
+
+
+def shape(network: Network) -> dict[str, str]:
+    """All that decides how a network is synthesised and placed, in words, by layer."""
+    return {
+        name: f"{layer.layer.kind} {layer.layer.inputs} > {layer.layer.units}, {layer.engine.matrix.arithmetic.name}, "
+        f"folded {layer.folding}, weights {layer.folding.weights}"
+        for name, layer in network.layers.items()
+    }
+
+
+def placeholder(network: Network) -> Network:
+    """A network of the same shape and of pseudo-random contents, the same one for all networks of that shape."""
+    folding = {name: layer.folding for name, layer in network.layers.items()}
+    return Network(_pseudo_random(network.bundle), folding, network.family, network.in_width, network.out_width)
+
+
+def _draw(what: str, *dimensions: int) -> NDArray[np.uint32]:
+    octets = hashlib.shake_256(what.encode()).digest(4 * int(np.prod(dimensions)))
+    return np.frombuffer(octets, dtype="<u4").reshape(dimensions)
+
+
+def _pseudo_random(bundle: Bundle) -> Bundle:
+    """A bundle of the same sizes; each layer's weights are binary or ternary as they were."""
+    layers = []
+    for layer in bundle.layers:
+        recurrent = layer.kind == "bgru"
+        columns = layer.inputs + (layer.units if recurrent else 0)
+        rows = (3, layer.units) if recurrent else (layer.units,)
+        drawn = _draw(f"{layer.name} weights", *rows, columns)
+        weights = (drawn & 1).astype(np.int8) * 2 - 1
+        if not layer.binary:
+            weights *= (drawn >> 1 & 1).astype(np.int8)
+            weights.flat[0] = 0
+        # From a threshold that is always reached to one that never is, both of them often: then alone a bias is 0, or
+        # has a 0 below its sign.
+        kept = np.count_nonzero(weights, axis=-1)
+        drawn, never = _draw(f"{layer.name} thresholds", *rows), 2 * columns + 1
+        limit = np.choose(np.minimum(drawn % 8, 2), [0, never, (drawn >> 3) % (never + 1)])
+        theta = limit.astype(np.int64) - kept
+        state = _draw(f"{layer.name} initial state", layer.units) & 1
+        state[0] = 1
+        layers.append(
+            Layer(
+                name=layer.name,
+                kind=layer.kind,
+                inputs=layer.inputs,
+                units=layer.units,
+                w=Matrix.from_values(weights[..., : layer.inputs]),
+                threshold=theta.astype(np.int32),
+                u=Matrix.from_values(weights[..., layer.inputs :]) if recurrent else None,
+                initial_state=pack(state) if recurrent else None,
+            )
+        )
+    front_end = bundle.front_end
+    size = max(1, 2 * (front_end.bins - 1))
+    thresholds = np.zeros((front_end.bins, 2**front_end.bits - 1), dtype=np.float32)
+    sizes = FrontEnd(16000, size, max(1, size // 2), "hann", 1.0, thresholds, mask_bits=front_end.mask_bits)
+    return Bundle("placeholder", sizes, tuple(layers))
+
+
+# Block RAM, as the text of a placed design has it.
+
+
+@dataclass(frozen=True)
+class Format:
+    """How a family's text of a placed design writes block RAM.
+
+    block : matches one, its name in group 1 and its contents in group 2
+    decode, encode : the contents to bits, (rows, bits of a row), and back
+    order : where in a row the bits of the words are, from the first word's lowest on, by the words' width
+    """
+
+    block: re.Pattern[str]
+    decode: Callable[[str], Bits]
+    encode: Callable[[Bits], str]
+    order: Callable[[int], list[int]]
+
+
+def _trellis_decode(text: str) -> Bits:
+    values = np.array([int(digits, 16) for digits in text.split()], dtype=np.uint16)
+    return (values[:, None] >> np.arange(9) & 1).astype(np.uint8)
+
+
+def _trellis_encode(bits: Bits) -> str:
+    values = bits @ (1 << np.arange(9))
+    return "".join(" ".join(f"{value:03x}" for value in line) + "\n" for line in values.reshape(-1, 8))
+
+
+def _icestorm_decode(text: str) -> Bits:
+    rows = np.frombuffer(b"".join(bytes.fromhex(line)[::-1] for line in text.split()), dtype=np.uint8)
+    return np.unpackbits(rows.reshape(-1, 2), axis=1, bitorder="little")
+
+
+def _icestorm_encode(bits: Bits) -> str:
+    lines = np.packbits(bits, axis=1, bitorder="little").reshape(-1, 32)
+    return "".join(line[::-1].tobytes().hex() + "\n" for line in lines)
+
+
+def _gowin_decode(text: str) -> Bits:
+    lines = [np.frombuffer(digits[::-1].encode(), dtype=np.uint8) for digits in re.findall(r'"([01]+)"', text)]
+    return np.array(lines[::-1]).reshape(32 * len(lines), -1) - np.uint8(ord("0"))
+
+
+def _gowin_encode(bits: Bits) -> str:
+    lines = [(line + np.uint8(ord("0"))).tobytes().decode()[::-1] for line in bits.reshape(64, -1)]
+    return "".join(f'            "INIT_RAM_{index:02X}": "{line}",\n' for index, line in [*enumerate(lines)][::-1])
+
+
+FORMATS = {
+    # 2048 rows of nine bits; words of fewer leave the ninth out.
+    "ecp5": Format(
+        re.compile(r"^\.bram_init (\d+)\n((?:[0-9a-f ]+\n)+)", re.MULTILINE),
+        _trellis_decode,
+        _trellis_encode,
+        lambda width: list(range(9 if width >= 9 else 8)),
+    ),
+    # The same, but words of fewer than nine bits have rows of eight; in JSON, the last row first.
+    "gowin": Format(
+        re.compile(
+            r'^        "([^\n]+)": \{\n(?:          [^\n]+\n){2}          "parameters": \{\n'
+            r'(?:            "(?!INIT_RAM)[^\n]+\n)*((?:            "INIT_RAM_[0-9A-F]{2}": "[01]+",\n){64})',
+            re.MULTILINE,
+        ),
+        _gowin_decode,
+        _gowin_encode,
+        lambda width: list(range(9 if width >= 9 else 8)),
+    ),
+    # 256 rows of 16 bits, sixteen rows in a line; the order is Yosys', which reverses the index of a bit.
+    "ice40": Format(
+        re.compile(r"^\.ram_data (\d+ \d+)\n((?:[0-9a-f]+\n)+)", re.MULTILINE),
+        _icestorm_decode,
+        _icestorm_encode,
+        lambda width: [int(f"{bit:04b}"[::-1], 2) for bit in range(16)],
+    ),
+}
+
+
+def _parts(bits: Bits, width: int, family: Family) -> list[Bits]:
+    """A memory cut into block RAMs whose words are `width` bits wide: the bits of each, word behind word."""
+    (depth,) = (words for words, each in family.block_ram.items() if each == width)
+    tall, wide = -(-bits.shape[0] // depth), -(-bits.shape[1] // width)
+    filled = np.zeros((tall * depth, wide * width), dtype=np.uint8)
+    filled[: bits.shape[0], : bits.shape[1]] = bits
+    return list(filled.reshape(tall, depth, wide, width).transpose(0, 2, 1, 3).reshape(tall * wide, -1))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a memory is: the width of its words in each block RAM, and the names of these, part by part.
+
+    A part that is all zeros has none: it is so in any network of that shape.
+    """
+
+    width: int
+    blocks: tuple[str | None, ...]
+
+
+def places(design: str, family: Family, memories: Contents) -> dict[str, Place]:
+    """Find memories in the text of a placed design by their contents; raises `BadInput` for one that isn't there."""
+    form = FORMATS[family.name]
+    blocks = {match[1]: form.decode(match[2]) for match in form.block.finditer(design)}
+    by_contents: dict[int, dict[bytes, list[str]]] = {}
+    for width in family.block_ram.values():
+        order, named = form.order(width), by_contents.setdefault(width, {})
+        for name, bits in blocks.items():
+            if max(order) >= bits.shape[1]:
+                continue
+            named.setdefault(bits[:, order].tobytes(), []).append(name)
+    found = {}
+    for name, bits in memories.items():
+        for width, named in by_contents.items():
+            candidates = [named.get(part.tobytes(), []) if part.any() else None for part in _parts(bits, width, family)]
+            if [] not in candidates:
+                break
+        else:
+            raise BadInput(
+                f"placed design: expected {name} in block RAM, {bits.shape[0]} words of {bits.shape[1]} bits, "
+                "found them nowhere: it was placed for another shape or by another version"
+            )
+        if any(names is not None and len(names) > 1 for names in candidates):
+            raise BadInput(f"placed design: expected parts of {name} in one block RAM each, found one in several")
+        found[name] = Place(width, tuple(names[0] if names else None for names in candidates))
+    return found
+
+
+def insert(design: str, network: Network) -> str:
+    """The text of a placed design whose block RAMs hold what the network's memories begin with.
+
+    `design` is what nextpnr wrote for `placeholder(network)`. Raises `BadInput` if it isn't.
+    """
+    return rewrite(design, network.family, contents(placeholder(network)), contents(network))
+
+
+def rewrite(design: str, family: Family, old: Contents, new: Contents) -> str:
+    """The text of a placed design with other contents in its memories; raises `BadInput` if the old ones aren't there.
+
+    Where all that one block RAM holds is zero in the old contents, it must be so in the new ones.
+    """
+    form = FORMATS[family.name]
+    parts: dict[str, tuple[int, Bits]] = {}
+    for name, place in places(design, family, old).items():
+        for block, part in zip(place.blocks, _parts(new[name], place.width, family), strict=True):
+            if block is None:
+                assert not part.any(), f"{name}: contents where there were none"
+            else:
+                parts[block] = place.width, part
+
+    def rewritten(match: re.Match[str]) -> str:
+        if match[1] not in parts:
+            return match[0]
+        width, part = parts[match[1]]
+        bits, order = form.decode(match[2]), form.order(width)
+        bits[:, order] = part.reshape(-1, len(order))
+        return match[0][: match.start(2) - match.start()] + form.encode(bits)
+
+    return form.block.sub(rewritten, design)

@@ -1,0 +1,136 @@
+"""Choose foldings: for a network those that meet a deadline in the least area, or all that no other beats."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import product
+
+import numpy as np
+
+from hw.gateware.layers import Folding, Source
+from hw.gateware.network import make_layer
+from hw.shape.cycles import predict
+from hw.shape.estimate import Estimate
+from hw.shape.family import Family
+from model.bundle.bundle import Layer
+
+__all__ = ["LANES", "Design", "Needs", "Option", "Options", "area", "cheapest", "front"]
+
+LANES = 256
+"""Rows times columns of a folding that is looked at, at most."""
+
+Needs = Mapping[str, int]
+"""Resource (lut4, block_ram, spram) to how many are taken, or are there."""
+
+
+@dataclass(frozen=True)
+class Option:
+    """A folding of a layer: the ideal cycles of a frame, of which no fewer are taken, and what it needs."""
+
+    folding: Folding
+    ideal: int
+    needs: Needs
+
+
+@dataclass(frozen=True)
+class Design:
+    """A folding for each layer, the sum of their ideal cycles, and what they need together."""
+
+    foldings: Mapping[str, Folding] = field(default_factory=dict)
+    ideal: int = 0
+    needs: Needs = field(default_factory=dict)
+
+    def joined(self, name: str, option: Option) -> "Design":
+        """The same and one layer more."""
+        needs = {kind: self.needs.get(kind, 0) + count for kind, count in option.needs.items()}
+        return Design({**self.foldings, name: option.folding}, self.ideal + option.ideal, needs)
+
+    def over(self, available: Needs) -> dict[str, int]:
+        """How many of each resource are missing, of those of which some are."""
+        return {kind: count - available[kind] for kind, count in self.needs.items() if count > available[kind]}
+
+
+class Options:
+    """The foldings of a layer to choose from: up to `LANES` lanes, packed or not; or `folding` alone, if given.
+
+    Weights are no deeper than a RAM block, so that none needs multiplexers behind it, which cost clock: a layer then
+    takes few cycles, too. Only where no folding's are that shallow, deeper ones are looked at.
+    """
+
+    def __init__(self, layer: Layer, family: Family, source: Source, folding: Folding | None = None) -> None:
+        self.layer, self.family, self.given = layer, family, folding is not None
+        self.estimate = Estimate(layer, family)
+        large = family.single_port_ram if source == "loaded" else None
+        deepest = large[0] if large else max(family.block_ram)
+        foldings = [folding] if folding else list(_foldings(layer, source, packed=not self.estimate.binary))
+        shallow = [one for one in foldings if self.estimate.depth(one) <= deepest]
+        self.all = [Option(one, self.estimate.depth(one), self.estimate.resources(one)) for one in shallow or foldings]
+        self._cycles: dict[Folding, int] = {}
+
+    def cycles(self, folding: Folding) -> int:
+        """Exactly (`hw.shape.cycles`): the layer's hardware is made to see how it is pipelined."""
+        if folding not in self._cycles:
+            self._cycles[folding] = predict(make_layer(self.layer, folding, self.family)).cycles
+        return self._cycles[folding]
+
+
+def _foldings(layer: Layer, source: Source, packed: bool) -> Iterable[Folding]:
+    for pe in range(1, min(LANES, layer.units) + 1):
+        for simd in range(1, min(LANES // pe, layer.columns) + 1):
+            yield Folding(pe, simd, source)
+            if packed:
+                yield Folding(pe, simd, source, packed=True)
+
+
+def area(needs: Needs, available: Needs) -> float:
+    """The sum of the shares of a device's resources that are taken, so that each weighs as much as it is scarce."""
+    return sum(count / available[kind] for kind, count in needs.items())
+
+
+def cheapest(
+    layers: Mapping[str, Options], available: Needs, limit: float, *, free: Needs | None = None, fitting: bool = True
+) -> Design | None:
+    """The design with the least area, whose layers take at most `limit` cycles each and fit into what is `free`.
+
+    None if there is no such design. Of several as small, the one with the fewest cycles. A layer whose folding is given
+    may take longer; and unless `fitting`, all together may take more than is available.
+    """
+    slow: set[tuple[str, Folding]] = set()
+    while True:
+        designs = [Design()]
+        for name, options in layers.items():
+            quick = [
+                one for one in options.all if options.given or (one.ideal <= limit and (name, one.folding) not in slow)
+            ]
+            quick = [quick[index] for index in front([(*one.needs.values(), one.ideal) for one in quick], free=1)]
+            designs = [design.joined(name, one) for design, one in product(designs, quick)]
+            designs = [designs[index] for index in front([(*one.needs.values(), one.ideal) for one in designs], free=1)]
+        if fitting:
+            designs = [design for design in designs if not design.over(free or available)]
+        if not designs:
+            return None
+        design = min(designs, key=lambda one: (area(one.needs, available), one.ideal))
+        # A layer may take a few cycles more than the ideal, never fewer: what is too slow so is taken out.
+        found = {
+            (name, one)
+            for name, one in design.foldings.items()
+            if not layers[name].given and layers[name].cycles(one) > limit
+        }
+        if not found:
+            return design
+        slow |= found
+
+
+def front(points: Sequence[tuple[float, ...]], free: int = 0) -> list[int]:
+    """Indices of the points that no other is as low as in every coordinate, ordered by them; of equal ones the first.
+
+    The last `free` coordinates only order points that are equal in the others.
+    """
+    if not points:
+        return []
+    table = np.array(points, dtype=float)
+    judged = table[:, : table.shape[1] - free]
+    kept: list[int] = []
+    for index in np.lexsort(table.T[::-1]):
+        if not kept or not (judged[kept] <= judged[index]).all(axis=1).any():
+            kept.append(int(index))
+    return kept

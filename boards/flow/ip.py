@@ -1,0 +1,239 @@
+"""A network as a core for other systems: one Verilog file, a C header, a FuseSoC core (`make ip`)."""
+
+import re
+import tempfile
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from amaranth.back import rtlil
+from amaranth.hdl import ClockDomain, Module, Signal
+
+from boards.definitions.registry import BOARDS, find
+from boards.flow import ip_testbench
+from boards.flow.layout import lay_out, parse_folding
+from hw.flow.rtl import ports_of, rtlil_to_verilog
+from hw.gateware.axi import MAGIC, REGISTERS, VERSION, AxiNetwork
+from hw.gateware.streams import words
+from model import cli
+from model.bundle import bundle
+from model.errors import BadInput
+from model.files import replacing_folder
+
+IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+"""A name that Verilog and C both take."""
+
+LITERAL_BITS = 1024
+"""Of one constant with memory contents. Tools take more, but copy it for each of its words."""
+
+
+def main(
+    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
+    board_name: Annotated[
+        str, typer.Option("--board", help=f"Whose family and memories it is made for: one of {', '.join(BOARDS)}.")
+    ] = "ulx3s_85f",
+    fold: Annotated[list[str] | None, typer.Option(help="LAYER=PExSIMD, as for boards.flow.verilog.")] = None,
+    streamed: Annotated[
+        list[str] | None,
+        typer.Option(help="A layer that takes its weights from a stream in every frame; its --fold must be given."),
+    ] = None,
+    width: Annotated[int, typer.Option(help="Bits of a word of features and of masks; a multiple of 8.")] = 32,
+    name: Annotated[
+        str, typer.Option(help="Of the module, its files and its C macros: two cores in a system need two.")
+    ] = "bgru",
+    build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
+) -> None:
+    """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md).
+
+    Leaves `<build>/<board>/<bundle>/ip/`: `bgru.v`, all of it with the contents of its memories; `registers.h`;
+    `bgru.core` for FuseSoC with the targets `lint` and `sim`; and `bench.v` with its data, which `sim` runs: a few
+    frames, compared with the golden model's masks.
+    """
+    if not IDENTIFIER.fullmatch(name):
+        raise BadInput(f"--name: expected letters, digits and _, no digit first, got {name}")
+    board = find(board_name)
+    network_bundle = bundle.read(bundle_folder)
+    foldings = parse_folding(fold or [])
+    for layer in streamed or []:
+        if layer not in foldings:
+            raise BadInput(f"--streamed {layer}: expected its folding too, as in --fold {layer}=1x8")
+        foldings[layer] = replace(foldings[layer], weights="streamed")
+    core = AxiNetwork(lay_out(network_bundle, board, foldings, width, width))
+    folder = build / board.name / network_bundle.name / "ip"
+    with replacing_folder(folder) as target:
+        write(core, name, f"{board.name}_{network_bundle.name}", target)
+    cli.console.print(f"core   {folder}")
+
+
+def write(core: AxiNetwork, name: str, design: str, folder: Path) -> None:
+    """All files of the core, whose module is `name`; `design` is what FuseSoC calls it, after `bgru:core:`."""
+    check = ip_testbench.files(core, name)
+    texts = {
+        f"{name}.v": verilog(core, name),
+        f"{name}.core": fusesoc(core, name, design, [file for file in check if file.endswith(".mem")]),
+        "registers.h": header(core, name),
+        **check,
+    }
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8")
+
+
+# The Verilog.
+
+MEMORY = re.compile(
+    r"^  reg (?:\[(?P<high>\d+):0\] )?(?P<name>\S+) \[(?P<last>\d+):0\];\n"
+    r'  initial \$readmemb\("(?P<file>\S+)", \S+\);\n',
+    re.MULTILINE,
+)
+"""A memory of which Yosys has written the contents beside the Verilog."""
+
+TRIGGER = re.compile(r"^  reg (\\\S+dump_module\S+ ) = 0;$", re.MULTILINE)
+"""What Yosys starts its `always @*` with. In Icarus they wait for a change, and a declaration's value is none."""
+
+WAIVERS = {
+    "ASCRANGE": "a signal of no bits is written [-1:0]; it carries nothing",
+    "DECLFILENAME": "all modules are in one file",
+    "INITIALDLY": "what starts the always @* comes after all of them wait for it",
+    "PROCASSINIT": "a register has one value from power-up and from reset",
+    "UNUSEDSIGNAL": "wires are kept that only a simulation's probes use",
+    "WIDTHEXPAND": "sums and indices are extended as in the RTL that they come from",
+    "WIDTHTRUNC": "and cut",
+}
+"""What Verilator's lint warns of in this generated text, and why it may."""
+
+
+def verilog(core: AxiNetwork, name: str) -> str:
+    """One text with all modules; the top is `name`, its clock `aclk`, its reset `aresetn` (active low, synchronous).
+
+    The names of the others begin with that of the top.
+    """
+    sync, aresetn = ClockDomain("sync"), Signal()
+    m = Module()
+    m.domains += sync
+    m.submodules.core = core
+    m.d.comb += sync.rst.eq(~aresetn)
+    ports = {"aclk": (sync.clk, None), "aresetn": (aresetn, None), **ports_of(core, probes=False)}
+    with tempfile.TemporaryDirectory() as scratch:
+        text = str(rtlil.convert(m, name=name, ports=ports, emit_src=False))
+        path = rtlil_to_verilog(text, name, Path(scratch))
+        whole = MEMORY.sub(lambda found: contents(found, path.parent), path.read_text(encoding="utf-8"))
+    assert "$readmem" not in whole
+    whole = TRIGGER.sub(r"  reg \1;\n  initial \1 <= 1'b0;", whole)
+    off = "".join(f"/* verilator lint_off {rule} */ // {reason}\n" for rule, reason in WAIVERS.items())
+    return (
+        "// Yosys reads this file far faster with: read_verilog -icells -D BGRU_ICELLS\n"
+        f"/* verilator lint_save */\n{off}\n{whole}\n/* verilator lint_restore */\n"
+    )
+
+
+def contents(found: re.Match[str], folder: Path) -> str:
+    """A memory with what is in its file as constants of the text.
+
+    A statement for each word takes Yosys 6 s and 120 MB for every 16,384 words, so it is given the cell
+    that it makes of them, where it is told to take such cells (`read_verilog -icells -D BGRU_ICELLS`).
+    """
+    name, width, depth = found["name"], int(found["high"] or 0) + 1, int(found["last"]) + 1
+    items = (folder / found["file"]).read_text().split()
+    assert len(items) == depth and all(len(item) == width for item in items)
+    each = max(1, LITERAL_BITS // width)
+    parts = []
+    for begin in range(0, depth, each):
+        part = items[begin : begin + each]
+        bits = len(part) * width
+        value = int("".join(reversed(part)), 2)
+        index, constant = f"{name}_index_{begin}", f"{name}_from_{begin}"
+        shape = f'.MEMID("\\\\{name}"), .ABITS(32), .WIDTH({width}), .WORDS({len(part)}), .PRIORITY({begin})'
+        parts.append(
+            f"  localparam [{bits - 1}:0] {constant} = {bits}'h{value:x};\n"
+            "`ifdef BGRU_ICELLS\n"
+            f"  \\$meminit_v2 #({shape}) {name}_contents_{begin} (\n"
+            f"    .ADDR(32'd{begin}), .DATA({constant}), .EN({{{width}{{1'b1}}}}));\n"
+            "`else\n"
+            f"  integer {index};\n"
+            f"  initial for ({index} = 0; {index} < {len(part)}; {index} = {index} + 1)\n"
+            f"    {name}[{begin} + {index}] = {constant}[{index} * {width} +: {width}];\n"
+            "`endif\n"
+        )
+    return found[0][: found[0].index("  initial")] + "".join(parts)
+
+
+# The C header.
+
+
+def header(core: AxiNetwork, name: str) -> str:
+    """The register map, and what is true of this network, in macros that begin with `name`."""
+    network, prefix = core.network, name.upper()
+    lines = [
+        f"/* The registers of {name}.v: byte offsets, 32 bits each. Their meaning: docs/axi.md. */",
+        f"#ifndef {prefix}_REGISTERS_H",
+        f"#define {prefix}_REGISTERS_H",
+        "",
+    ]
+    for address, register in enumerate(REGISTERS):
+        lines.append(f"#define {prefix}_{register.name.upper()} 0x{4 * address:02x}u /* {register.meaning} */")
+    values = {
+        "MAGIC_VALUE": f"0x{MAGIC:08x}u",
+        "VERSION_VALUE": f"{VERSION}u",
+        "IDENTITY_VALUE": f"0x{int.from_bytes(network.bundle.identity, 'little'):016x}ull",
+        "STATUS_BUSY": "0x1u",
+        "STATUS_ERROR": "0x2u",
+        "STATUS_LOADING": "0x4u",
+        "FRAME_WORDS": f"{words(network.bundle.layers[0].inputs, network.in_width)}u",
+        "MASK_WORDS": f"{words(network.bundle.layers[-1].units, network.out_width)}u",
+        "IN_WIDTH": f"{network.in_width}u",
+        "OUT_WIDTH": f"{network.out_width}u",
+    }
+    lines += ["", *(f"#define {prefix}_{key} {value}" for key, value in values.items()), "", "#endif", ""]
+    return "\n".join(lines)
+
+
+# The core file.
+
+CORE = """\
+CAPI=2:
+name: bgru:core:{design}:{version}
+description: Bitwise GRU {bundle}, features in and masks out by AXI4-Stream, registers by Wishbone
+
+filesets:
+  rtl:
+    files:
+      - {top}.v: {{file_type: verilogSource-2005}}
+      - registers.h: {{file_type: user}}
+  bench:
+    files:
+      - bench.v: {{file_type: verilogSource-2005}}
+{data}
+
+targets:
+  default:
+    filesets: [rtl]
+  lint:
+    description: Verilator's lint, with all of its warnings
+    flow: lint
+    flow_options: {{tool: verilator, verilator_options: [-Wall]}}
+    filesets: [rtl]
+    toplevel: {top}
+  sim:
+    description: A few frames against the golden model's masks, under Icarus Verilog
+    flow: sim
+    flow_options: {{tool: icarus, iverilog_options: [-g2012]}}
+    filesets: [rtl, bench]
+    toplevel: bench
+"""
+
+
+def fusesoc(core: AxiNetwork, name: str, design: str, data: list[str]) -> str:
+    """The FuseSoC core; `data` are the files that the bench reads where it runs."""
+    return CORE.format(
+        design=design,
+        version=version("bgru-fpga"),
+        bundle=core.network.bundle.name,
+        top=name,
+        data="\n".join(f"      - {file}: {{file_type: user, copyto: {file}}}" for file in data),
+    )
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,112 @@
+"""Lay a network out for a board, or say what is missing."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+
+from boards.definitions.registry import Board
+from boards.flow.folding_search import LANES, Design, Needs, Options, cheapest
+from boards.gateware.link import Slots
+from hw.gateware.layers import Folding, Source
+from hw.gateware.network import Network, check_folding
+from model.bundle.bundle import Bundle
+from model.errors import BadInput
+
+__all__ = ["design", "lay_out", "options_of", "parse_folding", "room"]
+
+
+def parse_folding(entries: list[str]) -> dict[str, Folding]:
+    """`["gru0=2x64", "mask=1x64-packed", ...]` (layer = PE x SIMD) to foldings."""
+    foldings = {}
+    for entry in entries:
+        match = re.fullmatch(r"(\w+)=(\d{1,6})x(\d{1,6})(-packed)?", entry, re.ASCII)
+        if match is None:
+            raise BadInput(f"--fold: expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x64-packed, got {entry!r}")
+        if match[1] in foldings:
+            raise BadInput(f"--fold: expected each layer once, got {match[1]} again in {entry!r}")
+        foldings[match[1]] = Folding(int(match[2]), int(match[3]), packed=match[4] is not None)
+    return foldings
+
+
+def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> dict[str, Options]:
+    """What there is to choose from for each layer: all, or what `folding` says.
+
+    On a device with single-port RAM, the weights of the largest layer are loaded into it; all else is in block RAM,
+    but for what `folding` has streamed.
+    """
+    layers = {layer.name: layer for layer in bundle.layers}
+    for name in folding:
+        if name not in layers:
+            raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
+        check_folding(layers[name], folding[name])
+    largest = max(bundle.layers, key=lambda layer: layer.weights)
+    found = {}
+    for name, layer in layers.items():
+        source: Source = "loaded" if layer is largest and board.spram_bits else "rom"
+        given = folding.get(name)
+        if given is not None and given.weights != "streamed":
+            given = replace(given, weights=source)
+        found[name] = Options(layer, board.family, source, given)
+    return found
+
+
+def room(bundle: Bundle, board: Board) -> Needs:
+    """What the device has for a network: the link takes some block RAM, and the loader of weights from flash, too."""
+    features, bins = bundle.layers[0].inputs, bundle.layers[-1].units
+    taken = Slots.of(board.family, features, bins).block_rams(board.family)
+    taken += board.flash_offset is not None
+    return {**board.available, "block_ram": board.available["block_ram"] - taken}
+
+
+def design(options: Mapping[str, Options], bundle: Bundle, board: Board, frame_rate: float) -> Design:
+    """The design that keeps up with the frame rate at the board's clock in the least area.
+
+    A layer whose folding was given may be slower: then whoever gave it wants it so. Raises `BadInput` with what is
+    missing, cycles or RAM or LUT4, and how much of it.
+    """
+    limit = board.clock_hz / frame_rate
+    for name, choice in options.items():
+        least = min(option.ideal for option in choice.all)
+        if least > limit and not choice.given:
+            raise BadInput(
+                f"bundle {bundle.name} is too slow for {frame_rate:g} frames/s on {board.name}: layer {name} takes "
+                f"{least:,} cycles a frame with {LANES} lanes, {board.clock_hz / 1e6:g} MHz leave {limit:,.0f}; "
+                f"from {least * frame_rate / 1e6:,.1f} MHz on it would do"
+            )
+    free = room(bundle, board)
+    found = cheapest(options, board.available, limit, free=free)
+    if found is None:
+        smallest = cheapest(options, board.available, limit, fitting=False)
+        assert smallest is not None  # each layer has a folding that is quick enough
+        raise BadInput(f"bundle {bundle.name} does not fit {board.name}{_missing(options, board, free, smallest)}")
+    return found
+
+
+def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest: Design) -> str:
+    """What the smallest design lacks: bits, for those a user can change, or else what the device has of anything."""
+    bits = {"single-port RAM": 0, "block RAM": 0}
+    for name, folding in smallest.foldings.items():
+        need = options[name].estimate.bits(folding)
+        bits["single-port RAM" if folding.weights == "loaded" else "block RAM"] += need["weights"]
+        bits["block RAM"] += need["other"]
+    for what, there in (("single-port RAM", board.spram_bits), ("block RAM", board.block_ram_bits)):
+        if bits[what] > there:
+            return f": it needs {bits[what]:,} bits of {what}, the {board.device} has {there:,}"
+    foldings = " ".join(f"{name}={folding}" for name, folding in smallest.foldings.items())
+    kind, missing = next(iter(sorted(smallest.over(free).items())))
+    what = "logic takes about" if kind == "lut4" else "memories take"
+    return (
+        f" at this folding: its {what} {smallest.needs[kind]:,} {kind}, the {board.device} has "
+        f"{free[kind]:,} beside the link, {missing:,} fewer ({foldings})"
+    )
+
+
+def lay_out(
+    bundle: Bundle, board: Board, folding: Mapping[str, Folding], in_width: int = 32, out_width: int = 32
+) -> Network:
+    """The network for a board: `folding`, and for what it leaves open the least area in real time (`boards.flow.plan`).
+
+    Raises `BadInput` with what is missing, and how much of it.
+    """
+    chosen = design(options_of(bundle, board, folding), bundle, board, bundle.front_end.frame_rate)
+    return Network(bundle, chosen.foldings, board.family, in_width, out_width)

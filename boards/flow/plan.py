@@ -1,0 +1,221 @@
+"""Plan a network for a board: the smallest design in real time, or all that are worth having (`make plan`)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import product
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+from rich.table import Table
+
+from boards.definitions.registry import BOARDS, Board, find
+from boards.flow.folding_search import Design, Options, area, front
+from boards.flow.layout import design, options_of, parse_folding, room
+from hw.gateware.network import Network
+from hw.shape.cycles import predict
+from hw.shape.latency import entering, latency
+from model import cli
+from model.bundle import bundle
+from model.bundle.bundle import Bundle
+from model.files import replacing
+
+__all__ = ["Plan", "pareto"]
+
+STEP = 0.05
+"""By how much a design must be quicker than the one before it to be listed, for LUT4 are not known better."""
+
+LINK = 8
+"""Bits per word at both ends of the network, as the boards' link has them."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A design, and what it does: cycles from frame to frame, and from a frame's first word in to its last word out."""
+
+    design: Design
+    interval: int
+    latency: int
+
+    @property
+    def fold(self) -> str:
+        """Its foldings as `--fold` and `FOLD=` take them."""
+        return " ".join(f"{name}={folding}" for name, folding in self.design.foldings.items())
+
+
+def plan_of(network_bundle: Bundle, board: Board, chosen: Design) -> Plan:
+    """What a design does, exactly but for results that must wait to be cut (`hw.shape.latency`)."""
+    network = Network(network_bundle, chosen.foldings, board.family, LINK, LINK)
+    interval = max(predict(layer).cycles for layer in network.layers.values())
+    return Plan(chosen, interval, latency(network))
+
+
+def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board) -> list[Plan]:
+    """The designs that fit the board and that no other beats in both latency and LUT4, the smallest first.
+
+    They are found by their ideal cycles, and then judged by the exact ones. Each is at least `STEP` quicker than the
+    one before: what lies between is not worth a line.
+    """
+    designs = [(0, Design())]
+    features = network_bundle.layers[0].inputs
+    for number, (name, choice) in enumerate(options.items()):
+        waits = [entering(features, LINK, one.folding.simd) if number == 0 else 0 for one in choice.all]
+        points = [(one.ideal + wait, *one.needs.values()) for one, wait in zip(choice.all, waits, strict=True)]
+        layers = [(choice.all[index], waits[index]) for index in front(points)]
+        designs = [
+            (before + wait, so_far.joined(name, one)) for (before, so_far), (one, wait) in product(designs, layers)
+        ]
+        designs = [
+            designs[index] for index in front([(wait + one.ideal, *one.needs.values()) for wait, one in designs])
+        ]
+    fitting = [(wait, one) for wait, one in designs if not one.over(room(network_bundle, board))]
+
+    def cycles(index: int) -> int:
+        return fitting[index][0] + fitting[index][1].ideal
+
+    best = front([(one.needs["lut4"], cycles(index)) for index, (_, one) in enumerate(fitting)])
+    thinned: list[int] = []
+    for index in best:
+        if not thinned or cycles(index) <= (1 - STEP) * cycles(thinned[-1]):
+            thinned.append(index)
+    plans = [plan_of(network_bundle, board, fitting[index][1]) for index in thinned]
+    return [plans[index] for index in front([(one.design.needs["lut4"], one.latency) for one in plans])]
+
+
+def main(
+    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
+    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
+    frame_rate: Annotated[float | None, typer.Option(help="Frames a second to keep up with.", min=1e-3)] = None,
+    fold: Annotated[list[str] | None, typer.Option(help="LAYER=PExSIMD: what is decided already.")] = None,
+    build: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("build"),
+) -> None:
+    """Choose PE, SIMD and packing of each layer, before anything is synthesised.
+
+    With a frame rate: the design that keeps up with it at the board's clock in the least area, which is the sum of the
+    shares of the device's LUT4, block RAM and single-port RAM that it takes; or one sentence about what is missing.
+    Without: that for the bundle's own frame rate, and every design that no other beats in latency and LUT4, as a table
+    and as a picture in `<build>/<board>/<bundle>/plan.svg` and `plan.png`. Cycles and RAM are exact, LUT4 within 10 %
+    (docs/planning.md); both are of the network alone, the link and the UART come on top.
+    """
+    board = find(board_name)
+    network_bundle = bundle.read(bundle_folder)
+    options = options_of(network_bundle, board, parse_folding(fold or []))
+    rate = frame_rate or network_bundle.front_end.frame_rate
+    chosen = plan_of(network_bundle, board, design(options, network_bundle, board, rate))
+    if frame_rate is None:
+        plans = pareto(options, network_bundle, board)
+        cli.console.print(_front_table(plans, board))
+        folder = build / board.name / network_bundle.name
+        picture = draw(plans, chosen, network_bundle, board)
+        for suffix, metadata in (("svg", {"Date": None}), ("png", {})):
+            # The same plan is the same file.
+            with replacing(folder / f"plan.{suffix}") as temporary, rc_context({"svg.hashsalt": "plan"}):
+                picture.savefig(temporary, format=suffix, dpi=150, metadata=metadata)
+        cli.console.print(f"picture    {folder / 'plan.svg'}, .png\n")
+    _print(chosen, options, network_bundle, board, rate)
+
+
+def _print(plan: Plan, options: Mapping[str, Options], network_bundle: Bundle, board: Board, rate: float) -> None:
+    out = cli.console.print
+    clock = board.clock_hz
+    deadline = clock / rate
+    out(
+        f"[bold]{network_bundle.name} on {board.name}[/bold] ({board.device}), {rate:g} frames/s at {clock / 1e6:g} MHz"
+    )
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    kinds = list(plan.design.needs)
+    for head in ("layer", "size", "PE x SIMD", "cycles", *(TITLES[kind] for kind in kinds)):
+        table.add_column(head, justify="left" if head == "layer" else "right")
+    for name, folding in plan.design.foldings.items():
+        choice = options[name]
+        needs = choice.estimate.resources(folding)
+        size = f"{choice.layer.inputs}>{choice.layer.units}"
+        table.add_row(name, size, str(folding), f"{choice.cycles(folding):,}", *(f"{needs[kind]:,}" for kind in kinds))
+    out(table)
+    for kind, count in plan.design.needs.items():
+        there = board.available[kind]
+        out(f"{TITLES[kind]:10} {'about ' if kind == 'lut4' else ''}{count:,} of {there:,} ({count / there:.1%})")
+    out(f"area       {area(plan.design.needs, board.available):.3f}, the sum of these shares")
+    out(f"interval   {plan.interval:,} cycles, {clock / plan.interval:,.0f} frames/s")
+    out(f"latency    {plan.latency:,} cycles, {1000 * plan.latency / clock:.3f} ms")
+    out(
+        f"slack      a frame comes every {deadline:,.0f} cycles, {deadline - plan.interval:,.0f} more than it needs; "
+        f"from {plan.interval * rate / 1e6:.2f} MHz on the network keeps up"
+    )
+    out(f"so         --fold {plan.fold.replace(' ', ' --fold ')}")
+
+
+TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM"}
+
+
+def _front_table(plans: list[Plan], board: Board) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    kinds = list(plans[0].design.needs)
+    for head in ("latency, ms", "frames/s", *(TITLES[kind] for kind in kinds), "area", "folding"):
+        table.add_column(head, justify="left" if head == "folding" else "right", no_wrap=True)
+    for plan in plans:
+        table.add_row(
+            f"{1000 * plan.latency / board.clock_hz:.3f}",
+            f"{board.clock_hz / plan.interval:,.0f}",
+            *(f"{plan.design.needs[kind]:,}" for kind in kinds),
+            f"{area(plan.design.needs, board.available):.3f}",
+            plan.fold,
+        )
+    return table
+
+
+def draw(plans: list[Plan], chosen: Plan, network_bundle: Bundle, board: Board) -> Figure:
+    """The designs in the plane of LUT4 and latency, with their block RAM as colour, real time as a line."""
+    milliseconds = 1000 / board.clock_hz
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    shown = [*plans, chosen]
+    luts = [plan.design.needs["lut4"] for plan in shown]
+    times = [plan.latency * milliseconds for plan in shown]
+    blocks = [plan.design.needs["block_ram"] for plan in shown]
+    axes.step(luts[:-1], times[:-1], where="post", color="0.75", linewidth=1, zorder=1)
+    dots = axes.scatter(luts, times, c=blocks, s=36, edgecolor="white", linewidth=0.6, zorder=2)
+    figure.colorbar(dots, ax=axes, label=f"block RAM, of {board.available['block_ram']}")
+    hop = 1000 / network_bundle.front_end.frame_rate
+    axes.axhline(hop, color="tab:red", linewidth=1.2, zorder=1)
+    axes.annotate(
+        f"real time: a frame every {hop:g} ms",
+        (1, hop),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, -4),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        color="tab:red",
+    )
+    axes.scatter(luts[-1], times[-1], s=130, facecolor="none", edgecolor="black", linewidth=1.5, zorder=3)
+    axes.annotate(
+        "\n".join([f"smallest area, {blocks[-1]} block RAMs:", *chosen.fold.split()]),
+        (luts[-1], times[-1]),
+        xytext=(14, 10),
+        textcoords="offset points",
+        ha="left",
+        va="bottom",
+        fontsize="small",
+    )
+    whole = FuncFormatter(lambda value, _: f"{value:,.0f}")
+    axes.xaxis.set_major_formatter(whole)
+    axes.xaxis.set_minor_formatter(whole)
+    axes.tick_params(axis="x", which="both", labelsize="small")
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.grid(which="major", color="0.9")
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.set_xlabel(f"LUT4, about (of {board.available['lut4']:,})")
+    axes.set_ylabel(f"latency of a frame at {board.clock_hz / 1e6:g} MHz, ms")
+    axes.set_title(f"{network_bundle.name} on {board.name}: designs that no other beats", loc="left", fontsize="medium")
+    return figure
+
+
+if __name__ == "__main__":
+    cli.run(main)

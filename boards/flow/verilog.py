@@ -1,0 +1,80 @@
+"""Verilog, constraints and counts of a bundle for a board (`make verilog`)."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from boards.definitions.registry import BOARDS, Board, find
+from boards.flow.layout import lay_out, parse_folding
+from boards.gateware.top import BoardTop
+from hw.flow import results
+from hw.flow.rtl import rtlil_to_verilog
+from hw.flow.synth import Cost, fingerprint, layer_costs, synthesise
+from model import cli
+from model.bundle import bundle
+from model.errors import BadInput
+from model.files import replacing_folder
+
+
+def main(
+    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
+    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
+    fold: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="LAYER=PExSIMD, such as gru0=2x64, with -packed behind it to store five weights in eight bits; "
+            "may be given several times."
+        ),
+    ] = None,
+    build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
+) -> None:
+    """Write a network as Verilog for a board, synthesise it, and count what it takes.
+
+    Leaves `<build>/<board>/<bundle>/verilog/`: `top.v` with its memory files, the pin constraints, and the
+    netlist `top.json` for nextpnr. The top speaks the byte protocol of `boards/gateware/link.py` on the board's UART.
+    Prints each layer's LUT4, FF and block RAM out of context, and the whole top's against the device.
+    """
+    board = find(board_name)
+    network_bundle = bundle.read(bundle_folder)
+    network = lay_out(network_bundle, board, parse_folding(fold or []), in_width=8, out_width=8)
+    folder = build / board.name / network_bundle.name
+    results.begin(network, folder / "report")
+
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=cli.console) as bars:
+        task = bars.add_task("generate", total=None)
+        plan = board.platform().prepare(BoardTop(network, board, board.clock_hz), "top")
+        rtlil = plan.files["top.il"]
+        with replacing_folder(folder / "verilog") as target:
+            rtlil_to_verilog(rtlil, "top", target)
+            constraints = f"top.{board.family.constraints}"
+            (target / constraints).write_text(plan.files[constraints])
+            bars.update(task, description="synthesise the whole top")
+            cost = synthesise(rtlil, "top", board.family, netlist=target / "top.json")
+            (target / results.OWNER).write_text(fingerprint(network))
+        costs = layer_costs(
+            network, build / "cache", lambda name: bars.update(task, description=f"synthesise {name} by itself")
+        )
+        bars.update(task, description="done", total=1, completed=1)
+    results.write(folder / "report", "synth_layer_resources", costs)
+    results.write(folder / "report", "synth_top_resources", {"top": cost})
+
+    cli.console.print(results.layer_table(network, folder / "report"))
+    print_use(board, cost)
+    cli.console.print(f"Verilog, constraints, netlist   {folder / 'verilog'}")
+
+
+def print_use(board: Board, cost: Cost) -> None:
+    """Each resource of the whole top against the device; what is over raises `BadInput`."""
+    for resource, used in cost.items():
+        available = board.available[resource]
+        cli.console.print(f"{resource:10} {used:>7,} of {available:>7,} ({used / available:.0%}) on {board.device}")
+    for resource, used in cost.items():
+        if used > board.available[resource]:
+            there = f"the {board.device} has {board.available[resource]:,} {resource}"
+            raise BadInput(f"{board.name}: {there}, the design needs {used:,}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

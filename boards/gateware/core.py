@@ -1,0 +1,69 @@
+"""Everything between the pins of a board: the same on all of them, and what is simulated of one."""
+
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from boards.gateware.flash import SPI, FlashLoader
+from boards.gateware.link import HostLink
+from boards.gateware.uart import Receiver, Transmitter
+from boards.host.protocol import BAUD
+from hw.gateware.network import Network
+from model.errors import BadInput
+
+__all__ = ["BoardCore"]
+
+
+class BoardCore(wiring.Component):
+    """The network behind the link and the UART, and the loader of its weights where they come from flash.
+
+    Members
+    -------
+    rx : In(1), from the host; tx : Out(1), to the host
+    overrun : Out(1), a frame came too early and was refused; stays until reset
+    failed : Out(1), the flash has other weights, or damaged ones: every mask is all ones
+    flash : Out(SPI), only where a layer's weights are loaded
+
+    Parameters
+    ----------
+    flash_offset : where in the flash the weights' image begins, where a layer's are loaded
+    """
+
+    def __init__(self, network: Network, clock_hz: int, baud: int = BAUD, flash_offset: int | None = None) -> None:
+        self.network, self.divisor = network, round(clock_hz / baud)
+        # At the end of a byte that is a quarter of a bit: half of what is too much.
+        if self.divisor < 4 or abs(clock_hz / self.divisor / baud - 1) > 0.025:
+            raise BadInput(
+                f"UART: expected a clock of 4 x {baud:,} Hz or more, a multiple to 2.5 %, got {clock_hz:,} Hz"
+            )
+        members = {"rx": In(1, init=1), "tx": Out(1, init=1), "overrun": Out(1), "failed": Out(1)}
+        self.loader = None
+        loaded = [name for name in network.layers if hasattr(network, f"load_{name}")]
+        if loaded:
+            (self.loaded,) = loaded
+            assert flash_offset is not None
+            matrix = network.layers[self.loaded].engine.matrix
+            self.loader = FlashLoader(
+                len(matrix.weight_words), matrix.weight_width, network.bundle.identity, flash_offset, clock_hz
+            )
+            members["flash"] = Out(SPI)
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.link = link = HostLink(self.network, self.network.bundle.identity)
+        m.submodules.receiver = receiver = Receiver(self.divisor)
+        m.submodules.transmitter = transmitter = Transmitter(self.divisor)
+        m.d.comb += [receiver.pin.eq(self.rx), self.tx.eq(transmitter.pin), self.overrun.eq(link.overrun)]
+        wiring.connect(m, receiver.o, link.i)
+        wiring.connect(m, link.o, transmitter.i)
+        if self.loader is not None:
+            m.submodules.loader = loader = self.loader
+            wiring.connect(m, loader.spi, wiring.flipped(self.flash))
+            wiring.connect(m, loader.o, getattr(self.network, f"load_{self.loaded}"))
+            m.d.comb += [
+                link.loading.eq(~loader.done & ~loader.failed),
+                link.failed.eq(loader.failed),
+                self.failed.eq(loader.failed),
+            ]
+        return m

@@ -1,0 +1,163 @@
+"""Weights from a board's SPI flash: what lies there, and the gateware that reads it at start.
+
+| bytes | what |
+|---|---|
+| 8 | the bundle's identity |
+| words x ceil(width / 8) | the loaded layer's weight words in order of use, each lowest byte first |
+| 4 | CRC-32 (zlib's) of all of that, lowest byte first |
+"""
+
+import zlib
+
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
+from amaranth.lib.wiring import In, Out
+
+from hw.gateware.memory import cells, read
+from hw.gateware.network import Network
+from hw.gateware.streams import words as pieces
+
+__all__ = ["READ", "READ_HZ", "RELEASE", "RELEASE_SECONDS", "SPI", "FlashLoader", "identity_rom", "image"]
+
+RELEASE, READ = 0xAB, 0x03
+"""Release from deep power-down; read from a 24-bit address on, for as long as the chip is selected."""
+
+RELEASE_SECONDS = 30e-6
+"""After RELEASE a chip wants to be left alone (tRES1): W25Q128JV, the iCEBreaker's, for 3 us, MT25QL128ABA for 30 us,
+the slowest of those that github.com/YosysHQ/picorv32/pull/167 compares."""
+
+READ_HZ = 20_000_000
+"""The SPI clock stays at or below this. READ is the slowest of the reading commands, and works on every chip: the W25Q
+allow 50 MHz for it, older ones less."""
+
+SPI = wiring.Signature({"cs": Out(1), "clk": Out(1), "copi": Out(1), "cipo": In(1)})
+"""SPI as its controller sees it, mode 0; `cs` is 1 while the chip is selected."""
+
+IDENTITY_BYTES, CRC_BYTES = 8, 4
+
+
+def image(network: Network) -> bytes:
+    """What lies in the flash from the board's offset on, for a network with one loaded layer."""
+    (matrix,) = [layer.engine.matrix for name, layer in network.layers.items() if hasattr(network, f"load_{name}")]
+    width = pieces(matrix.weight_width, 8)
+    body = network.bundle.identity + b"".join(word.to_bytes(width, "little") for word in matrix.weight_words)
+    return body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")
+
+
+def identity_rom(identity: bytes) -> list[int]:
+    """The bytes of the block RAM from which a loader knows whose image it expects; others may take their place.
+
+    The last two are never read: without them Yosys would take out a bit that is the same in all of the identity.
+    """
+    return [*identity, 0x00, 0xFF]
+
+
+class FlashLoader(wiring.Component):
+    """Read the weights from flash once after reset, and check them on the way.
+
+    The chip is left alone for `RELEASE_SECONDS`, for it may just be falling asleep: an iCE40 sends it into deep
+    power-down when it is configured. Then it is woken, left alone for as long again, and read. All of it is read
+    whatever it says; only then `done` or `failed` comes, and stays until reset. A reader of `o` that waits makes the
+    SPI clock wait.
+
+    Needs pins without registers: data is sampled in the cycle after which the clock falls, so that it has a whole
+    period of the SPI clock to arrive.
+
+    Latency: `cycles`. Throughput: one bit per `2 * half` cycles.
+    Cost on iCE40, for 16,272 words of 40 bits: 181 LUT4, 123 flip-flops, a block RAM; 61 MHz and more on an UP5K.
+
+    Parameters
+    ----------
+    words, width : how many weight words, and their bits
+    identity : the bundle's, 8 bytes; in a block RAM, so that it can be replaced in a finished bitstream
+    offset : where the image begins, in bytes
+    clock_hz : of the `sync` domain
+
+    Members
+    -------
+    spi : Out(SPI), to the chip
+    o : Out(stream of unsigned(width)), the weight words; they are not checked yet when they come
+    done : Out(1), all was read, and identity and CRC are right
+    failed : Out(1), all was read, and one of them is not
+    """
+
+    def __init__(self, words: int, width: int, identity: bytes, offset: int, clock_hz: int) -> None:
+        self.words, self.width, self.identity, self.offset = words, width, identity, offset
+        self.word_bytes = pieces(width, 8)
+        self.size = IDENTITY_BYTES + words * self.word_bytes + CRC_BYTES
+        assert len(identity) == IDENTITY_BYTES
+        assert 0 <= offset <= (1 << 24) - self.size  # READ's address has 24 bits
+        self.half = pieces(clock_hz, 2 * READ_HZ)
+        self.pause = round(clock_hz * RELEASE_SECONDS) + 1
+        super().__init__({"spi": Out(SPI), "o": Out(stream.Signature(width)), "done": Out(1), "failed": Out(1)})
+
+    @property
+    def cycles(self) -> int:
+        """From reset to `done` or `failed`, if `o` never waits."""
+        return 2 * self.pause + (5 + self.size) * 8 * 2 * self.half + 2
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        received, byte, over = Signal(), Signal(8), Signal()
+        self._spi(m, received, byte, over)
+        m.submodules.crc = crc = CRC32_ISO_HDLC().create()
+        m.d.comb += [crc.valid.eq(received), crc.data.eq(byte)]
+
+        # `place` in the identity, in a word, in the CRC.
+        place, left = Signal(range(max(IDENTITY_BYTES, self.word_bytes))), Signal(range(self.words))
+        m.submodules.identity = rom = cells(8, 16, identity_rom(self.identity), ram_style="block")
+        expected, stranger = read(m, rom, place[:3]), Signal()
+        word = Signal(8 * self.word_bytes)
+        m.d.comb += self.o.payload.eq(word)
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.FSM():
+            with m.State("identity"):
+                with m.If(received):
+                    m.d.sync += [place.eq(place + 1), stranger.eq(stranger | (byte != expected))]
+                    with m.If(place == IDENTITY_BYTES - 1):
+                        m.d.sync += [place.eq(0), left.eq(self.words - 1)]
+                        m.next = "words"
+            with m.State("words"):
+                with m.If(received):
+                    m.d.sync += [place.eq(place + 1), word.eq(Cat(word[8:], byte))]
+                    with m.If(place == self.word_bytes - 1):
+                        m.d.sync += [place.eq(0), left.eq(left - 1), self.o.valid.eq(1)]
+                        with m.If(left == 0):
+                            m.next = "crc"
+            with m.State("crc"):
+                with m.If(received):
+                    m.d.sync += place.eq(place + 1)
+                    with m.If(place == CRC_BYTES - 1):
+                        m.next = "over"
+            with m.State("over"):
+                right = crc.match_detected & ~stranger
+                m.d.comb += over.eq(1)
+                m.d.sync += [self.done.eq(right), self.failed.eq(~right)]
+        return m
+
+    def _spi(self, m: Module, received: Signal, byte: Signal, over: Signal) -> None:
+        """Wake the chip and read bytes until it is `over`; `received` says for one cycle that `byte` is there."""
+        sent = Const(RELEASE << 32 | READ << 24 | self.offset, 40)[::-1]
+        timer = Signal(range(max(self.pause, self.half)), init=self.pause - 1)
+        index = Signal(range(48))  # of the bit; 40 to 47 while reading, so the lowest three say which of the byte
+        m.d.comb += self.spi.copi.eq(sent.bit_select(index, 1))
+        m.d.sync += [timer.eq(self.half - 1), received.eq(0)]
+        with m.If(timer != 0):
+            m.d.sync += timer.eq(timer - 1)
+        with m.Elif(over):
+            m.d.sync += [self.spi.cs.eq(0), self.spi.clk.eq(0)]
+        with m.Elif(~self.spi.cs):
+            m.d.sync += self.spi.cs.eq(1)
+        with m.Elif(~self.spi.clk):
+            m.d.sync += self.spi.clk.eq(1)
+        with m.Elif(~self.o.valid | self.o.ready):
+            m.d.sync += [
+                self.spi.clk.eq(0),
+                byte.eq(Cat(self.spi.cipo, byte)),
+                index.eq(Mux(index == 47, 40, index + 1)),
+                received.eq(index == 47),
+            ]
+            with m.If(index == 7):
+                m.d.sync += [self.spi.cs.eq(0), timer.eq(self.pause - 1)]

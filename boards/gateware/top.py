@@ -1,0 +1,103 @@
+"""The top level for a board: the core on its pins, its clock, its reset and its lights."""
+
+from typing import Any
+
+from amaranth.build import ResourceError
+from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, Value
+from amaranth.lib import io
+from amaranth.lib.cdc import ResetSynchronizer
+
+from boards.definitions.board import Board, Resource
+from boards.gateware import pll
+from boards.gateware.core import BoardCore
+from hw.gateware.network import Network
+from model.errors import BadInput
+
+__all__ = ["BoardTop"]
+
+SETTLE_SECONDS = 20e-6
+"""Reset after configuration: an iCE40's block RAM reads as zeros for its first 3 us (issue 76 of YosysHQ/icestorm)."""
+
+
+class BoardTop(Elaboratable):
+    """`BoardCore` on the UART, the LEDs and, where weights are loaded, the flash of a board.
+
+    The clock is the PLL's, or the oscillator's where that is the frequency asked for. Everything is reset until the
+    PLL has locked and `SETTLE_SECONDS` have passed. One LED blinks once a second while all is well and eight times a
+    second after an overrun; the other is lit when the weights are unusable.
+    """
+
+    def __init__(self, network: Network, board: Board, clock_hz: int) -> None:
+        self.network, self.board, self.clock_hz = network, board, clock_hz
+        if clock_hz != board.oscillator_hz:
+            self.pll = pll.setting(board.family, board.oscillator_hz, clock_hz)
+        self.core = BoardCore(network, clock_hz, flash_offset=board.flash_offset)
+
+    def elaborate(self, platform: Any) -> Module:
+        m = Module()
+        m.submodules.core = core = self.core
+        self._clock(m, platform)
+
+        uart = self._pins(platform, ("uart", 0))
+        m.submodules.rx = rx = io.Buffer("i", uart.rx)
+        m.submodules.tx = tx = io.Buffer("o", uart.tx)
+        m.d.comb += [core.rx.eq(rx.i), tx.o.eq(core.tx)]
+        if core.loader is not None:
+            flash = self._pins(platform, ("spi_flash_1x", 0))
+            for name in ("cs", "clk", "copi"):
+                m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
+                m.d.comb += pin.o.eq(getattr(core.flash, name))
+            m.submodules.cipo = cipo = io.Buffer("i", flash.cipo)
+            m.d.comb += core.flash.cipo.eq(cipo.i)
+            for name in ("wp", "hold"):  # neither protected nor held
+                m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
+                m.d.comb += pin.o.eq(0)
+
+        seconds = Signal(range(self.clock_hz))
+        with m.If(seconds == self.clock_hz - 1):
+            m.d.sync += seconds.eq(0)
+        with m.Else():
+            m.d.sync += seconds.eq(seconds + 1)
+        slow, fast = seconds[-1], seconds[-4]
+        self._led(m, platform, "alive", self.board.alive, (core.overrun & fast) | (~core.overrun & slow))
+        self._led(m, platform, "error", self.board.error, core.failed)
+        return m
+
+    def _pins(self, platform: Any, resource: Resource) -> Any:
+        try:
+            return platform.request(*resource, dir="-")
+        except ResourceError as error:
+            name, number = resource
+            raise BadInput(
+                f"{self.board.name}: expected {name} {number} among the pins of {type(platform).__name__}, "
+                "found none, or one that is taken"
+            ) from error
+
+    def _led(self, m: Module, platform: Any, name: str, resource: Resource, lit: Value) -> None:
+        m.submodules[name] = led = io.Buffer("o", self._pins(platform, resource))
+        register = Signal()
+        m.d.sync += register.eq(lit)
+        m.d.comb += led.o.eq(register)
+
+    def _clock(self, m: Module, platform: Any) -> None:
+        """The domain `sync`, and its reset."""
+        board = self.board
+        pin = self._pins(platform, (platform.default_clk, 0))
+        clock, locked = Signal(), Signal()
+        if self.clock_hz != board.oscillator_hz and board.family.name == "ice40":
+            source = pin.io  # the PLL has the pin to itself
+        else:
+            m.submodules.pin = buffer = io.Buffer("i", pin)
+            source = buffer.i
+        if self.clock_hz == board.oscillator_hz:
+            m.d.comb += [clock.eq(source), locked.eq(1)]
+        else:
+            m.submodules.pll = pll.instance(board.family, self.pll, board.oscillator_hz, source, clock, locked)
+        m.domains.sync = sync = ClockDomain()
+        m.domains.start = start = ClockDomain(reset_less=True)
+        m.d.comb += [sync.clk.eq(clock), start.clk.eq(clock)]
+        settled = round(SETTLE_SECONDS * self.clock_hz)
+        count, done = Signal(range(settled + 1)), Signal()
+        with m.If(locked & ~done):
+            m.d.start += [count.eq(count + 1), done.eq(count == settled)]
+        m.submodules.reset = ResetSynchronizer(~done, domain="sync")

@@ -1,0 +1,159 @@
+"""The packets between a host and a board (docs/host.md has the table): bytes to packets and back.
+
+Nothing here knows of gateware, so that the host's side loads quickly; `boards/gateware/link.py` is the same in
+hardware.
+"""
+
+import struct
+from binascii import crc_hqx
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+
+from model.errors import BadInput
+
+__all__ = [
+    "BAUD",
+    "END",
+    "ESC",
+    "ESCAPED",
+    "HEADER",
+    "OVERHEAD",
+    "VERSION",
+    "Decoder",
+    "Info",
+    "Packet",
+    "Reason",
+    "State",
+    "Type",
+    "encode",
+]
+
+BAUD = 1_000_000
+
+VERSION = 1
+"""Of this protocol."""
+
+END, ESC = 0xC0, 0xDB
+ESCAPED = {END: 0xDC, ESC: 0xDD}
+"""RFC 1055 (SLIP): what follows ESC in place of a byte that would be taken for a delimiter or for ESC."""
+
+HEADER = 4
+"""Bytes before the payload: type, sequence, length."""
+
+OVERHEAD = HEADER + 2
+"""Bytes beside the payload: the CRC too."""
+
+
+class Type(IntEnum):
+    """The first byte of a packet."""
+
+    IDENTIFY = ord("I")
+    START = ord("S")
+    FRAME = ord("F")
+    INFO = ord("B")
+    MASK = ord("M")
+    REFUSAL = ord("N")
+
+
+class Reason(IntEnum):
+    """Why a board refused a packet."""
+
+    CRC = 1
+    TYPE = 2
+    LENGTH = 3
+    NOT_READY = 4
+    NO_START = 5
+    ORDER = 6
+    FULL = 7
+
+
+class State(IntEnum):
+    """Of a board's weights."""
+
+    READY = 0
+    LOADING = 1
+    FAILED = 2
+
+
+@dataclass(frozen=True)
+class Packet:
+    """What is between two delimiters, its CRC found right. `type` may be one that is not known."""
+
+    type: int
+    sequence: int
+    payload: bytes = b""
+
+
+@dataclass(frozen=True)
+class Info:
+    """A board's answer to IDENTIFY.
+
+    expected : the sequence of the frame that it takes next
+    features, bins : bits of a frame and of a mask
+    window : how many frames may be on the way at once
+    overruns, refused : frames for which there was no room, packets refused for any reason; 255 stands for more too
+    """
+
+    expected: int
+    identity: bytes
+    features: int
+    bins: int
+    window: int
+    state: State
+    overruns: int
+    refused: int
+
+    FORMAT = "<B8sHHBBBB"
+
+    @classmethod
+    def of(cls, packet: Packet) -> "Info":
+        """Read from an INFO packet; raises `BadInput` where the board speaks another version."""
+        if packet.payload[:1] != bytes([VERSION]) or len(packet.payload) != struct.calcsize(cls.FORMAT):
+            raise BadInput(
+                f"board: expected version {VERSION} of the protocol, got {packet.payload[:1].hex() or 'none'}; "
+                "build its bitstream and this host from the same revision"
+            )
+        _, identity, features, bins, window, state, overruns, refused = struct.unpack(cls.FORMAT, packet.payload)
+        return cls(packet.sequence, identity, features, bins, window, State(state), overruns, refused)
+
+
+def encode(packet: Packet) -> bytes:
+    """The bytes of a packet on the line, a delimiter at both ends."""
+    body = struct.pack("<BBH", packet.type, packet.sequence, len(packet.payload)) + packet.payload
+    body += crc_hqx(body, 0xFFFF).to_bytes(2, "big")
+    for byte in (ESC, END):
+        body = body.replace(bytes([byte]), bytes([ESC, ESCAPED[byte]]))
+    return bytes([END]) + body + bytes([END])
+
+
+class Decoder:
+    """Bytes of any number and in any pieces to packets; what is damaged is left out and counted in `damaged`."""
+
+    def __init__(self) -> None:
+        self._open = bytearray()
+        self.damaged = 0
+
+    def feed(self, data: bytes) -> Iterator[Packet]:
+        """The packets that `data` completes."""
+        *complete, rest = data.split(bytes([END]))
+        for piece in complete:
+            body, self._open = self._open + piece, bytearray()
+            if body:
+                packet = _read(bytes(body))
+                if packet is None:
+                    self.damaged += 1
+                else:
+                    yield packet
+        self._open += rest
+
+
+def _read(stuffed: bytes) -> Packet | None:
+    body = stuffed
+    for byte in (END, ESC):
+        body = body.replace(bytes([ESC, ESCAPED[byte]]), bytes([byte]))
+    if len(body) < OVERHEAD:
+        return None
+    packet = Packet(body[0], body[1], body[HEADER:-2])
+    # Length, CRC and escapes are right where they are what we would have sent.
+    return packet if encode(packet) == bytes([END]) + stuffed + bytes([END]) else None

@@ -1,0 +1,306 @@
+"""Denoise a recording through a board: `python -m boards.host.transfer --port /dev/ttyUSB1 in.wav out.wav`."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import serial
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from serial.tools import list_ports
+
+from boards.host.protocol import BAUD, END, Decoder, Info, Packet, Reason, State, Type, encode
+from model import cli
+from model.bundle import bundle
+from model.bundle.bits import Bits
+from model.bundle.bundle import Bundle
+from model.errors import BadInput
+from model.reference import audio
+from model.reference.denoise import apply_mask
+from model.reference.golden_model import GoldenModel
+
+PATIENCE = 10.0
+"""Seconds without what is waited for, after which a board is given up."""
+
+FIRST_TIMEOUT, SHORTEST_TIMEOUT = 1.0, 0.05
+"""Seconds after which frames without an answer are sent again: before any answer came, and at least."""
+
+LOADING_PAUSE = 0.05
+SHOWN = 10
+
+
+class Link:
+    """Packets over a serial port. A port that can't be opened, or goes away, is `BadInput`."""
+
+    def __init__(self, port: str, baud: int) -> None:
+        self.port, self._decoder = port, Decoder()
+        try:
+            # Reads wait a hundredth of a second at most, so that all other timers are looked at so often.
+            self._serial = serial.Serial(port, baud, timeout=0.01, write_timeout=PATIENCE, exclusive=True)
+        except (serial.SerialException, OSError, ValueError) as error:
+            there = ", ".join(sorted(entry.device for entry in list_ports.comports())) or "none"
+            reason = getattr(error, "strerror", None) or error
+            raise BadInput(
+                f"{port}: expected a serial port, could not open it ({reason}); ports here: {there}"
+            ) from None
+        with suppress(AttributeError, NotImplementedError, ValueError):  # not every system, not every port
+            self._serial.set_low_latency_mode(True)
+
+    def close(self) -> None:
+        self._serial.close()
+
+    @contextmanager
+    def _plugged(self) -> Iterator[None]:
+        try:
+            yield
+        except (serial.SerialException, OSError) as error:
+            raise BadInput(f"{self.port}: expected the board to stay, it went away ({error})") from None
+
+    def send(self, packets: Sequence[Packet]) -> None:
+        with self._plugged():
+            self._serial.write(b"".join(map(encode, packets)))
+
+    def receive(self) -> list[Packet]:
+        """What has come, after waiting for a moment if that is nothing."""
+        with self._plugged():
+            data = self._serial.read(1)
+            data += self._serial.read(self._serial.in_waiting)
+        return list(self._decoder.feed(data))
+
+    def identify(self) -> Info:
+        """Ask the board what it is, until it answers."""
+        end = time.monotonic() + PATIENCE
+        while (now := time.monotonic()) < end:
+            with self._plugged():
+                self._serial.write(bytes([END]) + encode(Packet(Type.IDENTIFY, 0)))
+            while time.monotonic() < min(end, now + FIRST_TIMEOUT):
+                for packet in self.receive():
+                    if packet.type == Type.INFO:
+                        return Info.of(packet)
+        raise BadInput(
+            f"{self.port}: expected a board to say what it is, got no answer for {PATIENCE:g} s; "
+            "is this its port, and is a bitstream of this project on it?"
+        )
+
+    def ready(self, network: Bundle) -> Info:
+        """Wait until the board has its weights; refuse one that has not this network."""
+        end = time.monotonic() + PATIENCE
+        while (info := self.identify()).state == State.LOADING:
+            if time.monotonic() > end:
+                raise BadInput(f"{self.port}: expected weights after {PATIENCE:g} s, the board is still loading them")
+            time.sleep(LOADING_PAUSE)
+        if info.identity != network.identity:
+            raise BadInput(
+                f"{self.port}: expected the bundle {network.name} ({network.identity.hex()}) on the board, got another "
+                f"({info.identity.hex()}); give --bundle the one that is on it, or write this one's bitstream to it"
+            )
+        if info.state == State.FAILED:
+            raise BadInput(
+                f"{self.port}: expected weights in the board's flash, it found damaged ones, or another bundle's; "
+                "write the whole image of `make bitstream` to it"
+            )
+        return info
+
+
+@dataclass
+class Transfer:
+    """Frames of an utterance to a board and their masks back, each bit right whatever the line does.
+
+    At most `info.window` frames are on the way. What isn't answered in time, and what is refused, is sent again; the
+    board takes each only once. The sequence goes on from the one that the board expects.
+
+    `masks` are the payloads, `latencies` seconds from first sending a frame to its mask; `repeats` counts frames sent
+    again, `refusals` those that the board sent.
+    """
+
+    link: Link
+    info: Info
+    frames: Sequence[bytes]
+    progress: Callable[[int], None] = lambda done: None
+    masks: list[bytes] = field(default_factory=list)
+    latencies: list[float] = field(default_factory=list)
+    repeats: int = 0
+    refusals: int = 0
+
+    def __post_init__(self) -> None:
+        self._answers: dict[int, bytes] = {}
+        self._first_sent: list[float] = []
+        self._repeated: set[int] = set()
+        self._gone_back: int | None = None
+        self._timeout, self._mean, self._spread = FIRST_TIMEOUT, 0.0, 0.0
+        self._deadline = 0.0  # when frames on the way are sent again
+
+    def run(self) -> None:
+        """All of it, or `BadInput`."""
+        last_mask = time.monotonic()
+        while len(self.masks) < len(self.frames):
+            done = len(self.masks)
+            sent = len(self._first_sent)
+            fresh = range(sent, min(done + self.info.window, len(self.frames)))
+            if fresh:
+                self._first_sent += [time.monotonic()] * len(fresh)
+                self._send(fresh)
+            for packet in self.link.receive():
+                if packet.type == Type.MASK:
+                    self._keep(packet)
+                elif packet.type == Type.REFUSAL:
+                    self._refused(packet)
+            now = time.monotonic()
+            if len(self.masks) > done:
+                last_mask = now
+                self._deadline = now + self._timeout
+            elif now > last_mask + PATIENCE:
+                raise BadInput(
+                    f"{self.link.port}: expected a mask for frame {done}, got none for {PATIENCE:g} s "
+                    f"({self.repeats} frames sent again, {self.refusals} refused)"
+                )
+            elif now > self._deadline:
+                self._timeout = min(2 * self._timeout, PATIENCE / 4)
+                self._gone_back = None
+                self._again(done)
+
+    def _send(self, frames: Sequence[int]) -> None:
+        self._deadline = time.monotonic() + self._timeout
+        kinds = [Type.FRAME if frame else Type.START for frame in frames]
+        self.link.send(
+            [Packet(kind, self._sequence(frame), self.frames[frame]) for kind, frame in zip(kinds, frames, strict=True)]
+        )
+
+    def _again(self, first: int) -> None:
+        """Send the frames on the way once more, from `first` on."""
+        frames = range(first, len(self._first_sent))
+        self.repeats += len(frames)
+        self._repeated.update(frames)
+        self._send(frames)
+
+    def _sequence(self, frame: int) -> int:
+        return (self.info.expected + frame) & 0xFF
+
+    def _keep(self, packet: Packet) -> None:
+        """A mask: kept until all those before it are there; one that is not waited for is dropped."""
+        done = len(self.masks)
+        frame = done + (packet.sequence - self._sequence(done) & 0xFF)
+        if frame >= len(self._first_sent) or frame in self._answers or len(packet.payload) != -(-self.info.bins // 8):
+            return
+        self._answers[frame] = packet.payload
+        latency = time.monotonic() - self._first_sent[frame]
+        self.latencies.append(latency)
+        if frame not in self._repeated:
+            self._measured(latency)
+        while len(self.masks) in self._answers:
+            self.masks.append(self._answers.pop(len(self.masks)))
+        self.progress(len(self.masks))
+
+    def _measured(self, latency: float) -> None:
+        """Set the timeout by how long answers take and how much that varies (RFC 6298)."""
+        if self._mean == 0:
+            self._mean, self._spread = latency, latency / 2
+        self._spread += (abs(latency - self._mean) - self._spread) / 4
+        self._mean += (latency - self._mean) / 8
+        self._timeout = max(SHORTEST_TIMEOUT, self._mean + 4 * self._spread)
+
+    def _refused(self, packet: Packet) -> None:
+        """Go back to the frame that the board expects."""
+        self.refusals += 1
+        reason = packet.payload[0]
+        done = len(self.masks)
+        expected = done + (packet.sequence - self._sequence(done) & 0xFF)
+        if expected > len(self._first_sent) or (reason == Reason.NO_START and expected > 0):
+            raise BadInput(
+                f"{self.link.port}: expected the board to be at frame {done} of the recording, it has begun anew; "
+                "was it reset? Run this once more"
+            )
+        # One frame that is lost has all that follow it refused too: going back once is enough. If that was in vain, or
+        # the board is not ready, frames are sent again after a while, so that a bad line isn't flooded as well.
+        if reason != Reason.NOT_READY and self._gone_back != expected:
+            self._gone_back = expected
+            self._again(expected)
+
+
+def to_frames(features: Bits) -> list[bytes]:
+    """Feature bits (frames, features) as a board takes them."""
+    return [row.tobytes() for row in np.packbits(features, axis=1, bitorder="little")]
+
+
+def from_masks(masks: Sequence[bytes], bins: int) -> Bits:
+    """A board's masks as bits (frames, bins)."""
+    octets = np.frombuffer(b"".join(masks), dtype=np.uint8).reshape(len(masks), -1)
+    return np.unpackbits(octets, axis=1, count=bins, bitorder="little")
+
+
+def main(
+    recording: Annotated[Path, typer.Argument(help="Noisy recording: WAV, FLAC, ... of any rate.")],
+    output: Annotated[Path, typer.Argument(help="Where the denoised recording goes (WAV or FLAC).")],
+    port: Annotated[str, typer.Option(help="The board's serial port: /dev/ttyUSB1, COM5, ...")],
+    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network on the board.")] = Path("bundles/small"),
+    baud: Annotated[int, typer.Option(min=1, help="Bits per second, as the bitstream has them.")] = BAUD,
+    loop_check: Annotated[
+        bool, typer.Option("--loop-check", help="Compare every mask with the golden model; exit code 1 if one differs.")
+    ] = False,
+) -> None:
+    """Denoise a recording through a board.
+
+    The recording becomes feature bits here, these go to the board frame by frame, and the masks that come back are
+    applied here. Frames are sent again until their masks are there, so a bad line costs time and no bit. Before
+    anything is sent the board is asked which network it has. Prints frames per second, how often real time that is,
+    and the latency from sending a frame to having its mask, waiting for other frames included.
+    """
+    network = bundle.read(bundle_folder)
+    front_end = network.front_end
+    noisy = audio.read(recording, front_end.sample_rate)
+    features = front_end.hear(noisy)
+    link = Link(port, baud)
+    try:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=cli.console) as bars:
+            task = bars.add_task("frames through the board", total=len(features))
+            info = link.ready(network)
+            transfer = Transfer(link, info, to_frames(features), lambda done: bars.update(task, completed=done))
+            begin = time.perf_counter()
+            transfer.run()
+            seconds = time.perf_counter() - begin
+        after = link.identify()
+    finally:
+        link.close()
+    mask = from_masks(transfer.masks, info.bins)
+    _summary(transfer, seconds, front_end.frame_rate, after)
+    if loop_check:
+        _compare(GoldenModel(network).masks(features), mask)
+    audio.write(output, apply_mask(front_end, noisy, mask), front_end.sample_rate)
+    cli.console.print(f"denoised recording   {output}")
+
+
+def _summary(transfer: Transfer, seconds: float, frame_rate: float, after: Info) -> None:
+    out, rate = cli.console.print, len(transfer.masks) / seconds
+    out(f"rate                 {rate:,.1f} frames/s, {rate / frame_rate:.2f} x real time, {seconds:.2f} s")
+    worst = np.percentile(np.array(transfer.latencies) * 1000, [50, 95, 99, 100])
+    names = ("50 %", "95 %", "99 %", "max")
+    out(f"latency              {', '.join(f'{n} {ms:,.2f} ms' for n, ms in zip(names, worst, strict=True))}")
+    out(f"window               {transfer.info.window} frames on the way at once")
+    out(f"sent again           {transfer.repeats} frames, after {transfer.refusals} refusals and what was lost")
+    out(f"since the reset      {after.overruns} overruns, {after.refused} packets refused (255: or more)")
+
+
+def _compare(expected: Bits, actual: Bits) -> None:
+    """Print where masks (frames, bins) differ, and exit with 1 if they do."""
+    differ = expected != actual
+    wrong = np.flatnonzero(differ.any(axis=1))
+    for frame in wrong[:SHOWN]:
+        unit = int(np.argmax(differ[frame]))
+        cli.console.print(
+            f"[red]MISMATCH[/red] frame {frame}: {np.count_nonzero(differ[frame])} of {differ.shape[1]} bins, "
+            f"first bin {unit}: expected {expected[frame, unit]}, got {actual[frame, unit]}"
+        )
+    agreeing = np.count_nonzero(~differ)
+    cli.console.print(f"mask agreement       {agreeing:,} of {differ.size:,} bits in {len(differ)} frames")
+    if len(wrong):
+        cli.console.print(f"{len(wrong)} frames differ from the golden model; nothing was written")
+        raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    cli.run(main)

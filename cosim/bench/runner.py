@@ -1,0 +1,301 @@
+"""Run a network's RTL in a simulator against the golden model: build, run, read the verdict."""
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from cocotb_tools.check_results import get_results
+from cocotb_tools.runner import get_runner
+
+from cosim.bench.simulators import simulator_path
+from cosim.bench.top import Top
+from cosim.chips.sdram import Sdram
+from hw.flow.rtl import to_verilog
+from hw.gateware.layers import vectors_of
+from hw.gateware.network import Network
+from hw.shape.cycles import predict
+from model.bundle.bits import Bits, pack, unpack
+from model.bundle.bundle import Bundle
+from model.errors import BadInput
+from model.reference.golden_model import GoldenModel
+
+__all__ = ["Mismatch", "Outcome", "Stimulus", "generate", "simulate"]
+
+TOP = "bgru"
+
+
+@dataclass(frozen=True)
+class Mismatch:
+    """The first bit in which hardware and golden model differ."""
+
+    layer: str
+    frame: int
+    signal: str
+    unit: int
+    expected: int
+    actual: int
+
+    def __str__(self) -> str:
+        return (
+            f"layer {self.layer}, frame {self.frame}, signal {self.signal}, unit {self.unit}: "
+            f"expected {self.expected}, got {self.actual}"
+        )
+
+
+@dataclass(frozen=True)
+class Stimulus:
+    """What is sent, and how roughly.
+
+    utterances : feature bits (frames, features) of each; the first frame of each resets the state
+    idle, backpressure : probability that the sender, the receiver, sits a cycle out
+    resets : how many times to begin and be cut short by a reset before the run that counts
+    """
+
+    utterances: Sequence[Bits]
+    idle: float = 0.0
+    backpressure: float = 0.0
+    resets: int = 0
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a simulation found.
+
+    mask : the mask bits that came out of the hardware, (frames, bins)
+    held : from which cycle to which a layer held each frame, by layer
+    entered, finished : cycle of each frame's first word in and last word out
+    """
+
+    mismatch: Mismatch | None
+    mask: Bits = field(default_factory=lambda: np.zeros((0, 0), dtype=np.uint8))
+    frames: int = 0
+    cycles: int = 0
+    seconds: float = 0.0
+    held: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
+    entered: list[int] = field(default_factory=list)
+    finished: list[int] = field(default_factory=list)
+
+    @property
+    def layer_cycles(self) -> dict[str, list[int]]:
+        """Cycles that a layer held each frame but the first, by layer."""
+        return {name: [end - begin for begin, end in held[1:]] for name, held in self.held.items()}
+
+    @property
+    def latency(self) -> int:
+        """Cycles from the first frame's first word in to its last word out."""
+        return self.finished[0] - self.entered[0]
+
+    @property
+    def interval(self) -> int:
+        """Cycles between the last two frames' last words out: the initiation interval, if nothing was slow to come."""
+        return self.finished[-1] - self.finished[-2]
+
+
+def generate(network: Network, folder: Path, sdram: Mapping[str, Sdram] | None = None) -> Path:
+    """Write the Verilog of the network with its recorders and its memories outside; returns the file."""
+    return to_verilog(Top(network, sdram), TOP, folder, probes=True)
+
+
+def simulate(
+    network: Network,
+    golden: Bundle,
+    stimulus: Stimulus,
+    folder: Path,
+    *,
+    verilog: Path | None = None,
+    sdram: Mapping[str, Sdram] | None = None,
+    simulator: str = "verilator",
+    waves: bool = False,
+    quick_build: bool = False,
+    progress: Callable[[int], None] = lambda frames: None,
+) -> Outcome:
+    """Simulate `network` and hold it against the golden model of the bundle `golden`.
+
+    `verilog` is the generated top (made here if not given). `sdram` are the memories in it that layers take their
+    weights from (`cosim.bench.top`), so that the bench need not send them. `quick_build` spends no time on optimising
+    the simulator, which pays for short runs. `progress` is told how many frames are done. The simulator's own words are
+    in `folder/build.log` and `folder/simulation.log`; `waves` leaves `folder/waves.fst`.
+    """
+    environment = simulator_path(simulator, waves)
+    if simulator == "verilator" and " " in str(folder.resolve()):
+        raise BadInput(
+            f"{folder.resolve()}: expected a path without spaces, for make can't build Verilator's code there"
+        )
+    sdram = sdram or {}
+    source = verilog or generate(network, folder / "rtl", sdram)
+    _write_job(network, golden, stimulus, folder, sdram)
+    if quick_build:
+        environment["MAKEFLAGS"] = " ".join([environment.get("MAKEFLAGS", ""), *QUICK_BUILD])
+    saved = dict(os.environ)
+    os.environ.update(environment)
+    try:
+        runner = get_runner(simulator)
+        build = folder / f"sim_{simulator}"
+        whole = build / "built"
+        if not whole.is_file():  # a build that was cut short may have left half an object file
+            shutil.rmtree(build, ignore_errors=True)
+        whole.unlink(missing_ok=True)
+        sources = [source]
+        if simulator == "verilator":
+            sources.insert(0, folder / "public.vlt")  # cocotb tells the language by the last one
+            sources[0].write_text(f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n')
+        arguments = {"verilator": VERILATOR, "icarus": ["-g2012"]}[simulator]
+        try:
+            runner.build(
+                sources=sources,
+                hdl_toplevel=TOP,
+                build_dir=build,
+                build_args=[*arguments, *(["--trace-fst"] if waves and simulator == "verilator" else [])],
+                timescale=("1ns", "1ns"),
+                waves=waves,
+                always=True,
+                log_file=folder / "build.log",
+            )
+        except RuntimeError as error:
+            raise RuntimeError(f"the build failed, {_end_of(folder / 'build.log')}") from error
+        whole.touch()
+        begin = time.perf_counter()
+        results = (folder / "results.xml").resolve()
+        # Under pytest, cocotb exits where a test failed; the verdict is read from the results either way.
+        progress(0)
+        try:
+            with _polling(folder / "progress", progress), suppress(SystemExit):
+                runner.test(
+                    test_module="cosim.bench.testbench",
+                    hdl_toplevel=TOP,
+                    build_dir=build,
+                    test_dir=source.parent,
+                    extra_env={"BGRU_JOB": str(folder.resolve())},
+                    waves=waves,
+                    results_xml=str(results),
+                    log_file=folder / "simulation.log",
+                )
+        except RuntimeError as error:  # such as a cell that isn't modelled
+            raise RuntimeError(f"the simulation failed, {_end_of(folder / 'simulation.log')}") from error
+        seconds = time.perf_counter() - begin
+        written = {"verilator": source.parent / "dump.fst", "icarus": build / f"{TOP}.fst"}[simulator]
+        if waves and written.is_file():
+            written.replace(folder / "waves.fst")
+    finally:
+        os.environ.clear()
+        os.environ.update(saved)
+    return _read_result(folder, results, seconds)
+
+
+# cocotb makes every signal of a design public, which keeps Verilator from optimising it: only the top's are needed.
+# Widths are exact by construction; Verilator's lint of generated text tells nothing.
+VERILATOR = ["--no-public-flat-rw", "-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast"]
+
+
+QUICK_BUILD = ("OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
+
+
+def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Path, sdram: Mapping[str, Sdram]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("result.json", "progress", "results.xml", "mask.npy", "waves.fst"):
+        (folder / name).unlink(missing_ok=True)
+    model = GoldenModel(golden)
+    arrays: dict[str, Any] = {"features": np.concatenate(list(stimulus.utterances)), "starts": [], "mask": []}
+    traces: dict[str, list[Any]] = {}
+    for utterance in stimulus.utterances:
+        model.reset()
+        for index, (mask, trace) in enumerate(model.steps(pack(utterance))):
+            arrays["starts"].append(index == 0)
+            arrays["mask"].append(mask)
+            for layer, vectors in trace.items():
+                for vector, value in vectors.items():
+                    traces.setdefault(f"{layer}.{vector}", []).append(value)
+    units = {layer.name: layer.units for layer in golden.layers}
+    arrays["mask"] = unpack(np.stack(arrays["mask"]), golden.layers[-1].units)
+    for key, values in traces.items():
+        arrays[key] = unpack(np.stack(values), units[key.split(".")[0]])
+    loads: dict[str, list[str]] = {"loaded": [], "streamed": []}
+    for name, layer in network.layers.items():
+        if layer.folding.weights != "rom" and name not in sdram:
+            loads[layer.folding.weights].append(name)
+            width = -(-layer.engine.matrix.weight_width // 8)
+            octets = [word.to_bytes(width, "little") for word in layer.engine.matrix.weight_words]
+            arrays[f"load_{name}"] = np.frombuffer(b"".join(octets), dtype=np.uint8).reshape(-1, width)
+    np.savez(folder / "job.npz", allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})
+    job = {
+        "layers": {name: {"vectors": vectors_of(layer.layer.kind)} for name, layer in network.layers.items()},
+        **loads,
+        "in_width": network.in_width,
+        "out_width": network.out_width,
+        "idle": stimulus.idle,
+        "backpressure": stimulus.backpressure,
+        "resets": stimulus.resets,
+        # Ten times what even a layer by layer, word by word pace takes: beyond it the hardware is stuck.
+        "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus, sdram),
+        "reset_within": 4 * sum(layer.ideal for layer in network.layers.values()) + 100,
+        "seed": stimulus.seed,
+    }
+    (folder / "job.json").write_text(json.dumps(job, indent=2))
+
+
+def _slowest_pace(network: Network, stimulus: Stimulus, sdram: Mapping[str, Sdram]) -> int:
+    """More cycles than any frame takes, however rough the ends."""
+    layers = [predict(layer).cycles + layer.layer.units for layer in network.layers.values()]
+    memories = [len(memory.words) for memory in sdram.values()]
+    ends = network.bundle.layers[0].inputs + network.bundle.layers[-1].units
+    return int((sum(layers) + sum(memories) + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)
+
+
+def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:
+    result = json.loads((folder / "result.json").read_text()) if (folder / "result.json").is_file() else None
+    if result is not None and result["mismatch"] is not None:
+        return Outcome(Mismatch(**result["mismatch"]), seconds=seconds)
+    # A simulator that died or a test that failed otherwise must not look green.
+    ran, failed = get_results(results) if results.is_file() else (0, 0)
+    if result is None or ran == 0 or failed:
+        raise RuntimeError(f"the simulation failed, {_end_of(folder / 'simulation.log')}")
+    return Outcome(
+        None,
+        np.load(folder / "mask.npy", allow_pickle=False),
+        result["frames"],
+        result["cycles"],
+        seconds,
+        {name: [(begin, end) for begin, end in held] for name, held in result["held"].items()},
+        result["entered"],
+        result["finished"],
+    )
+
+
+def _end_of(log: Path) -> str:
+    text = log.read_text(errors="replace")[-3000:] if log.is_file() else ""
+    return f"{log} ends with:\n{text}"
+
+
+class _polling:
+    """While the block runs, tell `progress` what the bench has written to a file."""
+
+    def __init__(self, file: Path, progress: Callable[[int], None]) -> None:
+        self.file, self.progress = file, progress
+        self.over = threading.Event()
+        self.thread = threading.Thread(target=self._poll, daemon=True)
+
+    def _poll(self) -> None:
+        while not self.over.wait(0.2):
+            self._tell()
+
+    def _tell(self) -> None:
+        text = self.file.read_text() if self.file.is_file() else ""
+        if text:
+            self.progress(int(text))
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, *error: object) -> None:
+        self.over.set()
+        self.thread.join()
+        self._tell()

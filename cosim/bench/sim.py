@@ -1,0 +1,176 @@
+"""Simulate a bundle's RTL on a recording and hold every bit against the golden model (`make sim`)."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from boards.definitions.registry import Board, find
+from boards.flow.layout import lay_out, parse_folding
+from cosim.bench.netlist import generate_netlist
+from cosim.bench.runner import Outcome, Stimulus, generate, simulate
+from cosim.bench.simulators import simulator_path
+from cosim.bench.waves import save_views
+from hw.flow import results
+from hw.flow.synth import layer_costs
+from hw.gateware.layers import vectors_of
+from hw.gateware.network import Network
+from hw.shape.cycles import predict, unhindered
+from model import cli
+from model.bundle import bundle
+from model.bundle.bits import Bits
+from model.reference import audio
+from model.reference.denoise import apply_mask
+from model.reference.golden_model import GoldenModel
+
+
+def main(
+    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
+    recording: Annotated[Path, typer.Option(help="Noisy recording: WAV, FLAC, ... of any rate.")] = Path(
+        "samples/noisy.flac"
+    ),
+    board_name: Annotated[str, typer.Option("--board", help="Whose clock and memories count.")] = "ulx3s_85f",
+    fold: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="LAYER=PExSIMD, such as gru0=2x64, with -packed behind it to store five weights in eight bits; "
+            "may be given several times."
+        ),
+    ] = None,
+    simulator: Annotated[str, typer.Option("--sim", help="verilator or icarus.")] = "verilator",
+    frames: Annotated[int | None, typer.Option(min=2, help="Only the first so many frames, two or more.")] = None,
+    netlist: Annotated[bool, typer.Option("--netlist", help="Simulate the synthesised cells, not the RTL.")] = False,
+    waves: Annotated[bool, typer.Option("--waves", help="Write the waveform (FST).")] = False,
+    build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
+) -> None:
+    """Run a recording through the RTL and compare every bit with the golden model.
+
+    Generates Verilog from the bundle, builds it with the simulator, sends every frame of the recording, and
+    compares each layer's vectors (r, z, h~, h; y) and the mask with the golden model. Prints a table of the
+    layers, writes the denoised recording, and exits with 1 at the first bit that differs, saying which.
+    """
+    board = find(board_name)
+    simulator_path(simulator, waves)  # nothing is begun that can't be finished
+    network_bundle = bundle.read(bundle_folder)
+    front_end = network_bundle.front_end
+    noisy = audio.read(recording, front_end.sample_rate)
+    features = front_end.hear(noisy)
+    whole = frames is None or frames >= len(features)
+    features = features[:frames]
+    network = lay_out(network_bundle, board, parse_folding(fold or []))
+    folder = build / board.name / network_bundle.name
+    results.begin(network, folder / "report")
+    for stage in ("cosim_layer_cycles", "cosim_frames"):
+        (folder / "report" / f"{stage}.json").unlink(missing_ok=True)
+
+    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=cli.console, transient=False) as bars:
+        task = bars.add_task("synthesise netlist" if netlist else "generate Verilog", total=1)
+        verilog = (generate_netlist if netlist else generate)(network, folder / "sim" / "rtl")
+        bars.update(task, completed=1)
+        task = bars.add_task(f"build with {simulator}", total=len(features))
+        outcome = simulate(
+            network,
+            network_bundle,
+            Stimulus([features]),
+            folder / "sim",
+            verilog=verilog,
+            simulator=simulator,
+            waves=waves,
+            progress=lambda done: bars.update(task, completed=done, description=f"{simulator}, frames"),
+        )
+        if outcome.mismatch is not None:
+            bars.stop()
+            cli.console.print(f"[red]MISMATCH[/red] {outcome.mismatch}")
+            results.write(folder / "report", "cosim_frames", {"mismatch": str(outcome.mismatch)})
+            if waves:
+                _print_views(network, folder / "sim" / "waves.fst")
+            raise typer.Exit(1)
+        task = bars.add_task("synthesise layers", total=len(network.layers))
+        costs = layer_costs(network, build / "cache", lambda name: bars.advance(task))
+        bars.update(task, completed=len(network.layers))
+
+    cycles = {
+        name: {"ideal": layer.ideal, "cycles": max(outcome.layer_cycles[name])}
+        for name, layer in network.layers.items()
+    }
+    results.write(folder / "report", "cosim_layer_cycles", cycles)
+    results.write(folder / "report", "synth_layer_resources", costs)
+    denoised = folder / f"{recording.stem}_denoised.wav"
+    if whole:
+        audio.write(denoised, apply_mask(front_end, noisy, outcome.mask), front_end.sample_rate)
+    found = _frames(network, outcome, GoldenModel(network_bundle).masks(features))
+    found |= {"simulator": simulator, "netlist": netlist, "recording": str(recording)}
+    results.write(folder / "report", "cosim_frames", found | {"denoised": denoised.name if whole else None})
+
+    cli.console.print(results.layer_table(network, folder / "report"))
+    _summary(board, network, found)
+    if whole:
+        cli.console.print(f"denoised recording   {denoised}")
+    if waves:
+        _print_views(network, folder / "sim" / "waves.fst")
+    cli.console.print(f"reports              {folder / 'report'}")
+    for name in unhindered(network):
+        predicted, measured = predict(network.layers[name]).cycles, set(outcome.layer_cycles[name])
+        if measured != {predicted}:
+            cli.console.print(f"[red]CYCLES[/red] layer {name}: expected {predicted}, got {sorted(measured)}")
+            raise typer.Exit(1)
+
+
+def _frames(network: Network, outcome: Outcome, golden_mask: Bits) -> dict[str, Any]:
+    """What a simulation found of the network as a whole; cycles count from the first frame's first word in."""
+    layers = network.bundle.layers
+    zero = outcome.entered[0]
+    return {
+        "mismatch": None,
+        "frames": outcome.frames,
+        "mask_bits": golden_mask.size,
+        "mask_agreeing": int(np.count_nonzero(outcome.mask == golden_mask)),
+        "compared_bits": outcome.frames * sum(layer.units * len(vectors_of(layer.kind)) for layer in layers),
+        "ideal": sum(layer.ideal for layer in network.layers.values()),
+        "measured": sum(max(cycles) for cycles in outcome.layer_cycles.values()),
+        "latency": outcome.latency,
+        "interval": outcome.interval,
+        "slowest": max(outcome.layer_cycles, key=lambda name: max(outcome.layer_cycles[name])),
+        "entered": [cycle - zero for cycle in outcome.entered[:SHOWN]],
+        "finished": [cycle - zero for cycle in outcome.finished[:SHOWN]],
+        "held": {
+            name: [(begin - zero, end - zero) for begin, end in held[:SHOWN]] for name, held in outcome.held.items()
+        },
+        "cycles": outcome.cycles,
+        "seconds": outcome.seconds,
+    }
+
+
+SHOWN = 4
+"""Frames whose times are kept: enough to see that the layers work side by side."""
+
+
+def _summary(board: Board, network: Network, found: dict[str, Any]) -> None:
+    front_end = network.bundle.front_end
+    ideal, measured, latency, seconds = (found[key] for key in ("ideal", "measured", "latency", "seconds"))
+    hop_ms = 1000 * front_end.hop / front_end.sample_rate
+    latency_ms = 1000 * latency / board.clock_hz
+    out = cli.console.print
+    out(f"mask agreement       {found['mask_agreeing']:,} of {found['mask_bits']:,} bits in {found['frames']} frames")
+    out(f"compared as well     {found['compared_bits']:,} bits of every layer's r, z, h~, h and y: none differs")
+    out(f"utilisation          {ideal / measured:.1%} ({ideal:,} ideal / {measured:,} measured cycles per frame)")
+    out(f"initiation interval  {found['interval']:,} cycles, the slowest layer's ({found['slowest']})")
+    out(f"latency              {latency:,} cycles from first word in to last word out of a frame,")
+    times = f"{latency_ms:.3f} ms at {board.clock_hz / 1e6:g} MHz; the hop is {hop_ms:g} ms"
+    out(f"                     {times}, {hop_ms / latency_ms:.0f} x as long")
+    out(f"simulation           {found['cycles']:,} cycles in {seconds:.1f} s: ", end="")
+    out(f"{found['cycles'] / seconds:,.0f} cycles/s, {found['frames'] / seconds:.1f} frames/s")
+
+
+def _print_views(network: Network, waveform: Path) -> None:
+    """Leave saved views beside a waveform, and say how to open them."""
+    cli.console.print(f"waveform             {waveform}; open it with one of")
+    for command in save_views(network, waveform):
+        cli.console.print(f"                     {command}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,153 @@
+"""The simulated top: a network with a recorder on each layer's probe, and the memories that its weights stream from."""
+
+from collections.abc import Mapping, Sequence
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from cosim.chips.sdram import Sdram, Timing
+from hw.gateware.bgru import BGRULayer
+from hw.gateware.dense import DenseLayer
+from hw.gateware.layers import Probe, vectors_of
+from hw.gateware.network import Network
+from hw.gateware.repack import Repack
+from hw.gateware.streams import Word
+from model.errors import BadInput
+
+__all__ = ["Recorder", "Top", "weight_memory"]
+
+SDRAM_BITS = 16
+"""Width of the SDRAM's words."""
+
+
+def weight_memory(layer: BGRULayer | DenseLayer, clock_mhz: float, timing: Timing | None = None) -> Sdram:
+    """An SDRAM with a layer's weights in the order of use, bit behind bit.
+
+    Its words must be cut or joined to the layer's at full speed: these have 16 bits, or a multiple, or a divisor.
+    """
+    matrix = layer.engine.matrix
+    width = matrix.weight_width
+    if width % SDRAM_BITS and SDRAM_BITS % width:
+        raise BadInput(
+            f"layer {layer.layer.name}: expected weight words of a multiple or a divisor of {SDRAM_BITS} bits, "
+            f"which is SDRAM's width, got {width} bits at {layer.folding}"
+        )
+    return Sdram(_sdram_words(matrix.weight_words, width), clock_mhz, timing)
+
+
+def _sdram_words(words: Sequence[int], width: int) -> list[int]:
+    """Words of `width` bits joined or cut, lowest bits first; the last one is filled up with zeros."""
+    if width >= SDRAM_BITS:
+        mask = (1 << SDRAM_BITS) - 1
+        return [word >> low & mask for word in words for low in range(0, width, SDRAM_BITS)]
+    each = SDRAM_BITS // width
+    joined = (words[begin : begin + each] for begin in range(0, len(words), each))
+    return [sum(word << place * width for place, word in enumerate(group)) for group in joined]
+
+
+class Recorder(wiring.Component):
+    """Collect a layer's chunks into whole vectors, to be read once a frame rather than once a cycle.
+
+    Simulation only. Row groups come in order, so a vector is a shift register.
+
+    Members
+    -------
+    probe : In(Probe)
+    <vector> : Out(groups * pe), each vector of the last frame; they hold until the next frame's first result
+    frames : Out(32), frames recorded since reset; changes when the last frame's vectors are complete
+    releases : Out(32), frames that the layer has let go of since reset
+    cycles : Out(32), cycles for which it held the last of them; changes with `releases`
+    """
+
+    def __init__(self, kind: str, pe: int, groups: int) -> None:
+        self.kind, self.pe, self.groups = kind, pe, groups
+        vectors = {name: Out(groups * pe) for name in vectors_of(kind)}
+        super().__init__(
+            {"probe": In(Probe(pe)), **vectors, **dict.fromkeys(("frames", "releases", "cycles"), Out(32))}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        probe, names = self.probe, vectors_of(self.kind)
+        computed = [name for name in names if name != "h"]  # h has a candidate's chunk and no turn of its own
+        for index, name in enumerate(computed):
+            with m.If(probe.valid & (probe.vector == index)):
+                register = getattr(self, name)
+                m.d.sync += register.eq(Cat(register[self.pe :], probe.data))
+                if name == "candidate":
+                    m.d.sync += self.h.eq(Cat(self.h[self.pe :], probe.h))
+        chunk = Signal(range(self.groups))
+        with m.If(probe.valid):
+            m.d.sync += chunk.eq(chunk + 1)
+            with m.If(chunk == self.groups - 1):
+                m.d.sync += chunk.eq(0)
+                with m.If(probe.vector == len(computed) - 1):
+                    m.d.sync += self.frames.eq(self.frames + 1)
+
+        # A frame is let go of when the layer falls idle or, with the next already waiting, in the same cycle.
+        busy = Signal(32)
+        with m.If(probe.released):
+            m.d.sync += [self.cycles.eq(busy + 1), busy.eq(0), self.releases.eq(self.releases + 1)]
+        with m.Elif(probe.busy):
+            m.d.sync += busy.eq(busy + 1)
+        return m
+
+
+class Top(wiring.Component):
+    """Network and recorders, with everything that the bench drives and reads as ports.
+
+    Parameters
+    ----------
+    sdram : by layer, a `weight_memory` of its own in place of its `load` port
+
+    Members
+    -------
+    i, o, load_<layer> : the network's
+    rec_<layer> : the recorder's outputs
+    """
+
+    def __init__(self, network: Network, sdram: Mapping[str, Sdram] | None = None) -> None:
+        self.network, self.sdram = network, sdram or {}
+        self.recorders = {
+            name: Recorder(layer.layer.kind, layer.folding.pe, layer.groups) for name, layer in network.layers.items()
+        }
+        members = {
+            "i": In(stream.Signature(Word(network.in_width))),
+            "o": Out(stream.Signature(Word(network.out_width))),
+        }
+        for name, member in network.signature.members.items():
+            if name.startswith("load_") and name.removeprefix("load_") not in self.sdram:
+                members[name] = member
+        for name, recorder in self.recorders.items():
+            outputs = {key: member for key, member in recorder.signature.members.items() if key != "probe"}
+            members[f"rec_{name}"] = Out(wiring.Signature(outputs))
+        super().__init__(members)
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.network = network = self.network
+        wiring.connect(m, wiring.flipped(self.i), network.i)
+        wiring.connect(m, network.o, wiring.flipped(self.o))
+        for name, recorder in self.recorders.items():
+            m.submodules[f"rec_{name}"] = recorder
+            wiring.connect(m, getattr(network, f"probe_{name}"), recorder.probe)
+            outputs = getattr(self, f"rec_{name}")
+            for key in outputs.signature.members:
+                m.d.comb += getattr(outputs, key).eq(getattr(recorder, key))
+            if hasattr(self, f"load_{name}"):
+                wiring.connect(m, wiring.flipped(getattr(self, f"load_{name}")), getattr(network, f"load_{name}"))
+        for name, memory in self.sdram.items():
+            matrix = network.layers[name].engine.matrix
+            repack = Repack(len(matrix.weight_words) * matrix.weight_width, SDRAM_BITS, matrix.weight_width)
+            m.submodules[f"sdram_{name}"], m.submodules[f"repack_{name}"] = memory, repack
+            load = getattr(network, f"load_{name}")
+            m.d.comb += [
+                repack.i.payload.data.eq(memory.o.payload),
+                repack.i.valid.eq(memory.o.valid),
+                memory.o.ready.eq(repack.i.ready),
+                load.payload.eq(repack.o.payload.data),
+                load.valid.eq(repack.o.valid),
+                repack.o.ready.eq(load.ready),
+            ]
+        return m

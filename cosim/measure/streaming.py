@@ -1,0 +1,192 @@
+"""Does a network whose weights are in SDRAM keep up with speech? `python -m cosim.measure.streaming` simulates it.
+
+The layer with the most weights takes them from a model of the ULX3S's SDRAM, again for every frame; the others have
+theirs in block RAM. It uses a word of the SDRAM in every cycle, so it is the memory that sets the pace: a cycle per
+word, and those that refreshes take.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.box import SIMPLE_HEAD
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from boards.definitions.registry import find
+from boards.flow.layout import lay_out
+from cosim.bench.runner import Outcome, Stimulus, generate, simulate
+from cosim.bench.simulators import simulator_path
+from cosim.bench.top import weight_memory
+from cosim.chips.sdram import Sdram, Timing, data_share
+from cosim.measure.paper_size import paper_sized
+from hw.flow import results
+from hw.gateware.bgru import BGRULayer
+from hw.gateware.dense import DenseLayer
+from hw.gateware.layers import Folding, vectors_of
+from hw.gateware.network import Network
+from hw.shape.cycles import predict
+from hw.shape.estimate import ram_blocks
+from model import cli
+from model.bundle import bundle
+from model.bundle.bits import Bits
+from model.bundle.bundle import Bundle, Layer
+from model.errors import BadInput
+from model.reference import audio
+
+__all__ = ["figures", "foldings_for", "largest", "network_of", "pace"]
+
+CLOCKS = (100.0, 133.0)
+
+BOARD = find("ulx3s_85f")
+
+
+def main(
+    bundle_folder: Annotated[
+        Path | None, typer.Option("--bundle", help="The network; else one of the paper's size, made at random.")
+    ] = None,
+    recording: Annotated[Path, typer.Option(help="Noisy recording.")] = Path("samples/noisy.flac"),
+    clocks: Annotated[
+        list[float] | None,
+        typer.Option("--clock", min=10, max=133.3, help="In MHz; may be given several times. Else 100 and 133."),
+    ] = None,
+    frames: Annotated[int, typer.Option(min=2, help="How many to simulate; all but the first are measured.")] = 4,
+    build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
+) -> None:
+    """Simulate a network whose weights come from SDRAM: every bit compared, its pace measured.
+
+    The largest layer's weights come from a model of the ULX3S's SDRAM (`cosim/chips/sdram.py`), at each clock. Prints
+    cycles per frame, frames per second beside real time, and how busy the SDRAM is; exits with 1 at the first bit
+    that differs from the golden model's. Takes a minute or two per clock for a network of the paper's size.
+    """
+    simulator_path("verilator", waves=False)
+    network_bundle = paper_sized() if bundle_folder is None else bundle.read(bundle_folder)
+    front_end = network_bundle.front_end
+    features = front_end.hear(audio.read(recording, front_end.sample_rate))[:frames]
+    if len(features) < 2:
+        raise BadInput(f"{recording}: expected two frames or more, got {len(features)}")
+
+    runs: dict[str, dict[str, Any]] = {}
+    columns = (TextColumn("{task.description:36}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=cli.console) as bars:
+        for folding in foldings_for(largest(network_bundle)):
+            for clock_mhz in clocks or CLOCKS:
+                network, name = network_of(network_bundle, folding)
+                layer = network.layers[name]
+                memory = weight_memory(layer, clock_mhz)
+                run = f"{name} {folding} at {clock_mhz:g} MHz"
+                task = bars.add_task(run, total=len(features))
+
+                def now(what: str, done: int, task: Any = task, run: str = run) -> None:
+                    bars.update(task, completed=done, description=f"{run}: {what}")
+
+                folder = build / "streaming" / network_bundle.name / run.replace(" ", "_")
+                outcome = _simulate(network, {name: memory}, features, folder, now)
+                if outcome.mismatch is not None:
+                    bars.stop()
+                    cli.console.print(f"[red]MISMATCH[/red] {run}: {outcome.mismatch}")
+                    raise typer.Exit(1)
+                cycles = outcome.layer_cycles[name]
+                runs[run] = figures(layer, len(memory.words), cycles, clock_mhz, front_end.frame_rate)
+    results.write(build / "streaming", network_bundle.name, runs)
+
+    cli.console.print(_table(runs, front_end.frame_rate))
+    bits = len(features) * sum(layer.units * len(vectors_of(layer.kind)) for layer in network_bundle.layers)
+    used = sum(ram_blocks(layer)["block_ram"] for layer in network.layers.values())
+    out = cli.console.print
+    out(f"compared             {bits:,} bits of every layer's r, z, h~, h and y in each run: none differs")
+    available = BOARD.available["block_ram"]
+    out(f"on chip              {used} of {available} block RAMs at least, for all but the weights of {name}")
+    out(f"report               {build / 'streaming' / network_bundle.name}.json")
+
+
+def largest(network_bundle: Bundle) -> Layer:
+    """The layer with the most weights."""
+    return max(network_bundle.layers, key=lambda layer: layer.weights)
+
+
+def foldings_for(layer: Layer) -> tuple[Folding, ...]:
+    """Those by which a streamed layer's weight words have the SDRAM's 16 bits, one for each format."""
+    if layer.binary:
+        return (Folding(1, 16, "streamed"),)
+    return Folding(1, 8, "streamed"), Folding(1, 10, "streamed", packed=True)
+
+
+def network_of(network_bundle: Bundle, folding: Folding) -> tuple[Network, str]:
+    """The network with its largest layer at `folding` and the others in block RAM; and that layer's name."""
+    name = largest(network_bundle).name
+    return lay_out(network_bundle, BOARD, {name: folding}), name
+
+
+def _simulate(
+    network: Network, sdram: Mapping[str, Sdram], features: Bits, folder: Path, now: Callable[[str, int], None]
+) -> Outcome:
+    """Generate, build and run; `now` is told what is going on, and how many frames are done."""
+    now("Verilog", 0)
+    verilog = generate(network, folder / "rtl", sdram)
+    now("build", 0)
+    return simulate(
+        network,
+        network.bundle,
+        Stimulus([features]),
+        folder,
+        verilog=verilog,
+        sdram=sdram,
+        progress=lambda done: now("frames", done),
+    )
+
+
+def pace(layer: BGRULayer | DenseLayer, words: int, clock_mhz: float, timing: Timing | None = None) -> float:
+    """Cycles per frame, on average: the layer's own, or the SDRAM's for so many words if these are more."""
+    return max(predict(layer).cycles, words / data_share(clock_mhz, timing))
+
+
+def figures(
+    layer: BGRULayer | DenseLayer, words: int, cycles: Sequence[int], clock_mhz: float, frame_rate: float
+) -> dict[str, Any]:
+    """What a run says, as a report; shares are of 1.
+
+    `layer` is the streamed one and took `words` from the SDRAM and `cycles` in each frame measured. `frame_rate`,
+    frames per second, is real time.
+    """
+    frames_per_second = clock_mhz * 1e6 / max(cycles)
+    possible = data_share(clock_mhz)
+    return {
+        "clock_mhz": clock_mhz,
+        "ideal": layer.ideal,
+        "expected": round(pace(layer, words, clock_mhz)),
+        "cycles": max(cycles),
+        "frames_per_second": frames_per_second,
+        "times_real_time": frames_per_second / frame_rate,
+        "real_time": frames_per_second >= frame_rate,
+        "data_share_possible": possible,
+        "data_share": words * len(cycles) / sum(cycles),
+        "bandwidth_used": words * frame_rate / (clock_mhz * 1e6 * possible),
+    }
+
+
+def _table(runs: Mapping[str, Mapping[str, Any]], frame_rate: float) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("")
+    for run in runs:
+        table.add_column(run.replace(" ", "\n", 2), justify="right")
+    for what, form in (
+        ("cycles/frame, ideal", "{ideal:,}"),
+        ("  expected", "{expected:,}"),
+        ("  measured, the most", "{cycles:,}"),
+        ("frames/s", "{frames_per_second:.2f}"),
+        (f"real time, {frame_rate:g} frames/s", "{held}"),
+        ("  how many times", "{times_real_time:.2f} x"),
+        ("SDRAM cycles with data", "{data_share:.2%}"),
+        ("  expected", "{data_share_possible:.2%}"),
+        ("SDRAM words real time needs", "{bandwidth_used:.2%}"),
+    ):
+        table.add_row(
+            what, *(form.format(held="held" if run["real_time"] else "missed", **run) for run in runs.values())
+        )
+    return table
+
+
+if __name__ == "__main__":
+    cli.run(main)

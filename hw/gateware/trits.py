@@ -1,0 +1,117 @@
+"""Five ternary weights in eight bits: 243 of 256 codes, 1.6 bits a weight instead of 2.
+
+A code is the five signs as they are, and three bits p, q and w that say, with them, which trits are not zero. The
+sign of a trit that is zero means nothing for the product, so it is free to say something else:
+
+- Trits 3 and 4: both where w is 1, else one, which one their signs say (equal: trit 3). That both are zero they
+  can't say; that is the *escape*.
+- Trits 0 and 2: trit 0 where p is 1, trit 2 where q is.
+- Trit 1: always where p and q are 1; where one is, the sign of the other's trit says so; where neither is, only if
+  both their signs are 0.
+- Where trit 1 is zero, its sign is free: if it equals that of trit 4, *both* trits 0 and 2 are not zero after all.
+
+5 of the 32 combinations of p, q, both and the signs of trits 0 and 2 are then left over. They are the escape; in it
+the sign of trit 3 says whether trit 1 is zero, and w the same of trit 0 or 2.
+
+The rules are written once, for whatever has `& | ^ ~`: Amaranth's single bits and NumPy's booleans. The encoder is
+the decoder's inverse, looked up.
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import Cat, Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+from numpy.typing import NDArray
+
+__all__ = ["DECODER", "Decoder", "Unpack", "pack", "packed_bits"]
+
+TRITS = 5
+BITS = 8
+DECODER = "trits"
+"""How the module of a decoder is called; `hw.flow.synth` keeps these apart until all else is mapped."""
+
+
+def packed_bits(count: int) -> int:
+    """Bits that `count` weights take."""
+    return BITS * -(-count // TRITS)
+
+
+def pack(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
+    """Weights of -1, 0, +1, (..., count), to bits (..., packed_bits(count)), lowest first; padding trits are 0."""
+    padding = [(0, 0)] * (weights.ndim - 1) + [(0, -weights.shape[-1] % TRITS)]
+    fives = np.pad(weights, padding).reshape(*weights.shape[:-1], -1, TRITS)
+    return np.unpackbits(_codes()[_number(fives)], axis=-1, bitorder="little")
+
+
+class Unpack(wiring.Component):
+    """`count` packed weights to two planes, as `hw.gateware.arithmetic.Ternary` has them. Combinational: see `Decoder`.
+
+    Members
+    -------
+    i : In(packed_bits(count)); o : Out(2 * count), the signs, then the non-zeros
+    """
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        super().__init__({"i": In(packed_bits(count)), "o": Out(2 * count)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        signs, nonzeros = [], []
+        for place in range(-(-self.count // TRITS)):
+            m.submodules[f"{DECODER}_{place}"] = decoder = Decoder()
+            m.d.comb += decoder.code.eq(self.i.word_select(place, BITS))
+            signs.append(decoder.signs)
+            nonzeros.append(decoder.nonzeros)
+        m.d.comb += self.o.eq(Cat(Cat(signs)[: self.count], Cat(nonzeros)[: self.count]))
+        return m
+
+
+class Decoder(wiring.Component):
+    """An 8-bit code to five sign and five non-zero bits; the sign of a trit that is zero may be either.
+
+    Cost: 8 LUT4, four levels deep; the signs are wires. Where Yosys optimises it together with anything else, it
+    trades LUTs for depth and makes 12 to 13 of them, so it is a module of its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__({"code": In(BITS), "signs": Out(TRITS), "nonzeros": Out(TRITS)})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        signs, nonzeros = _decode([self.code[place] for place in range(BITS)])
+        m.d.comb += [self.signs.eq(Cat(signs)), self.nonzeros.eq(Cat(nonzeros))]
+        return m
+
+
+def _decode(bits: list[Any]) -> tuple[list[Any], list[Any]]:
+    *signs, p, q, w = bits
+    s0, s1, s2, s3, s4 = signs
+    n1 = (p | ~(s0 ^ q)) & (q | ~(s2 ^ p))
+    both = ~n1 & ~(s1 ^ s4)
+    escape = (p & both) | (~p & s2 & ~(q ^ both))
+    nonzeros = [
+        (~escape & (p | both)) | (escape & ((p & w) | (~p & ~both))),
+        n1 | (escape & s3),
+        (~escape & (q | both)) | (escape & (w | (both & ~q))),
+        ~escape & (w | ~(s3 ^ s4)),
+        ~escape & (w | (s3 ^ s4)),
+    ]
+    return signs, nonzeros
+
+
+@cache
+def _codes() -> NDArray[np.uint8]:
+    """The lowest code of each of the 3**5 vectors of trits, in the order of `_number`."""
+    codes = np.arange(1 << BITS)
+    signs, nonzeros = _decode([(codes >> bit & 1).astype(bool) for bit in range(BITS)])
+    values = np.where(nonzeros, np.where(signs, 1, -1), 0)
+    return np.unique(_number(values.T), return_index=True)[1].astype(np.uint8)
+
+
+def _number(trits: NDArray[np.integer[Any]]) -> NDArray[np.integer[Any]]:
+    """Trits of -1, 0, +1, (..., 5), as numbers from 0 to 242: base 3, the first trit lowest."""
+    return (trits + 1) @ 3 ** np.arange(TRITS)

@@ -1,0 +1,76 @@
+"""Mixtures of speech and noise, and the ideal binary mask that says which bins to keep."""
+
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle.bits import Bits
+from model.errors import BadInput
+from model.reference.audio import Signal
+from model.reference.front_end import power
+from model.reference.recording import Spectrum
+
+Element = TypeVar("Element", bound=np.generic)
+
+
+@dataclass(frozen=True, eq=False)
+class Mixture:
+    """Signals of shape (samples,), scaled alike: `mixture` is `clean` + `noise`."""
+
+    mixture: Signal
+    clean: Signal
+    noise: Signal
+
+
+def excerpt(recording: NDArray[Element], length: int, rng: np.random.Generator) -> NDArray[Element]:
+    """A stretch of `length` along the first axis from a random place; a shorter recording is looped."""
+    if len(recording) < length:
+        start = int(rng.integers(len(recording)))
+        return recording[np.arange(start, start + length) % len(recording)]
+    start = int(rng.integers(len(recording) - length + 1))
+    return recording[start : start + length]
+
+
+def noise_gain(speech_power: float, noise_power: float, snr_db: float) -> float:
+    """The factor on the noise that gives `snr_db` decibels between the two powers; 1 where either is zero."""
+    if speech_power == 0.0 or noise_power == 0.0:
+        return 1.0
+    return float(np.sqrt(speech_power / noise_power * 10.0 ** (-snr_db / 10.0)))
+
+
+def mix(speech: Signal, noise: Signal, snr_db: float, rng: np.random.Generator, rms: float = 0.1) -> Mixture:
+    """Mix an utterance with a random excerpt of a noise at a signal-to-noise ratio over the whole utterance.
+
+    The noise is looped where it is shorter than the speech. All three signals are scaled so that the
+    mixture has `rms`. Raises `BadInput` where either is digital silence.
+    """
+    cut = excerpt(noise, len(speech), rng).astype(np.float64)
+    speech_power, noise_power = float(np.mean(np.square(speech, dtype=np.float64))), float(np.mean(np.square(cut)))
+    for what, found in (("speech", speech_power), ("noise", noise_power)):
+        if found == 0.0:
+            raise BadInput(f"{what}: expected sound to mix, got digital silence")
+    scaled = cut * noise_gain(speech_power, noise_power, snr_db)
+    total = speech + scaled
+    gain = rms / np.sqrt(np.mean(np.square(total)))
+    return Mixture(*((gain * signal).astype(np.float32) for signal in (total, speech, scaled)))
+
+
+def ideal_binary_mask(speech: Spectrum, noise: Spectrum) -> Bits:
+    """The IBM of spectra of one shape: bit 1 where |S| > |N|, the speech is louder than the noise; else 0."""
+    return (power(speech) > power(noise)).astype(np.uint8)
+
+
+def mask_targets(speech: Spectrum, noise: Spectrum, bits: int) -> tuple[Bits, NDArray[np.float32]]:
+    """What every bit of a mask should be, and what a wrong one costs: (..., bins * bits) both.
+
+    With the gain W = |S|^2 / (|S|^2 + |N|^2) of Wiener's filter, bit k of a bin is 1 where W is above (2 k + 1) / (2
+    bits), which rounds W to the mask's levels. A wrong bit moves the gain by 1 / bits and adds error energy in
+    proportion to (|S|^2 + |N|^2) |W - (2 k + 1) / (2 bits)|, which is the cost. One bit is the IBM.
+    """
+    wanted, total = power(speech)[..., None], (power(speech) + power(noise))[..., None]
+    edges = (2 * np.arange(bits, dtype=np.float32) + 1) / (2 * bits)
+    excess = wanted - total * edges
+    shape = (*speech.shape[:-1], -1)
+    return (excess > 0).astype(np.uint8).reshape(shape), np.abs(excess).reshape(shape)

@@ -1,0 +1,227 @@
+"""Scores of denoisers on held-out speech and noise: every system on the same trials.
+
+A *system* is whatever makes an estimate of the speech from a mixture. The unprocessed mixture, the ideal binary mask
+and a bundle (by the golden model) are here; any other callable of the same form can be scored beside them.
+"""
+
+import zlib
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.progress import track
+from scipy.stats import t
+
+from model import cli
+from model.bundle.bits import Bits
+from model.bundle.bundle import Bundle
+from model.corpora import corpus
+from model.corpora.corpus import Corpus
+from model.corpora.mixing import Mixture, mix
+from model.evaluation import metrics
+from model.evaluation.metrics import METRICS
+from model.reference.audio import Signal
+from model.reference.denoise import apply_mask
+from model.reference.front_end import FrontEnd, power
+from model.reference.golden_model import GoldenModel
+
+CONFIDENCE = 0.95
+"""Of the intervals about means."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One utterance in one stretch of a noise (see `corpus.NOISE_PARTS`): mixed where it is asked for."""
+
+    speaker: str
+    speech: Path
+    noise: str
+    noise_file: Path
+    stretch: str
+    snr_db: float
+    sample_rate: int
+    rms: float
+
+    @property
+    def utterance(self) -> str:
+        """Name of the utterance: its file's, without suffix."""
+        return self.speech.stem
+
+    def mixture(self) -> Mixture:
+        """The signals; the excerpt of noise depends on the three names only, so that it is the same for everyone.
+
+        Raises `BadInput` where a recording can't be read or is silent.
+        """
+        utterance = corpus.read_speech(self.speech, self.sample_rate)
+        noise = _noise(self.noise_file, self.stretch, self.sample_rate)
+        rng = np.random.default_rng(zlib.crc32(f"{self.speaker}/{self.speech.name}/{self.noise}".encode()))
+        return mix(utterance, noise, self.snr_db, rng, self.rms)
+
+
+_noise = lru_cache(maxsize=1)(corpus.read_noise)  # trials come noise by noise
+
+
+def trials(source: Corpus, snr_db: float, sample_rate: int, rms: float, part: str = "test") -> list[Trial]:
+    """Every utterance of a part's speakers in every noise, in the stretch of it that is the part's."""
+    return [
+        Trial(speaker, path, noise, file, source.stretch(part), snr_db, sample_rate, rms)
+        for noise, file in source.noises.items()
+        for speaker in getattr(source.split, part)
+        for path in source.utterances[speaker]
+    ]
+
+
+@dataclass(frozen=True, eq=False)
+class Estimate:
+    """What a system makes of a mixture: the speech (samples,) and, of one that masks, its mask and front end."""
+
+    signal: Signal
+    mask: Bits | None = None
+    front_end: FrontEnd | None = None
+
+
+System = Callable[[Mixture], Estimate]
+
+
+def masked(front_end: FrontEnd, signals: Mixture, mask: Bits) -> Estimate:
+    """The estimate of a mask (frames, bins) on a mixture."""
+    return Estimate(apply_mask(front_end, signals.mixture, mask), mask, front_end)
+
+
+@lru_cache(maxsize=4)
+def dominance(front_end: FrontEnd, signals: Mixture) -> NDArray[np.float32]:
+    """|S|^2 - |N|^2 of every bin, (frames, bins); the ideal binary mask is 1 where it is above 0.
+
+    Remembered for the latest mixtures, as every system asks for it.
+    """
+    return power(front_end.stft(signals.clean)) - power(front_end.stft(signals.noise))
+
+
+def unprocessed(signals: Mixture) -> Estimate:
+    """The system that does nothing."""
+    return Estimate(signals.mixture)
+
+
+@dataclass(frozen=True, eq=False)
+class IdealMask:
+    """The ideal binary mask, which knows speech and noise: the ceiling of every mask of this front end."""
+
+    front_end: FrontEnd
+
+    def __call__(self, signals: Mixture) -> Estimate:
+        return masked(self.front_end, signals, (dominance(self.front_end, signals) > 0).astype(np.uint8))
+
+
+@dataclass(frozen=True, eq=False)
+class Golden:
+    """A bundle, by the golden model: the bits that the hardware computes."""
+
+    bundle: Bundle
+
+    def __call__(self, signals: Mixture) -> Estimate:
+        front_end = self.bundle.front_end
+        return masked(front_end, signals, GoldenModel(self.bundle).masks(front_end.hear(signals.mixture)))
+
+
+def of_bundle(bundle: Bundle) -> dict[str, System]:
+    """What a model card compares: the mixture, the bundle's output, and the ceiling of any mask of its front end."""
+    one_bit = replace(bundle.front_end, mask_bits=1)
+    return {"mixture": unprocessed, "denoised": Golden(bundle), "ibm": IdealMask(one_bit)}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One system's scores on one trial; None where a metric has no value there, absent where the system has no mask."""
+
+    system: str
+    speaker: str
+    utterance: str
+    noise: str
+    scores: dict[str, float | None]
+
+
+def score(
+    systems: Mapping[str, System], trials: Sequence[Trial], chosen: Collection[str] = tuple(METRICS), processes: int = 1
+) -> list[Row]:
+    """The chosen ones of `METRICS` for every trial and system, in that order, with a bar on the terminal.
+
+    With more processes than one, systems are pickled; OMP_NUM_THREADS=1 in the environment then keeps NumPy and
+    PyTorch of each to one core, which is fastest.
+    """
+    work = partial(_score, systems, chosen)
+    shown = partial(track, description="scoring", total=len(trials), console=cli.console)
+    if processes == 1:
+        return [row for rows in shown(map(work, trials)) for row in rows]
+    chunk = max(1, len(trials) // (8 * processes))  # the systems are sent once for each
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:  # a fork of PyTorch's threads may hang
+        return [row for rows in shown(pool.map(work, trials, chunksize=chunk)) for row in rows]
+
+
+def _score(systems: Mapping[str, System], chosen: Collection[str], trial: Trial) -> list[Row]:
+    signals = trial.mixture()
+    rows = []
+    for name, system in systems.items():
+        estimate = system(signals)
+        scores = metrics.scores(signals.clean, signals.noise, estimate.signal, trial.sample_rate, chosen)
+        if estimate.mask is not None and estimate.front_end is not None:
+            kept = (estimate.front_end.gains(estimate.mask) > 0.5).astype(np.uint8)
+            scores |= metrics.mask_scores(dominance(estimate.front_end, signals), kept, chosen)
+        rows.append(Row(name, trial.speaker, trial.utterance, trial.noise, scores))
+    return rows
+
+
+def summary(rows: Sequence[Row], without: Collection[str] = ()) -> dict[str, Any]:
+    """Per system {"all": ..., "noises": {name: ...}, "speakers": {name: ...}}, ready for JSON.
+
+    Each ... is {"mixtures": n, "mean": {metric: m}, "interval": {metric: h}}. h is half the width of the mean's 95 %
+    confidence interval by Student's t, as if the n mixtures were drawn at random and one by one: how far the mean of
+    other mixtures of the kind may lie from this one. It says nothing of other speakers and noises, nor of another seed
+    in training, and is None for one mixture. Where a metric has no value for k of the mixtures, they are not in its
+    mean, and "missing": {metric: k} says so. With `without`, "without" is the same for the utterances that are not
+    named there, such as sentences that all speakers share.
+    """
+    return {name: _of_system([row for row in rows if row.system == name], without) for name in _values(rows, "system")}
+
+
+def _of_system(rows: Sequence[Row], without: Collection[str]) -> dict[str, Any]:
+    others = [row for row in rows if row.utterance not in without]
+    return {
+        "all": _figures(rows),
+        **({"without": _figures(others)} if without else {}),
+        **{
+            f"{part}s": {
+                name: _figures([row for row in rows if getattr(row, part) == name])
+                for name in sorted(_values(rows, part))
+            }
+            for part in ("noise", "speaker")
+        },
+    }
+
+
+def _values(rows: Sequence[Row], part: str) -> list[str]:
+    return list(dict.fromkeys(getattr(row, part) for row in rows))
+
+
+def _figures(rows: Sequence[Row]) -> dict[str, Any]:
+    scores = {key: [row.scores[key] for row in rows if key in row.scores] for key in METRICS}
+    known = {key: [value for value in values if value is not None] for key, values in scores.items()}
+    missing = {key: count for key, values in scores.items() if (count := len(values) - len(known[key]))}
+    return {
+        "mixtures": len(rows),
+        "mean": {key: round(float(np.mean(values)), 4) for key, values in known.items() if values},
+        "interval": {key: _interval(values) for key, values in known.items() if values},
+        **({"missing": missing} if missing else {}),
+    }
+
+
+def _interval(values: list[float]) -> float | None:
+    if len(values) == 1:
+        return None
+    error = np.std(values, ddof=1) / np.sqrt(len(values))
+    return round(float(error * t.ppf((1 + CONFIDENCE) / 2, len(values) - 1)), 4)

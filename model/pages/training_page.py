@@ -1,0 +1,230 @@
+"""The page that training ends with: one HTML file with the curves, the scores, and recordings to look at and hear.
+
+Here the facts are gathered, `training_page.html.jinja` says how they look. Everything comes from the bundle, whose
+provenance holds scores and settings, and from the run's epochs; nothing here knows of torch.
+"""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from model.bundle.bits import Bits
+from model.bundle.bundle import Bundle
+from model.corpora.mixing import Mixture, ideal_binary_mask
+from model.pages import html
+from model.reference.denoise import apply_mask
+from model.reference.front_end import FrontEnd
+from model.reference.golden_model import GoldenModel
+
+SECONDS = 12
+"""So much of all examples together is embedded at most."""
+
+MASK_COLOURS = {
+    "noise, dropped": "#22262c",
+    "speech, dropped by mistake": "#4a90d9",
+    "noise, kept by mistake": "#e07b39",
+    "speech, kept": "#f2ecdc",
+}
+"""What a pixel of a mask's picture is, by its value (see `_agreement`)."""
+
+TICKS = 4
+
+
+class Figure(NamedTuple):
+    """A metric in the tables."""
+
+    key: str
+    heading: str
+    unit: str
+    digits: int
+
+
+FIGURES = (
+    Figure("sdr", "SDR", "dB", 2),
+    Figure("si_sdr", "SI-SDR", "dB", 2),
+    Figure("stoi", "STOI", "", 3),
+    Figure("pesq", "PESQ", "", 2),
+)
+"""What tables show of a recording, where it was scored; higher is better for each."""
+
+
+class Line(NamedTuple):
+    """A curve: its name, its colour in CSS, and points from (0, 0) at the bottom left to (100, 100)."""
+
+    name: str
+    colour: str
+    points: list[tuple[float, float]]
+
+
+class Tick(NamedTuple):
+    """A place on an axis, 0 to 100, and what stands there."""
+
+    place: float
+    text: str
+
+
+class Chart(NamedTuple):
+    """Curves over the epochs; `last` is what stands beside the title."""
+
+    title: str
+    last: str
+    lines: list[Line]
+    across: list[Tick]
+    up: list[Tick]
+
+
+def write(
+    path: Path, bundle: Bundle, folder: Path, history: Sequence[Mapping[str, Any]], examples: Mapping[str, Mixture]
+) -> None:
+    """Write the page of a bundle that was trained and scored, and that lies in `folder`.
+
+    `history` has a row for each epoch (`model.training.trainer`), `examples` are one to three mixtures of the test by
+    what they are called; the bundle denoises them here.
+    """
+    origin = bundle.provenance
+    html.write(
+        path,
+        Path(__file__).parent / "training_page.html.jinja",
+        {
+            "bundle": bundle,
+            "folder": shlex.quote(str(folder)),
+            "origin": origin,
+            "kept": _kept(bundle),
+            "tiles": _tiles(origin["scores"]),
+            "charts": _charts(history, origin["best"]["epoch"]),
+            "best": (origin["best"]["epoch"] - 0.5) * 100 / len(history),
+            "figures": [figure for figure in FIGURES if figure.key in origin["scores"]["denoised"]["all"]["mean"]],
+            "range": _range(origin["scores"]),
+            "examples": _examples(bundle, examples),
+            "mask_colours": MASK_COLOURS,
+        },
+    )
+
+
+def _kept(bundle: Bundle) -> float:
+    """The share of the weights that are not 0."""
+    matrices = [matrix for layer in bundle.layers for matrix in (layer.w, layer.u) if matrix is not None]
+    return sum(int(np.bitwise_count(matrix.nonzero).sum()) for matrix in matrices) / bundle.weights
+
+
+def _tiles(scores: Mapping[str, Any]) -> list[dict[str, str]]:
+    """What the network makes of the mixtures of the test, in one figure each."""
+    mixture, denoised, ideal = (scores[system]["all"] for system in ("mixture", "denoised", "ibm"))
+    tiles = []
+    for figure in FIGURES:
+        if figure.key in denoised["mean"]:
+            before, after, ceiling = (part["mean"][figure.key] for part in (mixture, denoised, ideal))
+            interval = denoised["interval"][figure.key]
+            tiles.append(
+                {
+                    "name": figure.heading,
+                    "state": "good" if after > before else "bad",
+                    "value": f"{html.number(after, figure.digits)}\u00a0{figure.unit}".strip(),
+                    "reason": f"{html.number(before, figure.digits)} in the mixture, "
+                    f"{html.number(ceiling, figure.digits)} by the ideal mask; 95\u00a0% interval "
+                    f"\u00b1\u00a0{html.number(interval, figure.digits)}",
+                }
+            )
+    return tiles
+
+
+def _range(scores: Mapping[str, Any]) -> tuple[float, float]:
+    """Least and most of the SDR of any noise, before, after and by the ideal mask, with 0 in between."""
+    found = [part["mean"]["sdr"] for system in scores.values() for part in system["noises"].values()]
+    return min(0.0, *found), max(0.0, *found)
+
+
+def _charts(history: Sequence[Mapping[str, Any]], best: int) -> list[Chart]:
+    """Loss, SDR, mask accuracy and pi over the epochs."""
+    shown = history[best - 1]
+    return [
+        _chart("Training loss", f"{history[-1]['loss']:.4f} at the end", history, {"loss": "loss"}),
+        _chart(
+            "Validation SDR, dB",
+            f"{shown['sdr']:.2f} and {shown['si_sdr']:.2f} at the mark",
+            history,
+            {"sdr": "SDR", "si_sdr": "SI-SDR"},
+        ),
+        _chart(
+            "Validation mask accuracy", f"{shown['mask_accuracy']:.3f} at the mark", history, {"mask_accuracy": "mask"}
+        ),
+        _chart("Bitwise share \u03c0", "", history, {"weights": "of the weights", "activations": "of the activations"}),
+    ]
+
+
+def _chart(title: str, last: str, history: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> Chart:
+    values = np.array([[row[key] for row in history] for key in keys], dtype=np.float64)
+    low, high = float(values.min()), float(values.max())
+    margin = 0.06 * (high - low) if high - low > 1e-3 else 0.5  # what stays the same is a line in the middle
+    low, high = low - margin, high + margin
+    places = (np.arange(len(history)) + 0.5) * 100 / len(history)
+    return Chart(
+        title,
+        last,
+        [
+            Line(name, f"var(--layer{index})", list(zip(places, 100 * (row - low) / (high - low), strict=True)))
+            for index, (name, row) in enumerate(zip(keys.values(), values, strict=True))
+        ],
+        [
+            Tick((epoch - 0.5) * 100 / len(history), f"{epoch:.0f}")
+            for epoch in _ticks(1, len(history))
+            if epoch == round(epoch)
+        ],
+        [Tick(100 * (value - low) / (high - low), f"{value:g}") for value in _ticks(low, high)],
+    )
+
+
+def _ticks(low: float, high: float) -> list[float]:
+    """Round numbers from `low` to `high`."""
+    values = MaxNLocator(TICKS, steps=[1, 2, 5, 10]).tick_values(low, high)
+    return [round(float(value), 9) for value in values if low <= value <= high]
+
+
+def _examples(bundle: Bundle, examples: Mapping[str, Mixture]) -> list[dict[str, Any]]:
+    """Of each example four recordings to see and hear, and the mask."""
+    front_end, made = bundle.front_end, []
+    samples = SECONDS * front_end.sample_rate // len(examples)
+    for name, signals in examples.items():
+        mixture, clean, noise = (signal[:samples] for signal in (signals.mixture, signals.clean, signals.noise))
+        mask = GoldenModel(bundle).masks(front_end.hear(mixture))
+        speech, noisy = front_end.stft(clean), front_end.stft(noise)
+        ideal = ideal_binary_mask(speech, noisy)
+        recordings = {
+            "mixture": ("what goes in", mixture),
+            "clean": ("the speech alone", clean),
+            "denoised": ("what the network leaves", apply_mask(front_end, mixture, mask)),
+            "by the ideal mask": (
+                "which knows the speech",
+                front_end.istft(front_end.stft(mixture) * ideal, len(mixture)),
+            ),
+        }
+        loudest = float(np.abs(front_end.stft(mixture)).max())
+        right = _agreement(front_end, mask, ideal)
+        made.append(
+            {
+                "name": name,
+                "seconds": len(mixture) / front_end.sample_rate,
+                "recordings": [
+                    {
+                        "name": what,
+                        "note": note,
+                        "picture": html.spectrogram(front_end, signal, loudest),
+                        "sound": html.sound(signal, front_end.sample_rate),
+                    }
+                    for what, (note, signal) in recordings.items()
+                ],
+                "mask": html.picture(right, MASK_COLOURS.values()),
+                "agreement": float(np.mean((right == 0) | (right == 3))),
+            }
+        )
+    return made
+
+
+def _agreement(front_end: FrontEnd, mask: Bits, ideal: Bits) -> NDArray[np.uint8]:
+    """Of each bin, (frames, bins): 2 where it is kept, that is by more than half, plus 1 where it is speech."""
+    return 2 * (front_end.gains(mask) > 0.5).astype(np.uint8) + ideal

@@ -1,0 +1,170 @@
+"""The front end: recording to feature bits, and masked spectrum back to a recording.
+
+STFT, a slow gain, then quantisation-and-dispersion (QaD, Kim and Smaragdis 2018): each bin's magnitude
+becomes a code word, and feature `bin * bits + bit` is one of its bits.
+Nothing here knows of torch, so that training, golden model and co-simulation share the same bits.
+
+The gain makes the thresholds those of one level, whatever the recording's. It follows the mean power of the frames
+so far (of the last `gain_frames`, roughly, once there are as many) and is a power of two on |X|^2, a shift in fixed
+point and exact in floating point: within 1.5 dB of the level it aims at. It needs no look at what is to come.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.signal import ShortTimeFFT, get_window
+
+from model.bundle.bits import Bits
+from model.errors import BadInput
+from model.reference import recording
+from model.reference.audio import Signal
+from model.reference.recording import BLOCK, Spectrum
+
+CODES = ("binary", "thermometer")
+
+
+def limits_of(code: str, bits: int) -> int:
+    """How many thresholds a code of `bits` bits has."""
+    return bits if code == "thermometer" else 2**bits - 1
+
+
+EXPONENTS = 60
+"""Largest exponent of the gain, up or down: 180 dB. Digital silence stays there."""
+
+
+@dataclass(frozen=True, eq=False)
+class FrontEnd:
+    """Everything between samples and feature bits.
+
+    `thresholds`, shape (bins, levels - 1), float32 magnitudes, non-decreasing along a row: a bin's level
+    is the number of thresholds that its magnitude reaches (`|X| >= threshold`, compared as squares). The `code` says
+    what bits that is: natural `binary`, most significant bit first (2**bits levels, the paper's), or `thermometer`, a
+    bit for each threshold, lowest first (bits + 1 levels), which weights of -1, 0 and +1 can add up.
+    A mask has `mask_bits` bits a bin, all of equal value: bits `bin * mask_bits` and on say its gain together.
+    `rms` is the level, as a signal's root mean square, that the slow gain brings a recording to; `gain_frames` is how
+    many frames the gain remembers.
+    """
+
+    sample_rate: int
+    fft_size: int
+    hop: int
+    window: str
+    rms: float
+    thresholds: NDArray[np.float32]
+    gain_frames: int = 64
+    code: str = "binary"
+    mask_bits: int = 1
+
+    @property
+    def bins(self) -> int:
+        """Frequency bins of one frame: `fft_size // 2 + 1`."""
+        return self.fft_size // 2 + 1
+
+    @property
+    def bits(self) -> int:
+        """QaD bits per bin."""
+        limits = self.thresholds.shape[1]
+        return limits if self.code == "thermometer" else (limits + 1).bit_length() - 1
+
+    @property
+    def features(self) -> int:
+        """Feature bits of one frame: `bins * bits`."""
+        return self.bins * self.bits
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop
+
+    @cached_property
+    def transform(self) -> ShortTimeFFT:
+        """Window, dual window, hop and frames, as SciPy has them; `model.reference.recording` computes them."""
+        return ShortTimeFFT.from_window(
+            self.window,
+            fs=self.sample_rate,
+            nperseg=self.fft_size,
+            noverlap=self.fft_size - self.hop,
+            symmetric_win=False,
+        )
+
+    def check_window(self) -> None:
+        """Refuse a window that SciPy doesn't know, or one that can't be undone at this hop."""
+        try:
+            _ = self.transform.dual_win
+        except ValueError as error:
+            raise BadInput(
+                f"front_end.window: expected one of SciPy's that a hop of {self.hop} allows to undo, "
+                f"got {self.window!r} ({error})"
+            ) from None
+
+    def hear(self, recording: Signal) -> Bits:
+        """Recording (samples,) of any level to feature bits (frames, features): what a network is given of it."""
+        heard = power(self.stft(recording))
+        return self.encode(heard, SlowGain(self).exponents(heard))
+
+    def stft(self, signal: Signal) -> Spectrum:
+        """Signal (samples,) to spectrum (frames, bins). Shorter than half a window is refused."""
+        return np.concatenate(list(recording.stft(self.transform, [signal])))
+
+    def istft(self, spectrum: Spectrum, samples: int) -> Signal:
+        """Spectrum (frames, bins) back to a signal of `samples` samples, by the canonical dual window."""
+        blocks = (spectrum[start : start + BLOCK] for start in range(0, len(spectrum), BLOCK))
+        return np.concatenate(list(recording.istft(self.transform, blocks)))[:samples]
+
+    def encode(self, power: NDArray[np.float32], exponents: NDArray[np.int32]) -> Bits:
+        """|X|^2 (..., bins) and the gain's exponents (...) to feature bits (..., features), 0 or 1."""
+        level = np.ldexp(power, -exponents[..., None])
+        squared = np.square(self.thresholds)
+        if self.code == "thermometer":
+            bits = np.empty((*power.shape, self.bits), dtype=np.uint8)
+            for step in range(self.bits):
+                np.greater_equal(level, squared[:, step], out=bits[..., step].view(bool))
+        else:
+            count = np.zeros(power.shape, dtype=np.uint8)
+            for step in range(squared.shape[1]):
+                count += level >= squared[:, step]
+            shifts = np.arange(self.bits - 1, -1, -1, dtype=np.uint8)
+            bits = (count[..., None] >> shifts) & np.uint8(1)
+        return bits.reshape(*power.shape[:-1], self.features)
+
+    def gains(self, mask: Bits) -> NDArray[np.float32]:
+        """What masks (frames, bins * mask_bits) do to each bin, (frames, bins): the share of its bits that is 1.
+
+        One bit drops a bin or keeps it; m of them have m + 1 levels, evenly from 0 to 1.
+        """
+        return mask.reshape(len(mask), self.bins, self.mask_bits).mean(axis=-1, dtype=np.float32)
+
+
+class SlowGain:
+    """The gain as it goes along one recording, or several of equal length at once.
+
+    With P the mean square of the signal behind a frame, m is the mean of the first n of P, and from n = `gain_frames`
+    on m + (P - m) / `gain_frames`. The exponent is log2(m / rms^2), rounded: |X|^2 is divided by two to its power.
+    """
+
+    def __init__(self, front_end: FrontEnd) -> None:
+        energy = np.sum(np.square(get_window(front_end.window, front_end.fft_size)))
+        share = np.full(front_end.bins, 2.0)  # a real signal's spectrum is symmetric: all but two bins count twice
+        share[0] = share[-1 if front_end.fft_size % 2 == 0 else 0] = 1.0
+        self.to_power = share / (front_end.fft_size * energy)
+        self._target, self._frames = front_end.rms**2, front_end.gain_frames
+        self._seen, self._mean = 0, np.zeros(())
+
+    def exponents(self, power: NDArray[np.float32]) -> NDArray[np.int32]:
+        """The next ones, int32 (frames,) or (frames, sequences), for |X|^2 with bins as its last axis."""
+        means = np.empty(power.shape[:-1])
+        # Not a product of matrices, whose order of summation may depend on how many frames come at once.
+        for index, now in enumerate(np.sum(np.multiply(power, self.to_power, order="C"), axis=-1)):
+            self._seen = min(self._seen + 1, self._frames)
+            self._mean = self._mean + (now - self._mean) / self._seen
+            means[index] = self._mean
+        fraction, exponents = np.frexp(np.clip(means / self._target, 2.0**-EXPONENTS, 2.0**EXPONENTS))
+        return np.subtract(exponents, fraction < np.sqrt(0.5), dtype=np.int32)  # fraction * 2**exponent, from 1/2 to 1
+
+
+def power(spectrum: Spectrum) -> NDArray[np.float32]:
+    """|X|^2 of a spectrum of any shape; unlike |X| it takes no square root."""
+    result: NDArray[np.float32] = np.square(spectrum.real) + np.square(spectrum.imag)
+    return result

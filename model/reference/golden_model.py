@@ -1,0 +1,146 @@
+"""The golden model: the network in NumPy on packed 64-bit words, bit for bit what the hardware must do.
+
+It reads nothing but a bundle. Every rule is stated in docs/exact-meaning.md; the notation is that of
+Kim, Maity and Kim (ICASSP 2019, eq. 4) with integer thresholds:
+
+    r  = step(Wr x + Ur h - tr)
+    z  = step(Wz x + Uz h - tz)
+    h~ = sgn (Wh x + Uh (r * h) - th)
+    h  = h~ where z = 0, the old h where z = 1
+"""
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle.bits import WORD, Bits, Words, pack, unpack
+from model.bundle.bundle import Bundle, Layer, Matrix
+
+Trace = dict[str, dict[str, Words]]
+"""Layer name to vector name to packed bits: r, z, candidate and h of a BGRU layer, y of a dense one."""
+
+Integers = NDArray[np.int32]
+
+NEVER = np.iinfo(np.int32).max
+"""A threshold that no sum reaches: the bits of padding are 0."""
+
+
+class Product:
+    """A ternary matrix (..., rows, columns) times bipolar vectors, whose bits are packed.
+
+    The planes lie with the words first, (words, rows): so NumPy works along the rows, of which there are many, and
+    not along the few words of one. Rows of zeros fill up the last but one axis to whole words of 64, so that the bits
+    that become of the sums pack at once.
+    """
+
+    def __init__(self, matrix: Matrix) -> None:
+        self._sign, self._nonzero = _words_first(matrix.sign), _words_first(matrix.nonzero)
+        self._kept = _count(self._nonzero)
+
+    def __call__(self, x: Words, active: Words | None = None) -> Integers:
+        """`popcount(nz) - 2 popcount(xor & nz)` per row, which is `2 popcount(xnor & nz) - popcount(nz)`.
+
+        Where `active` is given, columns whose bit in it is 0 count as 0: this is the operand r * h.
+        """
+        nonzero, kept = self._nonzero, self._kept
+        if active is not None:
+            nonzero = nonzero & active[:, None]
+            kept = _count(nonzero)
+        differ = self._sign ^ x[:, None]
+        differ &= nonzero
+        return kept - 2 * _count(differ)
+
+
+def _words_first(plane: Words) -> Words:
+    """(..., rows, words) to (words, all rows), each matrix filled up with rows of zeros."""
+    filled = np.pad(plane, [(0, 0)] * (plane.ndim - 2) + [(0, -plane.shape[-2] % WORD), (0, 0)])
+    return np.ascontiguousarray(filled.reshape(-1, plane.shape[-1]).T)
+
+
+def _count(words: Words) -> Integers:
+    """Ones in each row of (words, rows)."""
+    return np.bitwise_count(words).sum(axis=0, dtype=np.int32)
+
+
+def _reached(sums: Integers, threshold: Integers) -> Words:
+    """The bits `sum >= threshold`, packed."""
+    octets = np.packbits(sums >= threshold, bitorder="little")
+    return octets.view("<u8").astype(np.uint64, copy=False)
+
+
+class _Dense:
+    """A dense layer; it has no state."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._w, self._threshold = Product(layer.w), _thresholds(layer)
+
+    def reset(self) -> None:
+        pass
+
+    def step(self, x: Words) -> tuple[Words, dict[str, Words]]:
+        y = _reached(self._w(x), self._threshold)
+        return y, {"y": y}
+
+
+class _Bgru:
+    """A BGRU layer and its state."""
+
+    def __init__(self, layer: Layer) -> None:
+        assert layer.u is not None and layer.initial_state is not None  # checked with the bundle
+        self._w, self._threshold, self._initial = Product(layer.w), _thresholds(layer), layer.initial_state
+        self._gates = Product(Matrix(layer.u.sign[:2], layer.u.nonzero[:2], layer.units))
+        self._candidate = Product(Matrix(layer.u.sign[2], layer.u.nonzero[2], layer.units))
+        self.reset()
+
+    def reset(self) -> None:
+        self._h = self._initial
+
+    def step(self, x: Words) -> tuple[Words, dict[str, Words]]:
+        h, sums, limits = self._h, self._w(x), self._threshold
+        third = len(sums) // 3
+        r, z = _reached(sums[: 2 * third] + self._gates(h), limits[: 2 * third]).reshape(2, -1)
+        candidate = _reached(sums[2 * third :] + self._candidate(h, active=r), limits[2 * third :])
+        self._h = (z & h) | (~z & candidate)
+        return self._h, {"r": r, "z": z, "candidate": candidate, "h": self._h}
+
+
+def _thresholds(layer: Layer) -> Integers:
+    """A layer's thresholds in the order of a `Product`'s rows."""
+    filling = [(0, 0)] * (layer.threshold.ndim - 1) + [(0, -layer.units % WORD)]
+    return np.pad(layer.threshold, filling, constant_values=NEVER).ravel()
+
+
+class GoldenModel:
+    """A network with its state. `step` takes one frame; `reset` returns to the initial state."""
+
+    def __init__(self, bundle: Bundle) -> None:
+        self.bundle = bundle
+        self._layers = {layer.name: _Bgru(layer) if layer.kind == "bgru" else _Dense(layer) for layer in bundle.layers}
+
+    def reset(self) -> None:
+        """Begin a new utterance: every BGRU layer's h becomes the bundle's initial state."""
+        for layer in self._layers.values():
+            layer.reset()
+
+    def step(self, features: Words) -> tuple[Words, Trace]:
+        """One frame: packed feature bits to packed mask bits, and every vector on the way."""
+        trace: Trace = {}
+        x = features
+        for name, layer in self._layers.items():
+            x, trace[name] = layer.step(x)
+        return x, trace
+
+    def steps(self, frames: Iterable[Words]) -> Iterator[tuple[Words, Trace]]:
+        """`step` over packed frames, from the present state on."""
+        return (self.step(frame) for frame in frames)
+
+    def go_on(self, features: Bits) -> Bits:
+        """The next frames, from the present state on: feature bits (frames, features) to mask bits (frames, bins)."""
+        packed = np.stack([mask for mask, _ in self.steps(pack(features))])
+        return unpack(packed, self.bundle.layers[-1].units)
+
+    def masks(self, features: Bits) -> Bits:
+        """One utterance from its initial state: feature bits (frames, features) to mask bits (frames, bins)."""
+        self.reset()
+        return self.go_on(features)

@@ -1,0 +1,43 @@
+"""From a trained network to a bundle."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from model.bundle.bits import pack
+from model.bundle.bundle import Bundle, Layer, Matrix
+from model.reference.front_end import FrontEnd
+from model.training.network import BGRU, Dense, Network
+
+
+def to_bundle(network: Network, front_end: FrontEnd, name: str, provenance: dict[str, Any]) -> Bundle:
+    """The fully binary (pi = 1) form of a network; layers are named by kind and place: gru0, dense1, ..., mask."""
+    names = [f"{'gru' if layer.kind == 'bgru' else 'dense'}{index}" for index, layer in enumerate(network.hidden)]
+    layers = tuple(_layer(layer, label) for layer, label in zip(network.layers, [*names, "mask"], strict=True))
+    return Bundle(name, front_end, layers, provenance)
+
+
+def _layer(layer: BGRU | Dense, name: str) -> Layer:
+    weight, threshold = layer.rows.ternary()
+    values = weight.numpy().astype(np.int8)
+    limits = _thresholds(threshold, values.shape[-1])
+    if isinstance(layer, Dense):
+        return Layer(name, "dense", layer.inputs, layer.units, Matrix.from_values(values[0]), limits[0])
+    return Layer(
+        name,
+        "bgru",
+        layer.inputs,
+        layer.units,
+        w=Matrix.from_values(values[..., : layer.inputs]),
+        threshold=limits,
+        u=Matrix.from_values(values[..., layer.inputs :]),
+        initial_state=pack(layer.initial.detach().numpy() >= 0),
+    )
+
+
+def _thresholds(threshold: Tensor, columns: int) -> NDArray[np.int32]:
+    """As int32. No sum of `columns` weights passes +-columns: a threshold beyond means "always" or "never" anyway."""
+    limits: NDArray[np.int32] = np.clip(threshold.numpy(), -columns, columns + 1).astype(np.int32)
+    return limits

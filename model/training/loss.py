@@ -1,0 +1,52 @@
+"""What training minimises: wrong mask bits by what they cost, and the intelligibility that the mask leaves behind."""
+
+import numpy as np
+import torch
+from pystoi.utils import thirdoct
+from torch import Tensor, nn
+
+from model.reference.front_end import FrontEnd
+
+BANDS, LOWEST = 15, 150.0
+"""Third-octave bands of STOI, and the centre of the first, Hz (Taal, Hendriks, Heusdens and Jensen 2011, II)."""
+
+SEGMENT = 0.384
+"""Seconds over which STOI compares envelopes."""
+
+QUIET = 1e-4
+"""Added to a product of two envelopes' norms: in a band where nothing is heard, nothing is to be learned."""
+
+
+def weighted_loss(v: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
+    """Logistic loss of the relaxed output v against the bipolar IBM, each bin with its weight."""
+    return (weight * nn.functional.softplus(-2.0 * mask * v)).mean()
+
+
+class Envelopes:
+    """How unlike the speech's envelopes in STOI's bands those of the masked mixture are.
+
+    As in STOI, 1 minus the correlation of the two over stretches of 384 ms, the mean over bands and stretches; unlike
+    there, in the front end's own frames, without clipping, and with the pauses. The gain of a bin is the one to expect
+    of bits that are 1 with the chances sigmoid(2 v) that `weighted_loss` gives them.
+    """
+
+    def __init__(self, front_end: FrontEnd, device: torch.device) -> None:
+        bands, _ = thirdoct(front_end.sample_rate, front_end.fft_size, BANDS, LOWEST)
+        heard = bands[np.any(bands, axis=1)].T
+        self.bands = torch.from_numpy(np.ascontiguousarray(heard, np.float32)).to(device)
+        self.mask_bits = front_end.mask_bits
+        self.segment = max(2, round(SEGMENT * front_end.frame_rate))
+
+    def loss(self, v: Tensor, mixture: Tensor, speech: Tensor) -> Tensor:
+        """Of the relaxed output v (frames, batch, bins * mask bits), |X|^2 and |S|^2 (frames, batch, bins)."""
+        gain = torch.sigmoid(2.0 * v).unflatten(-1, (-1, self.mask_bits)).mean(-1)
+        masked, wanted = self._segments(gain.square() * mixture), self._segments(speech)
+        norms = masked.norm(dim=-1) * wanted.norm(dim=-1)
+        return 1.0 - ((masked * wanted).sum(-1) / (norms + QUIET)).mean()
+
+    def _segments(self, power: Tensor) -> Tensor:
+        """Envelopes of half-overlapping segments, each without its mean: (segments, batch, bands, frames)."""
+        envelope = torch.sqrt(power @ self.bands + QUIET**2)
+        length = min(self.segment, len(power))
+        segments = envelope.unfold(0, length, max(1, length // 2))
+        return segments - segments.mean(-1, keepdim=True)

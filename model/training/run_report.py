@@ -1,0 +1,73 @@
+"""`report.json`: where a network came from, how it was trained and what it scores, and nothing of the machine."""
+
+import dataclasses
+import importlib.metadata
+import json
+import platform
+import shlex
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from model.bundle.bundle import Bundle
+from model.corpora.corpus import Corpus
+from model.corpora.notices import short
+from model.files import replacing
+from model.training.config import Config
+
+PACKAGES = ("torch", "numpy", "scipy", "fast_bss_eval", "pystoi", "pesq")
+"""Whose versions a report records: those that a score or a weight depends on."""
+
+
+def command_line(options: Sequence[tuple[str, Path | str]]) -> str:
+    """The training command, with `short` paths; options that are empty are left out."""
+    words = ["python", "-m", "model.training.train"]
+    for option, value in options:
+        text = short(value) if isinstance(value, Path) else value
+        words += [option, text] if text else []
+    return shlex.join(words)
+
+
+def provenance(
+    command: str, settings: Config, speech: Sequence[Path], noise: Path, source: Corpus, best: dict[str, Any]
+) -> dict[str, Any]:
+    """Where a network came from, as JSON for its bundle; the scores are added when they are known."""
+    return {
+        "command": command,
+        "settings": {**dataclasses.asdict(settings), "stages": [str(stage) for stage in settings.stages]},
+        "corpus": {
+            "speech": ", ".join(short(folder) for folder in speech),
+            "noise": short(noise),
+            "noises": list(source.noises),
+            "training_speakers": len(source.split.training),
+            "validation": list(source.split.validation),
+            "test": list(source.split.test),
+        },
+        "best": best,
+        **environment(),
+    }
+
+
+def environment() -> dict[str, Any]:
+    """The revision of the sources and the versions that weights and scores depend on."""
+    versions = {name: importlib.metadata.version(name) for name in PACKAGES}
+    return {"revision": _revision(), "versions": {"python": platform.python_version(), **versions}}
+
+
+def _revision() -> str | None:
+    """Of the checkout that this file is in, with -dirty where it has changes; None outside of git."""
+    command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return found.stdout.strip()
+
+
+def write_report(bundle: Bundle, history: Sequence[dict[str, Any]], path: Path) -> None:
+    """`report.json`: the bundle's provenance, its size, and every epoch."""
+    sizes = {layer.name: {"kind": layer.kind, "inputs": layer.inputs, "units": layer.units} for layer in bundle.layers}
+    report = {"name": bundle.name, "weights": bundle.weights, "layers": sizes, **bundle.provenance, "epochs": history}
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")

@@ -1,0 +1,305 @@
+"""The training itself: epochs, validation, checkpoints.
+
+Everything that an epoch draws comes from the seed and the epoch's number, so that a run that was killed goes on from
+its checkpoint as if nothing had happened; and every sequence of a batch has its own source, so that several processes
+train what one would.
+"""
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.progress import Progress
+from torch import Tensor, nn
+
+from model import cli
+from model.corpora.corpus import Corpus
+from model.corpora.mixing import ideal_binary_mask
+from model.errors import BadInput
+from model.evaluation import metrics
+from model.reference.front_end import FrontEnd, SlowGain, limits_of, power
+from model.training import checkpoint, lloyd_max
+from model.training.batches import Batch, Mixtures
+from model.training.config import Config
+from model.training.distributed import Team
+from model.training.loss import Envelopes, weighted_loss
+from model.training.network import Binarisation, Network, Pi
+
+CHECKPOINT = "checkpoint.safetensors"
+FITTING_MIXTURES = 100
+"""Mixtures that the quantiser is fitted to: each bin then sees some 40,000 magnitudes for its 15 thresholds."""
+
+Scores = dict[str, float]
+History = list[dict[str, Any]]
+
+
+class Validation:
+    """A fixed set of mixtures of unseen speakers, scored after every epoch."""
+
+    def __init__(self, mixtures: Mixtures, settings: Config, team: Team) -> None:
+        sources = [np.random.default_rng([settings.seed, index]) for index in range(settings.validation_mixtures)]
+        speech, noise = mixtures.spectra(settings.frames, (settings.snr_test, settings.snr_test), sources)
+        self.front_end, self.team = mixtures.front_end, team
+        self.samples = (settings.frames - 1) * settings.hop
+        self.mixture = speech + noise
+        self.clean = [self.front_end.istft(item, self.samples) for item in speech]
+        self.mask = ideal_binary_mask(speech, noise).astype(bool)
+        self.cost = np.abs(power(speech) - power(noise))
+        self.features = bipolar(mixtures.features(self.mixture, np.zeros(len(sources)))).to(team.device)
+
+    def scores(self, network: Network, pi: Pi, seed: int) -> Scores:
+        """Mask accuracies, mean SDR and SI-SDR of the network as it is at `pi`."""
+        with torch.no_grad():
+            v, _ = network(self.features, pi=pi, draw=Team(device=self.team.device).draw(seed))
+        bits = (v >= 0).cpu().numpy().swapaxes(0, 1)
+        gains = np.stack([self.front_end.gains(item) for item in bits])
+        mask = gains > 0.5
+        estimates = [self.front_end.istft(x * gain, self.samples) for x, gain in zip(self.mixture, gains, strict=True)]
+        pairs = list(zip(self.clean, estimates, strict=True))
+        return {
+            "mask_accuracy": metrics.mask_accuracy(self.mask, mask),
+            "weighted_accuracy": float(np.sum(self.cost * (mask == self.mask)) / np.sum(self.cost)),
+            "sdr": float(np.mean([metrics.sdr(*pair) for pair in pairs])),
+            "si_sdr": float(np.mean([metrics.si_sdr(*pair) for pair in pairs])),
+        }
+
+
+def bipolar(features: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
+    """Bits 0 and 1 to floats -1 and +1 of the same shape; magnitudes stay what they are."""
+    values = torch.from_numpy(features)
+    return values if values.is_floating_point() else 2.0 * values.float() - 1.0
+
+
+def batches(mixtures: Mixtures, settings: Config, epoch: int, team: Team) -> Iterator[Batch]:
+    """The part of an epoch's batches that is this process's, each made while the one before it is trained on."""
+    snr, share = (settings.snr_low, settings.snr_high), team.share(settings.sequences)
+
+    def make(batch: int) -> Batch:
+        sources = [np.random.default_rng([settings.seed, epoch, batch, index]) for index in share]
+        return mixtures.batch(settings.frames, snr, settings.level_db, settings.loss_power, sources)
+
+    with ThreadPoolExecutor(1) as pool:
+        coming = pool.submit(make, 0)
+        for batch in range(1, settings.batches + 1):
+            now = coming.result()
+            if batch < settings.batches:
+                coming = pool.submit(make, batch)
+            yield now
+
+
+def train_epoch(
+    network: nn.Module,
+    optimiser: torch.optim.Optimizer,
+    mixtures: Mixtures,
+    settings: Config,
+    epoch: int,
+    team: Team,
+    advance: Callable[[], None],
+) -> float:
+    """One epoch at the pi and learning rate of the plan; returns the mean loss over the team.
+
+    Each batch is worked through in stretches of `truncation` frames, one optimiser step each; the state is
+    carried from one to the next without its gradient. Raises `FloatingPointError` for a loss that isn't finite, and
+    for weights that aren't.
+    """
+    stage, rate = settings.plan()[epoch]
+    pi = Pi(stage.weights, stage.activations)
+    for group in optimiser.param_groups:
+        group["lr"] = rate
+    draw = team.draw(int(np.random.default_rng([settings.seed, epoch]).integers(2**62)))
+    drop = (settings.dropout_input, settings.dropout_hidden)
+    mixed = torch.autocast(team.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
+    envelopes = Envelopes(mixtures.front_end, team.device)
+    losses = []
+    for batch in batches(mixtures, settings, epoch, team):
+        states = None
+        features, mask = bipolar(batch.features).to(team.device), bipolar(batch.mask).to(team.device)
+        arrays = (batch.weight, batch.mixture, batch.speech)
+        weight, mixture, speech = (torch.from_numpy(array).to(team.device) for array in arrays)
+        for start in range(0, settings.frames, settings.truncation):
+            chunk = slice(start, start + settings.truncation)
+            with mixed:
+                v, states = network(features[chunk], states, pi, drop, draw)
+            loss = weighted_loss(v, mask[chunk], weight[chunk])
+            if settings.envelope_weight:
+                loss = loss + settings.envelope_weight * envelopes.loss(v, mixture[chunk], speech[chunk])
+            value = team.mean(loss.item())
+            if not math.isfinite(value):
+                raise FloatingPointError(value)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(network.parameters(), settings.clip)
+            optimiser.step()
+            losses.append(value)
+        advance()
+    if not all(bool(parameter.isfinite().all()) for parameter in network.parameters()):
+        raise FloatingPointError("weights that are not")
+    return float(np.mean(losses))
+
+
+def fit_front_end(source: Corpus, settings: Config) -> tuple[Mixtures, Tensor]:
+    """The training mixtures behind a front end fitted to them, and the mean of the network's inputs."""
+    bins = settings.fft_size // 2 + 1
+    limits = limits_of(settings.qad_code, settings.qad_bits)
+    front_end = make_front_end(settings, np.zeros((bins, limits), np.float32))
+    front_end.check_window()
+    magnitudes = settings.input == "magnitudes"
+    signals = source.signals("training", settings.sample_rate)
+    mixtures = Mixtures(
+        front_end, *signals, settings.speech_speeds, settings.noise_speeds, settings.equaliser_db, magnitudes
+    )
+    sources = [np.random.default_rng([settings.seed, index]) for index in range(FITTING_MIXTURES)]
+    spectrum = np.add(*mixtures.spectra(settings.frames, (settings.snr_low, settings.snr_high), sources))
+    heard = np.ascontiguousarray(power(spectrum).swapaxes(0, 1))
+    level = np.sqrt(np.ldexp(heard, -SlowGain(front_end).exponents(heard)[..., None]))
+    thresholds = lloyd_max.fit(level.reshape(-1, bins), limits + 1, settings.qad_power, settings.qad_per_bin)
+    mixtures.front_end = dataclasses.replace(front_end, thresholds=thresholds)
+    return mixtures, bipolar(mixtures.features(spectrum, np.zeros(len(sources)))).mean(dim=(0, 1))
+
+
+def make_front_end(settings: Config, thresholds: NDArray[np.float32]) -> FrontEnd:
+    """The front end of the settings with fitted thresholds."""
+    names = ("sample_rate", "fft_size", "hop", "window", "rms", "gain_frames", "mask_bits")
+    return FrontEnd(**{name: getattr(settings, name) for name in names}, thresholds=thresholds, code=settings.qad_code)
+
+
+def make_network(front_end: FrontEnd, settings: Config) -> Network:
+    """The network of the settings, as it begins."""
+    torch.manual_seed(settings.seed)
+    binary = Binarisation(settings.rho, settings.slope, settings.zeros_learn, settings.per_row)
+    inputs = front_end.features if settings.input == "bits" else front_end.bins
+    return Network(inputs, settings.hidden, front_end.bins * front_end.mask_bits, settings.kind, binary)
+
+
+def stage_file(out: Path, pi: Pi) -> Path:
+    """Where the best network of a run's epochs at `pi` is kept."""
+    return out / f"pi-{pi.weights:g}-{pi.activations:g}.safetensors"
+
+
+def load(out: Path, settings: Config, pi: Pi) -> tuple[Network, FrontEnd]:
+    """The best network at `pi` of a run of these settings, and its front end."""
+    groups, _ = checkpoint.load(stage_file(out, pi))
+    front_end = make_front_end(settings, groups["front_end"]["thresholds"].numpy())
+    network = make_network(front_end, settings)
+    network.load_state_dict(groups["network"])
+    return network, front_end
+
+
+def train(source: Corpus, settings: Config, out: Path, team: Team) -> History:
+    """Train, or go on from the checkpoint in `out`; the best network at every pi is kept there (`load`).
+
+    Stages may have been added behind those of the checkpoint: its epochs are what the longer plan begins with.
+    Raises `BadInput` where `out` holds a run of other settings or recordings, and where the loss diverges.
+    """
+    path, identity = out / CHECKPOINT, _identity(source, settings)
+    groups, state = checkpoint.load(path) if path.is_file() else ({}, {"run": identity, "history": []})
+    _expect_same_run(path, _with_stages_of(state["run"], identity), identity)
+    history: History = state["history"]
+    if team.mean(len(history)) != len(history):
+        raise BadInput(
+            f"{path}: expected the same checkpoint in every process, got another; put --out where all see it"
+        )
+
+    mixtures, mean = fit_front_end(source, settings)
+    network = make_network(mixtures.front_end, settings).to(team.device)
+    network.centre(mean.to(team.device))
+    magnitudes = settings.input == "magnitudes"
+    betas = (settings.beta1, settings.beta2)
+    optimiser = torch.optim.Adam(network.parameters(), betas=betas, fused=True)
+    if history:
+        network.load_state_dict(groups["network"])
+        checkpoint.restore_optimiser(optimiser, groups["optimiser"])
+        thresholds = groups["front_end"]["thresholds"].numpy()
+        mixtures.front_end = dataclasses.replace(mixtures.front_end, thresholds=thresholds)
+        if team.leads:
+            cli.console.print(f"{path}: going on after epoch {len(history)}")
+    wrapped = team.wrap(network)
+    held_out = Mixtures(mixtures.front_end, *source.signals("validation", settings.sample_rate), magnitudes=magnitudes)
+    validation = Validation(held_out, settings, team) if team.leads else None
+
+    plan = settings.plan()
+    with Progress(console=cli.console, disable=not team.leads) as progress:
+        task = progress.add_task("training", total=len(plan) * settings.batches)
+        progress.advance(task, len(history) * settings.batches)
+        for epoch in range(len(history), len(plan)):
+            began = time.monotonic()
+            try:
+                loss = train_epoch(wrapped, optimiser, mixtures, settings, epoch, team, lambda: progress.advance(task))
+            except FloatingPointError as error:
+                raise BadInput(
+                    f"{out}: expected a finite loss in epoch {epoch + 1}, got {error}; the checkpoint of epoch {epoch} "
+                    "is kept, try lower learning rates in another --out"
+                ) from None
+            if validation:
+                pi = Pi(plan[epoch][0].weights, plan[epoch][0].activations)
+                scores = validation.scores(network, pi, settings.seed)
+                row = {"epoch": epoch + 1, **pi._asdict(), "learning_rate": plan[epoch][1], "loss": loss, **scores}
+                history.append({**row, "seconds": round(time.monotonic() - began, 3)})
+                _save(out, network, optimiser, mixtures.front_end, {"run": identity, "history": history})
+                progress.console.print(
+                    f"epoch {epoch + 1}/{len(plan)}  pi {pi.weights:g}/{pi.activations:g}  loss {loss:.4f}  "
+                    f"mask accuracy {scores['mask_accuracy']:.3f}  SDR {scores['sdr']:.2f} dB  "
+                    f"SI-SDR {scores['si_sdr']:.2f} dB"
+                )
+            team.wait()
+    return history
+
+
+def _save(
+    out: Path, network: Network, optimiser: torch.optim.Optimizer, front_end: FrontEnd, state: dict[str, Any]
+) -> None:
+    """Write the checkpoint and, where this epoch is the best so far at its pi, the file that keeps that network."""
+    groups = {
+        "network": network.state_dict(),
+        "front_end": {"thresholds": torch.from_numpy(front_end.thresholds)},
+    }
+    *earlier, row = state["history"]
+    same = [before["sdr"] for before in earlier if _pi(before) == _pi(row)]
+    if row["sdr"] > max(same, default=-math.inf):
+        checkpoint.save(stage_file(out, _pi(row)), groups, {"run": state["run"], "row": row})
+    checkpoint.save(out / CHECKPOINT, {**groups, "optimiser": checkpoint.optimiser_tensors(optimiser)}, state)
+
+
+def _pi(row: dict[str, Any]) -> Pi:
+    return Pi(row["weights"], row["activations"])
+
+
+def best(history: History, pi: Pi) -> dict[str, Any]:
+    """The epoch with the best validation SDR at `pi`."""
+    return max((row for row in history if _pi(row) == pi), key=lambda row: row["sdr"])
+
+
+def _identity(source: Corpus, settings: Config) -> dict[str, Any]:
+    """What must be the same for a run to go on, as JSON gives it back."""
+    run = {
+        "settings": dataclasses.asdict(settings),
+        "speakers": dataclasses.asdict(source.split),
+        "noises": [*sorted(source.noises), source.stretch("training")],
+    }
+    result: dict[str, Any] = json.loads(json.dumps(run))
+    return result
+
+
+def _with_stages_of(run: dict[str, Any], longer: dict[str, Any]) -> dict[str, Any]:
+    """A run as if its plan had been that of a longer one all along; as it is, where that one begins otherwise."""
+    more = longer["settings"]["stages"]
+    stages = run["settings"].get("stages", more)
+    return {**run, "settings": {**run["settings"], "stages": more}} if more[: len(stages)] == stages else run
+
+
+def _expect_same_run(path: Path, found: dict[str, Any], expected: dict[str, Any]) -> None:
+    for group, entries in expected.items():
+        if found.get(group) == entries:
+            continue
+        named = isinstance(entries, dict) and isinstance(found.get(group), dict)
+        keys = [key for key in entries if found[group].get(key) != entries[key]] if named else []
+        what = " ".join([group, *keys[:1]])
+        raise BadInput(f"{path}: expected a run with the same {what}, got another; choose another --out")

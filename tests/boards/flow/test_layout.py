@@ -1,0 +1,102 @@
+"""Laying out: what is left open is chosen, what is given is kept, and what can't be is said in one sentence."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.definitions.registry import find
+from boards.flow.folding_search import cheapest
+from boards.flow.layout import design, lay_out, options_of, room
+from hw.gateware.layers import Folding
+from model.bundle.bundle import read
+from model.errors import BadInput
+from tests.support.random_bundles import random_bundle
+
+MADE = random_bundle(np.random.default_rng(0), [("bgru", 40)], bins=30, qad_bits=2)
+
+
+@pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
+def test_what_is_laid_out_is_the_smallest_design_in_real_time(board, preset):
+    bundle, there = read(Path("bundles") / preset), find(board)
+    options = options_of(bundle, there, {})
+    smallest = cheapest(options, there.available, there.clock_hz / bundle.front_end.frame_rate)
+    network = lay_out(bundle, there, {})
+    assert smallest is not None
+    assert {name: layer.folding for name, layer in network.layers.items()} == smallest.foldings
+
+
+def test_a_folding_that_is_given_is_kept_and_the_others_are_chosen_around_it():
+    network = lay_out(MADE, find("ulx3s_85f"), {"gru0": Folding(3, 7)})
+    assert network.layers["gru0"].folding == Folding(3, 7)
+    assert network.layers["mask"].folding == lay_out(MADE, find("ulx3s_85f"), {}).layers["mask"].folding
+
+
+def test_the_largest_layer_is_loaded_where_there_is_single_port_ram():
+    foldings = {name: layer.folding for name, layer in lay_out(MADE, find("icebreaker"), {}).layers.items()}
+    assert {name: folding.weights for name, folding in foldings.items()} == {"gru0": "loaded", "mask": "rom"}
+    given = lay_out(MADE, find("icebreaker"), {"gru0": Folding(1, 4)}).layers["gru0"].folding
+    assert given == Folding(1, 4, "loaded")
+    streamed = Folding(1, 4, "streamed")
+    assert lay_out(MADE, find("icebreaker"), {"gru0": streamed}).layers["gru0"].folding == streamed
+
+
+def test_a_layer_that_the_bundle_does_not_have():
+    with pytest.raises(BadInput, match="--fold: expected one of the layers gru0, mask, got 'gru1'"):
+        options_of(MADE, find("icebreaker"), {"gru1": Folding(1, 1)})
+
+
+def having(board, available):
+    """The same board with another device on it."""
+    return replace(board, part=replace(board.part, available=available))
+
+
+def refused(board, frame_rate=62.5, given=None, bundle=MADE) -> str:
+    with pytest.raises(BadInput) as refusal:
+        design(options_of(bundle, board, given or {}), bundle, board, frame_rate)
+    return str(refusal.value)
+
+
+def test_too_little_time_is_said_with_the_cycles_and_the_clock_that_would_do():
+    board = replace(find("ulx3s_85f"), clock_hz=1_000_000)
+    message = refused(board, frame_rate=100_000)
+    assert "is too slow for 100000 frames/s on ulx3s_85f: layer gru0 takes" in message
+    assert "with 256 lanes, 1 MHz leave 10; from" in message
+
+
+def test_too_little_memory_is_said_in_bits():
+    board = having(find("ulx3s_85f"), {"lut4": 83640, "ff": 83640, "block_ram": 1})
+    assert "does not fit ulx3s_85f: it needs" in refused(board)
+    assert "bits of block RAM, the LFE5U-85F has 18,432" in refused(board)
+
+
+def test_too_few_blocks_or_lut4_are_said_with_how_many_are_missing_and_for_which_folding():
+    board = find("ulx3s_85f")
+    few_luts = having(board, {**board.available, "lut4": 300})
+    message = refused(few_luts)
+    assert "does not fit ulx3s_85f at this folding: its logic takes about" in message
+    assert "the LFE5U-85F has 300 beside the link," in message
+    assert "(gru0=" in message
+    few_blocks = having(board, {**board.available, "block_ram": 2})
+    message = refused(few_blocks, given={"gru0": Folding(40, 40), "mask": Folding(30, 40)})
+    assert "at this folding: its memories take" in message
+    assert message.endswith("(gru0=40x40 mask=30x40)")
+
+
+def test_a_design_that_is_asked_for_is_not_refused_for_being_slow():
+    board = replace(find("ulx3s_85f"), clock_hz=100_000)
+    given = {"gru0": Folding(1, 1), "mask": Folding(1, 1)}
+    assert design(options_of(MADE, board, given), MADE, board, 62.5).foldings == given
+
+
+def test_the_link_needs_room_beside_the_network():
+    board = find("ulx3s_85f")
+    given = {"gru0": Folding(2, 8), "mask": Folding(2, 8)}
+    needs = design(options_of(MADE, board, given), MADE, board, 62.5).needs["block_ram"]
+    beside = board.available["block_ram"] - room(MADE, board)["block_ram"]
+    assert beside >= 1
+    enough = having(board, {**board.available, "block_ram": needs + beside})
+    assert design(options_of(MADE, enough, given), MADE, enough, 62.5).needs["block_ram"] == needs
+    short = having(board, {**board.available, "block_ram": needs + beside - 1})
+    assert f"the LFE5U-85F has {needs - 1} beside the link, 1 fewer" in refused(short, given=given)

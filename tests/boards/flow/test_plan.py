@@ -1,0 +1,109 @@
+"""`python -m boards.flow.plan`: what it chooses, what it shows, what it refuses."""
+
+import os
+import re
+import subprocess
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from boards.definitions.registry import find
+from boards.flow.layout import design, options_of, parse_folding
+from boards.flow.plan import STEP, pareto, plan_of
+from hw.gateware.network import Network
+from hw.shape.latency import latency
+from model.bundle import bundle
+from tests.support.random_bundles import random_bundle
+
+MADE = random_bundle(np.random.default_rng(1), [("bgru", 24)], bins=33, qad_bits=2)
+
+
+def plan(*options):
+    return subprocess.run(
+        [sys.executable, "-m", "boards.flow.plan", *options],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "160"},
+    )
+
+
+@pytest.fixture(scope="module")
+def net(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("bundles") / "net"
+    bundle.write(MADE, folder)
+    return folder
+
+
+@pytest.mark.parametrize("board", ["ulx3s_85f", "icebreaker"])
+def test_a_frame_rate_gives_a_folding_ready_to_paste(board, net):
+    result = plan("--bundle", str(net), "--board", board, "--frame-rate", "62.5")
+    assert result.returncode == 0, result.stderr
+    pasted = re.search(r"^so +(.*)$", result.stdout, re.M)[1].replace("--fold ", "").split()
+    options = options_of(MADE, find(board), {})
+    chosen = plan_of(MADE, find(board), design(options, MADE, find(board), 62.5))
+    assert pasted == chosen.fold.split()
+    given = options_of(MADE, find(board), parse_folding(pasted))
+    assert {name: choice.all[0].folding for name, choice in given.items()} == chosen.design.foldings
+    network = Network(MADE, chosen.design.foldings, find(board).family, 8, 8)
+    assert chosen.latency == latency(network)
+    assert f"{chosen.interval:,} cycles" in result.stdout
+    assert f"LUT4       about {chosen.design.needs['lut4']:,} of {find(board).available['lut4']:,}" in result.stdout
+    assert f"from {chosen.interval * 62.5 / 1e6:.2f} MHz on the network keeps up" in result.stdout
+
+
+def test_a_higher_frame_rate_takes_more_area_until_it_is_refused(net):
+    board = find("icebreaker")
+    options = options_of(MADE, board, {})
+    rates = (60, 6_000, 20_000, 60_000)
+    plans = [plan_of(MADE, board, design(options, MADE, board, rate)) for rate in rates]
+    for rate, one in zip(rates, plans, strict=True):
+        assert one.interval <= board.clock_hz / rate
+    luts = [one.design.needs["lut4"] for one in plans]
+    assert luts[0] < luts[-1]
+    result = plan("--bundle", str(net), "--board", "icebreaker", "--frame-rate", "1e7")
+    assert result.returncode == 2
+    assert len(result.stderr.splitlines()) == 1
+    assert "is too slow for 1e+07 frames/s on icebreaker: layer gru0 takes" in result.stderr
+
+
+def test_the_front_is_one_and_fits(net):
+    board = find("icebreaker")
+    options = options_of(MADE, board, {})
+    plans = pareto(options, MADE, board)
+    assert len(plans) > 3
+    for one, other in pairwise(plans):
+        assert one.design.needs["lut4"] < other.design.needs["lut4"]
+        assert one.latency > other.latency
+    assert not any(one.design.over(board.available) for one in plans)
+    # Nothing that was left out is better by more than it was left out for.
+    for layer, choice in options.items():
+        for option in choice.all[:: len(choice.all) // 40]:
+            changed = {**plans[0].design.foldings, layer: option.folding}
+            needs = {
+                kind: sum(options[name].estimate.resources(folding)[kind] for name, folding in changed.items())
+                for kind in option.needs
+            }
+            if all(count <= board.available[kind] for kind, count in needs.items()):
+                cycles = latency(Network(MADE, changed, board.family, 8, 8))
+                smaller = [one for one in plans if one.design.needs["lut4"] <= needs["lut4"]]
+                assert smaller, "the first is the smallest"
+                assert min(one.latency for one in smaller) * (1 - STEP) <= cycles + 40
+
+
+def test_without_a_frame_rate_there_is_a_table_and_a_picture(net, tmp_path):
+    result = plan("--bundle", str(net), "--board", "icebreaker", "--build", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert "latency, ms" in result.stdout
+    folder = tmp_path / "icebreaker" / "random"
+    assert (folder / "plan.png").read_bytes().startswith(b"\x89PNG")
+    assert "<svg" in (folder / "plan.svg").read_text()
+
+
+def test_a_network_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path):
+    result = plan("--bundle", "bundles/small", "--board", "icebreaker", "--build", str(tmp_path / "b"))
+    assert result.returncode == 2
+    assert "does not fit icebreaker: it needs" in result.stderr
+    assert not (tmp_path / "b").exists()

@@ -1,0 +1,77 @@
+"""The packets on the line: whatever is in them comes back, and what was damaged doesn't."""
+
+from binascii import crc_hqx
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from boards.host.protocol import END, ESC, ESCAPED, VERSION, Decoder, Info, Packet, State, Type, encode
+from model.errors import BadInput
+
+octets = st.integers(0, 255)
+# Bytes that need an escape, and those that stand for them, are as frequent as all others together.
+payloads = st.lists(st.one_of(octets, st.sampled_from([END, ESC, *ESCAPED.values()])), max_size=200).map(bytes)
+packets = st.builds(Packet, octets, octets, payloads)
+
+
+@given(st.lists(packets, max_size=5), st.integers(1, 30))
+def test_packets_come_back_in_pieces_of_any_size(sent, size):
+    line = b"".join(map(encode, sent))
+    decoder = Decoder()
+    got = [packet for begin in range(0, len(line), size) for packet in decoder.feed(line[begin : begin + size])]
+    assert got == sent
+    assert decoder.damaged == 0
+
+
+@given(packets)
+def test_a_delimiter_is_nowhere_but_at_the_ends(packet):
+    assert encode(packet).strip(bytes([END])).count(END) == 0
+
+
+@given(packets, st.data())
+def test_a_wrong_byte_is_found(packet, data):
+    line = bytearray(encode(packet))
+    place = data.draw(st.integers(1, len(line) - 2))
+    line[place] ^= data.draw(st.integers(1, 255))
+    decoder = Decoder()
+    assert list(decoder.feed(bytes(line))) == []
+    assert decoder.damaged > 0
+
+
+@given(packets, st.data())
+def test_a_lost_byte_is_found(packet, data):
+    line = encode(packet)
+    place = data.draw(st.integers(1, len(line) - 2))
+    decoder = Decoder()
+    assert list(decoder.feed(line[:place] + line[place + 1 :])) == []
+    assert decoder.damaged == 1
+
+
+@given(st.binary(max_size=300), packets, packets)
+def test_in_step_again_at_the_next_delimiter(noise, first, second):
+    decoder = Decoder()
+    list(decoder.feed(noise))
+    got = list(decoder.feed(encode(first) + encode(second)))
+    assert got[-2:] == [first, second]
+
+
+def test_the_bytes_of_a_packet():
+    assert crc_hqx(b"123456789", 0xFFFF) == 0x29B1, "the catalogues' check value of CRC-16/IBM-3740"
+    body = bytes([ord("S"), 7, 2, 0, END, 0x12])
+    crc = crc_hqx(body, 0xFFFF).to_bytes(2, "big")
+    assert encode(Packet(Type.START, 7, body[4:])) == bytes([END, *body[:4], ESC, 0xDC, 0x12, *crc, END])
+
+
+def test_an_info_says_what_the_board_is():
+    payload = bytes([VERSION]) + bytes(range(8)) + bytes.fromhex("0404 0101 08 02 03 ff")
+    info = Info.of(Packet(Type.INFO, 9, payload))
+    assert info == Info(9, bytes(range(8)), 1028, 257, 8, State.FAILED, 3, 255)
+
+
+@pytest.mark.parametrize(
+    "payload", [b"", bytes([VERSION + 1]) + bytes(16), bytes([VERSION])], ids=["none", "newer", "cut"]
+)
+def test_a_board_of_another_version_is_refused(payload):
+    with pytest.raises(BadInput, match=r"^board: expected version 1 of the protocol, got .*; build its bitstream"):
+        Info.of(Packet(Type.INFO, 0, payload))

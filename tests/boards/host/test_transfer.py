@@ -1,0 +1,259 @@
+"""The host's own handling of what can go wrong, against boards that misbehave in ways that the gateware doesn't."""
+
+import os
+import re
+import select
+import threading
+import tty
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import pytest
+import soundfile
+import typer
+from typer.testing import CliRunner
+
+import boards.host.transfer
+from boards.host.protocol import VERSION, Decoder, Packet, Reason, State, Type, encode
+from model.bundle import bundle
+from model.errors import BadInput
+from model.reference.golden_model import GoldenModel
+from tests.support.random_bundles import random_bundle
+
+WINDOW = 4
+MADE = random_bundle(np.random.default_rng(3), [("bgru", 12)], bins=9, qad_bits=2)
+Answer = Callable[[Packet], list[Packet]]
+
+
+@contextmanager
+def board(answer: Answer) -> Iterator[str]:
+    """A terminal on whose other end `answer` gets each packet and says what comes back."""
+    here, there = os.openpty()
+    tty.setraw(there)
+    over = threading.Event()
+
+    def serve() -> None:
+        decoder = Decoder()
+        while not over.is_set():
+            if select.select([here], [], [], 0.01)[0]:
+                for packet in decoder.feed(os.read(here, 4096)):
+                    os.write(here, b"".join(map(encode, answer(packet))))
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield os.ttyname(there)
+    finally:
+        over.set()
+        thread.join()
+        os.close(here)
+        os.close(there)
+
+
+def info(
+    identity: bytes = MADE.identity, state: State = State.READY, expected: int = 0, version: int = VERSION
+) -> Packet:
+    sizes = (MADE.front_end.features, MADE.front_end.bins)
+    payload = bytes([version]) + identity + b"".join(size.to_bytes(2, "little") for size in sizes)
+    return Packet(Type.INFO, expected, payload + bytes([WINDOW, state, 0, 0]))
+
+
+class GoldenBoard:
+    """Answers as a board should."""
+
+    def __init__(self, expected: int = 0) -> None:
+        self.model, self.expected = GoldenModel(MADE), expected
+
+    def __call__(self, packet: Packet) -> list[Packet]:
+        if packet.type == Type.IDENTIFY:
+            return [info(expected=self.expected)]
+        if packet.sequence != self.expected:
+            return [Packet(Type.REFUSAL, self.expected, bytes([Reason.ORDER]))]
+        if packet.type == Type.START:
+            self.model.reset()
+        self.expected = (self.expected + 1) & 0xFF
+        features = np.frombuffer(packet.payload.ljust(8, b"\0"), dtype=np.uint64)
+        return [Packet(Type.MASK, packet.sequence, self.model.step(features)[0].tobytes()[:2])]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    bundle.write(MADE, tmp_path / "net")
+    soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 400), 16000)
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch):
+    monkeypatch.setattr(boards.host.transfer, "PATIENCE", 0.5)
+    monkeypatch.setattr(boards.host.transfer, "FIRST_TIMEOUT", 0.1)
+
+
+def run(folder, port: str, *options: str):
+    app = typer.Typer()
+    app.command()(boards.host.transfer.main)
+    paths = [str(folder / "in.wav"), str(folder / "out.wav"), "--bundle", str(folder / "net"), "--port", port]
+    return CliRunner().invoke(app, [*paths, *options])
+
+
+def refused(folder, port: str) -> str:
+    """Runs, and is refused: the sentence. Nothing is written."""
+    result = run(folder, port)
+    assert isinstance(result.exception, BadInput), result.output
+    assert sorted(path.name for path in folder.iterdir()) == ["in.wav", "net"]
+    return str(result.exception)
+
+
+@pytest.mark.parametrize("expected", [0, 250], ids=["from 0", "over the end"])
+def test_all_masks_of_a_recording(folder, expected):
+    with board(GoldenBoard(expected)) as port:
+        result = run(folder, port, "--loop-check")
+    assert result.exit_code == 0, result.output
+    assert "mask agreement       459 of 459 bits in 51 frames" in result.output
+    assert "sent again           0 frames" in result.output
+    for word in ("frames/s", "x real time", "50 %", "95 %", "99 %", "max"):
+        assert word in result.output
+    assert (folder / "out.wav").is_file()
+
+
+def test_a_mask_that_differs_is_printed_and_nothing_is_written(folder):
+    golden = GoldenBoard()
+
+    def wrong(packet: Packet) -> list[Packet]:
+        answers = golden(packet)
+        if packet.type == Type.FRAME and packet.sequence == 20:
+            return [Packet(Type.MASK, 20, bytes([answers[0].payload[0] ^ 0b110000, answers[0].payload[1]]))]
+        return answers
+
+    with board(wrong) as port:
+        result = run(folder, port, "--loop-check")
+    assert result.exit_code == 1
+    assert re.search(r"MISMATCH frame 20: 2 of 9 bins, first bin 4: expected [01], got [01]", result.output)
+    assert "mask agreement       457 of 459 bits in 51 frames" in result.output
+    assert not (folder / "out.wav").exists()
+
+
+def test_masks_that_come_twice_or_late_or_uncalled_for_change_nothing(folder):
+    golden, kept = GoldenBoard(), []
+
+    def untidy(packet: Packet) -> list[Packet]:
+        answers = golden(packet)
+        kept.extend(answers)
+        return [Packet(Type.MASK, 99, b"\0\0"), *answers, *kept[-3:], Packet(ord("?"), 0)]
+
+    with board(untidy) as port:
+        result = run(folder, port, "--loop-check")
+    assert result.exit_code == 0, result.output
+
+
+def test_a_frame_that_is_lost_is_sent_again_with_those_behind_it(folder):
+    golden, lost = GoldenBoard(), []
+
+    def lossy(packet: Packet) -> list[Packet]:
+        if packet.type == Type.FRAME and packet.sequence % 10 == 5 and packet.sequence not in lost:
+            lost.append(packet.sequence)
+            return []
+        return golden(packet)
+
+    with board(lossy) as port:
+        result = run(folder, port, "--loop-check")
+    assert result.exit_code == 0, result.output
+    assert lost == [5, 15, 25, 35, 45]
+
+
+def test_a_board_that_is_still_loading_is_waited_for(folder):
+    golden, states = GoldenBoard(), [State.LOADING, State.LOADING, State.READY]
+
+    def slow(packet: Packet) -> list[Packet]:
+        if packet.type == Type.IDENTIFY and states:
+            return [info(state=states.pop(0))]
+        return golden(packet)
+
+    with board(slow) as port:
+        result = run(folder, port, "--loop-check")
+    assert result.exit_code == 0, result.output
+    assert not states
+
+
+def test_a_port_that_is_not_there(folder):
+    message = refused(folder, str(folder / "ttyNone"))
+    assert re.search(r"ttyNone: expected a serial port, could not open it \(.*\); ports here: ", message)
+
+
+def test_a_file_that_is_no_port(folder):
+    assert "expected a serial port, could not open it" in refused(folder, str(folder / "in.wav"))
+
+
+def test_a_port_that_another_program_has(folder):
+    with board(GoldenBoard()) as port:
+        link = boards.host.transfer.Link(port, 1_000_000)
+        assert f"{port}: expected a serial port, could not open it" in refused(folder, port)
+        link.close()
+
+
+def test_nobody_answers(folder):
+    with board(lambda packet: []) as port:
+        assert "expected a board to say what it is, got no answer for 0.5 s" in refused(folder, port)
+
+
+def test_a_line_that_only_echoes(folder):
+    with board(lambda packet: [packet]) as port:
+        assert "expected a board to say what it is, got no answer" in refused(folder, port)
+
+
+def test_another_bundle_on_the_board(folder):
+    with board(lambda packet: [info(identity=b"\1" * 8)]) as port:
+        message = refused(folder, port)
+    assert f"expected the bundle random ({MADE.identity.hex()}) on the board, got another (0101010101010101)" in message
+
+
+def test_another_version_of_the_protocol(folder):
+    with board(lambda packet: [info(version=2)]) as port:
+        assert "expected version 1 of the protocol, got 02" in refused(folder, port)
+
+
+def test_weights_that_cannot_be_used(folder):
+    with board(lambda packet: [info(state=State.FAILED)]) as port:
+        assert "expected weights in the board's flash, it found damaged ones" in refused(folder, port)
+
+
+def test_weights_that_are_never_there(folder):
+    with board(lambda packet: [info(state=State.LOADING)]) as port:
+        assert "the board is still loading them" in refused(folder, port)
+
+
+def test_a_board_that_falls_silent(folder):
+    golden = GoldenBoard()
+    with board(lambda packet: golden(packet) if packet.sequence < 20 else []) as port:
+        assert "expected a mask for frame 20, got none for 0.5 s" in refused(folder, port)
+
+
+def test_a_board_that_refuses_everything(folder):
+    def refuse(packet: Packet) -> list[Packet]:
+        return [info() if packet.type == Type.IDENTIFY else Packet(Type.REFUSAL, 0, bytes([Reason.CRC]))]
+
+    with board(refuse) as port:
+        assert re.search(r"expected a mask for frame 0, .* [1-9]\d* refused\)", refused(folder, port))
+
+
+@pytest.mark.parametrize("reason", [Reason.NO_START, Reason.ORDER])
+def test_a_board_that_is_reset_on_the_way(folder, reason):
+    golden = GoldenBoard(100)
+
+    def reset(packet: Packet) -> list[Packet]:
+        if packet.sequence == 120:
+            golden.expected = 0
+        return golden(packet) if golden.expected else [Packet(Type.REFUSAL, 0, bytes([reason]))]
+
+    with board(reset) as port:
+        assert "expected the board to be at frame 20 of the recording, it has begun anew" in refused(folder, port)
+
+
+def test_a_name_that_cannot_be_written(folder):
+    app = typer.Typer()
+    app.command()(boards.host.transfer.main)
+    with board(GoldenBoard()) as port:
+        paths = [str(folder / "in.wav"), str(folder / "out.mp3"), "--bundle", str(folder / "net"), "--port", port]
+        result = CliRunner().invoke(app, paths)
+    assert "expected a name that ends in .wav or .flac, got .mp3" in str(result.exception)

@@ -1,0 +1,165 @@
+"""`make sim` on bad input: one sentence, exit code 2, nothing written. And on a wrong network: exit code 1."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+import typer
+from typer.testing import CliRunner
+
+import cosim.bench.sim
+from model.bundle import bundle
+from tests.support.random_bundles import random_bundle
+from tests.support.simulators import QUICKEST
+
+NOISY = Path("samples/noisy.flac").resolve()
+
+
+def run_sim(tmp_path: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cosim.bench.sim", "--build", str(tmp_path / "build"), *options],
+        capture_output=True,
+        text=True,
+        env=os.environ | environment,
+    )
+
+
+def refused(tmp_path: Path, *options: str, **environment: str) -> str:
+    result = run_sim(tmp_path, *options, **environment)
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (tmp_path / "build").exists()
+    errors = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    return errors[0]
+
+
+def test_a_bundle_that_is_not_there(tmp_path):
+    assert "nowhere: expected a bundle" in refused(tmp_path, "--bundle", "nowhere")
+
+
+def test_a_recording_that_is_not_there(tmp_path):
+    assert "no.wav: expected an audio file" in refused(tmp_path, "--recording", "no.wav")
+
+
+def test_an_empty_recording(tmp_path):
+    path = tmp_path / "empty.wav"
+    soundfile.write(path, np.zeros(0), 16000)
+    assert "expected audio, got a file with 0 samples" in refused(tmp_path, "--recording", str(path))
+
+
+def test_a_file_that_is_no_recording(tmp_path):
+    path = tmp_path / "text.wav"
+    path.write_text("not audio")
+    assert "text.wav: expected audio" in refused(tmp_path, "--recording", str(path))
+
+
+def test_an_altered_bundle(tmp_path):
+    copy = tmp_path / "small"
+    shutil.copytree("bundles/small", copy)
+    arrays = dict(np.load(copy / "arrays.npz"))
+    arrays["gru0.threshold"][0, 0] += 1
+    np.savez(copy / "arrays.npz", **arrays)
+    assert "array gru0.threshold: its SHA-256 differs" in refused(tmp_path, "--bundle", str(copy))
+
+
+def test_an_unknown_board_is_answered_with_the_nearest(tmp_path):
+    assert "nearest: ulx3s_85f" in refused(tmp_path, "--board", "ulx3s")
+
+
+@pytest.mark.parametrize(
+    ("fold", "words"),
+    [
+        ("gru0=0x64", "layer gru0: expected PE from 1 to 256 (its units), got 0"),
+        ("gru0=1x0", "layer gru0: expected SIMD from 1 to 1028 (its columns), got 0"),
+        ("mask=772x1", "layer mask: expected PE from 1 to 771 (its units), got 772"),
+        ("mask=1x257", "layer mask: expected SIMD from 1 to 256 (its columns), got 257"),
+        ("gru9=1x1", "expected one of the layers gru0, mask, got 'gru9'"),
+        ("gru0=fast", "expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x64-packed, got 'gru0=fast'"),
+        ("gru0=1x128", "does not fit ulx3s_85f at this folding: its memories take"),
+    ],
+)
+def test_an_impossible_folding(fold, words, tmp_path):
+    assert words in refused(tmp_path, "--fold", fold)
+
+
+def test_a_network_too_large_for_the_board_is_told_the_bits(tmp_path):
+    message = refused(tmp_path, "--board", "icebreaker", "--bundle", "bundles/small")
+    assert "bits of single-port RAM, the iCE40UP5K has 1,048,576" in message
+
+
+def test_a_folder_with_a_space(tmp_path):
+    folder = tmp_path / "a b"
+    result = run_sim(folder, "--bundle", "bundles/tiny")
+    assert result.returncode == 2
+    assert "expected a path without spaces" in result.stderr
+
+
+def test_an_unknown_simulator(tmp_path):
+    assert "SIM: expected verilator or icarus, got 'ghdl'" in refused(tmp_path, "--sim", "ghdl")
+
+
+@pytest.mark.parametrize("missing", ["g++", "make", "perl"])
+def test_a_missing_tool_is_named_with_how_to_install_it(missing, tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    for name in {"g++", "make", "perl"} - {missing}:
+        (programs / name).symlink_to(shutil.which(name))
+    message = refused(tmp_path, PATH=str(programs))
+    assert f"{missing}: expected it on the PATH, found none; install it with: apt-get install {missing}" in message
+
+
+def small_case(tmp_path: Path, hidden: Sequence[tuple[str, int]] = (("bgru", 12),)) -> list[str]:
+    """A bundle and a recording that simulate in a moment."""
+    made = random_bundle(np.random.default_rng(3), hidden, bins=9, qad_bits=2)
+    bundle.write(made, tmp_path / "net")
+    soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 160), 16000)
+    paths = {"--bundle": "net", "--recording": "in.wav", "--build": "build"}
+    return ["--sim", QUICKEST, *(word for option, name in paths.items() for word in (option, str(tmp_path / name)))]
+
+
+@pytest.mark.simulator
+def test_a_good_run_says_so_and_leaves_the_denoised_recording_and_the_reports(tmp_path):
+    result = CliRunner().invoke(_app(), small_case(tmp_path))
+    assert result.exit_code == 0, result.output
+    denoised, rate = soundfile.read(tmp_path / "build/ulx3s_85f/random/in_denoised.wav")
+    assert (len(denoised), rate) == (160, 16000)
+    assert {path.name for path in (tmp_path / "build/ulx3s_85f/random/report").iterdir()} >= {
+        "estimate_layer_cycles.json",
+        "cosim_layer_cycles.json",
+        "estimate_layer_resources.json",
+        "synth_layer_resources.json",
+    }
+
+
+@pytest.mark.simulator
+def test_a_wrong_network_ends_with_1_and_names_the_bit(tmp_path, monkeypatch):
+    generate = cosim.bench.sim.generate
+
+    def with_another_tie_rule(network, folder):
+        verilog = generate(network, folder)
+        verilog.write_text(verilog.read_text().replace(" >= ", " > "))
+        return verilog
+
+    monkeypatch.setattr(cosim.bench.sim, "generate", with_another_tie_rule)
+    result = CliRunner().invoke(_app(), small_case(tmp_path))
+    assert result.exit_code == 1
+    assert "MISMATCH layer gru0, frame 0, signal r" in result.output.replace("\n", " ")
+
+
+def _app() -> typer.Typer:
+    app = typer.Typer()
+    app.command()(cosim.bench.sim.main)
+    return app
+
+
+@pytest.mark.simulator
+def test_a_layer_that_waits_for_a_slower_one_is_no_failure(tmp_path):
+    result = CliRunner().invoke(_app(), small_case(tmp_path, [("dense", 4), ("dense", 20)]))
+    assert result.exit_code == 0, result.output

@@ -1,0 +1,219 @@
+"""The real host against the real gateware: Verilated UART, link and network on a pseudo-terminal."""
+
+import os
+import random
+import select
+import subprocess
+import sys
+import threading
+import time
+import tty
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from boards.definitions.registry import find
+from boards.flow.layout import lay_out
+from boards.host.protocol import Packet, Type, encode
+from cosim.chips.board import Program, build, serving
+from model.bundle import bundle
+from model.reference import audio
+from model.reference.denoise import apply_mask
+from model.reference.golden_model import GoldenModel
+from tests.support.random_bundles import random_bundle
+
+pytestmark = pytest.mark.simulator
+
+MADE = random_bundle(np.random.default_rng(3), [("bgru", 12)], bins=9, qad_bits=2)
+SAMPLES = 4000  # 501 frames
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """A bundle, a recording, and a longer one."""
+    path = tmp_path_factory.mktemp("board")
+    bundle.write(MADE, path / "net")
+    for name, samples in (("in", SAMPLES), ("long", 100 * SAMPLES)):
+        soundfile.write(path / f"{name}.wav", np.random.default_rng(4).normal(0, 0.1, samples), 16000)
+    return path
+
+
+@pytest.fixture(scope="module")
+def program(folder) -> Program:
+    return build(lay_out(MADE, find("ulx3s_85f"), {}, 8, 8), folder / "ecp5", quick_build=True)
+
+
+def command(folder: Path, port: str, recording: str = "in.wav", net: Path | str = "net") -> list[str]:
+    words = ["boards.host.transfer", folder / recording, folder / "out.wav", "--bundle", folder / net, "--port", port]
+    return [sys.executable, "-m", *map(str, words), "--loop-check"]
+
+
+def run(folder: Path, port: str, **options) -> subprocess.CompletedProcess[str]:
+    (folder / "out.wav").unlink(missing_ok=True)
+    return subprocess.run(command(folder, port, **options), capture_output=True, text=True, timeout=120)
+
+
+def assert_bit_exact(result: subprocess.CompletedProcess[str], folder: Path) -> None:
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "mask agreement       4,509 of 4,509 bits in 501 frames" in result.stdout
+    front_end = MADE.front_end
+    noisy = audio.read(folder / "in.wav", front_end.sample_rate)
+    expected = apply_mask(front_end, noisy, GoldenModel(MADE).masks(front_end.hear(noisy)))
+    audio.write(folder / "expected.wav", expected, front_end.sample_rate)
+    assert (folder / "out.wav").read_bytes() == (folder / "expected.wav").read_bytes()
+
+
+def refused(result: subprocess.CompletedProcess[str], folder: Path) -> str:
+    assert result.returncode == 2, result.stdout + result.stderr
+    assert "Traceback" not in result.stderr
+    assert not (folder / "out.wav").exists()
+    (error,) = [line for line in result.stderr.splitlines() if line.startswith("error: ")]
+    return error
+
+
+@contextmanager
+def between(port: str, lose: float, flip: float, seed: int) -> Iterator[str]:
+    """A terminal whose line to `port` loses bytes and flips bits of them, both ways, with these probabilities."""
+    here, there = os.openpty()
+    board = os.open(port, os.O_RDWR | os.O_NOCTTY)
+    for terminal in (there, board):
+        tty.setraw(terminal)
+    chances = {here: random.Random(seed), board: random.Random(seed + 1)}
+    over = threading.Event()
+
+    def carry(source: int, sink: int) -> None:
+        chance = chances[source]
+        for byte in os.read(source, 4096):
+            luck = chance.random()
+            if luck >= lose:
+                os.write(sink, bytes([byte ^ (1 << chance.randrange(8) if luck < lose + flip else 0)]))
+
+    def serve() -> None:
+        while not over.is_set():
+            for ready in select.select([here, board], [], [], 0.01)[0]:
+                carry(ready, board if ready == here else here)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    try:
+        yield os.ttyname(there)
+    finally:
+        over.set()
+        thread.join()
+        for terminal in (here, there, board):
+            os.close(terminal)
+
+
+def test_a_recording_is_bit_exact_and_so_is_the_next(folder, program):
+    with serving(program) as (port, _):
+        for _ in range(2):
+            result = run(folder, port)
+            assert_bit_exact(result, folder)
+            assert "after 0 refusals" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("lose", "flip"), [(0.005, 0), (0, 0.005), (0.005, 0.005)], ids=["bytes lost", "bits flipped", "both"]
+)
+def test_a_recording_is_bit_exact_over_a_bad_line(folder, program, lose, flip):
+    with serving(program) as (port, _), between(port, lose, flip, seed=5) as bad:
+        result = run(folder, bad)
+    assert_bit_exact(result, folder)
+    again = int(result.stdout.split("sent again")[1].split()[0])
+    assert again > 10
+
+
+def test_frames_that_an_earlier_host_left_on_the_way_do_no_harm(folder, program):
+    with serving(program) as (port, _):
+        terminal = os.open(port, os.O_RDWR | os.O_NOCTTY)
+        frames = [Packet(Type.FRAME if n else Type.START, n, bytes(3)) for n in range(4)]
+        os.write(terminal, b"".join(map(encode, frames))[:-5])  # killed in the middle of the last
+        os.close(terminal)
+        assert_bit_exact(run(folder, port), folder)
+
+
+def test_a_board_that_is_unplugged_on_the_way(folder, program):
+    with serving(program) as (port, process):
+        (folder / "out.wav").unlink(missing_ok=True)
+        host = subprocess.Popen(
+            command(folder, port, "long.wav"), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        _wait_for_frames(process.pid)
+        process.kill()
+        begin = time.monotonic()
+        stdout, stderr = host.communicate(timeout=30)
+        assert time.monotonic() - begin < 10
+    result = subprocess.CompletedProcess([], host.returncode, stdout, stderr)
+    assert f"{port}: expected the board to stay, it went away" in refused(result, folder)
+
+
+def _wait_for_frames(process: int) -> None:
+    """Until the simulation has written more than an info and a mask or two."""
+    end = time.monotonic() + 60
+    while int((Path("/proc") / str(process) / "io").read_text().split("wchar:")[1].split()[0]) < 200:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def test_a_board_with_another_bundle(folder, program):
+    other = random_bundle(np.random.default_rng(9), [("bgru", 12)], bins=9, qad_bits=2)
+    bundle.write(other, folder / "other")
+    with serving(program) as (port, _):
+        message = refused(run(folder, port, net="other"), folder)
+    assert f"({other.identity.hex()}) on the board, got another ({MADE.identity.hex()})" in message
+
+
+@pytest.fixture(scope="module")
+def flashed(folder) -> Program:
+    """A board whose weights come from flash."""
+    return build(lay_out(MADE, find("icebreaker"), {}, 8, 8), folder / "ice40", quick_build=True)
+
+
+def test_weights_from_flash_and_a_recording_that_is_bit_exact(folder, flashed):
+    with serving(flashed) as (port, _):
+        assert_bit_exact(run(folder, port), folder)
+
+
+def test_a_damaged_flash(folder, flashed):
+    (contents,) = [file for file in flashed.folder.glob("*.mem") if _begins_with_identity(file)]
+    whole = contents.read_text()
+    lines = whole.splitlines()
+    lines[20] = f"{int(lines[20], 2) ^ 1:08b}"
+    contents.write_text("\n".join(lines) + "\n")
+    try:
+        with serving(flashed) as (port, _):
+            message = refused(run(folder, port), folder)
+    finally:
+        contents.write_text(whole)
+    assert "expected weights in the board's flash, it found damaged ones" in message
+
+
+def _begins_with_identity(memory: Path) -> bool:
+    lines = memory.read_text().split()
+    return len(lines) > 16 and [int(line, 2) for line in lines[:8]] == list(MADE.identity)
+
+
+def test_masks_of_other_weights_are_found_by_the_loop_check(folder, program):
+    """A bit of a weight is changed behind the back of the identity."""
+    network = lay_out(MADE, find("ulx3s_85f"), {}, 8, 8)
+    part = network.layers["mask"].engine.weights.slices[0]
+    (contents,) = [file for file in program.folder.glob("*.mem") if _words(file) == part]
+    whole = contents.read_text()
+    contents.write_text(whole.translate(str.maketrans("01", "10")))
+    try:
+        with serving(program) as (port, _):
+            result = run(folder, port)
+    finally:
+        contents.write_text(whole)
+    assert result.returncode == 1
+    assert "MISMATCH frame " in result.stdout
+    assert not (folder / "out.wav").exists()
+
+
+def _words(memory: Path) -> tuple[int, list[int]]:
+    lines = memory.read_text().split()
+    return len(lines[0]), [int(line, 2) for line in lines]

@@ -1,0 +1,75 @@
+"""The calibration: its layers, its fit, and a few of its figures measured again."""
+
+import json
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from cosim.measure.calibrate import PARTS, Configuration, configurations, fit, measure
+from hw.gateware.layers import Folding
+from hw.gateware.network import check_folding
+from hw.shape.estimate import CALIBRATION, Estimate
+from hw.shape.family import ECP5, FAMILIES, ICE40
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+@pytest.mark.parametrize("part", PARTS)
+def test_layers_are_always_the_same_and_can_be_folded_so(part, family):
+    found = list(configurations(part, family))
+    assert found == list(configurations(part, family))
+    assert len(found) == PARTS[part] == len(set(found))
+    for one in found:
+        check_folding(one.layer(), one.folding)
+        assert one.layer().binary == one.binary
+        assert one.folding.pe * one.folding.simd <= 128
+    kinds = {(one.kind, one.binary, one.folding.packed, one.folding.weights) for one in found}
+    assert len(kinds) >= 7
+
+
+def test_no_layer_is_in_both_sets():
+    calibration, validation = (set(configurations(part, ECP5)) for part in PARTS)
+    assert not calibration & validation
+
+
+def test_the_fit_finds_what_each_part_takes():
+    rng = np.random.default_rng(0)
+    takes = {"lane": 2.5, "row": 7.0, "nothing": 0.0}
+    parts = [{name: float(rng.integers(1, 99)) for name in takes} for _ in range(20)]
+    found = fit(parts, [round(sum(takes[name] * count for name, count in part.items())) for part in parts])
+    assert found == pytest.approx(takes, abs=0.1)
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+def test_the_smallest_layers_measured_again_are_within_10_percent_too(family, tmp_path):
+    layers = json.loads(CALIBRATION.read_text())[family.name]["validation"]
+    for layer in sorted(layers, key=lambda layer: layer["synthesised"]["lut4"])[:2]:
+        shape = {name: layer[name] for name in ("kind", "inputs", "units", "binary")}
+        one = Configuration(**shape, folding=Folding(**layer["folding"]), seed=tuple(layer["seed"]))
+        measured = measure(one, family, tmp_path)
+        estimate = Estimate(one.layer(), family).resources(one.folding)
+        assert estimate["lut4"] == pytest.approx(measured["lut4"], rel=0.1)
+        assert {**estimate, "lut4": 0} == {**{kind: measured[kind] for kind in estimate}, "lut4": 0}
+
+
+@pytest.mark.synthesis
+def test_what_was_measured_is_kept(tmp_path):
+    one = Configuration("dense", 24, 8, False, Folding(1, 4), (2, 0))
+    first = measure(one, ICE40, tmp_path)
+    (entry,) = tmp_path.iterdir()
+    entry.write_text(json.dumps({**first, "lut4": 7}))
+    assert measure(one, ICE40, tmp_path)["lut4"] == 7
+
+
+def test_an_unknown_family_is_refused():
+    result = subprocess.run(
+        [sys.executable, "-m", "cosim.measure.calibrate", "--family", "ecp6"],
+        capture_output=True,
+        text=True,
+        env=os.environ,
+    )
+    assert result.returncode == 2
+    assert "expected one of ecp5, ice40, gowin, got 'ecp6'" in result.stderr

@@ -1,0 +1,192 @@
+"""A BGRU layer and a dense layer by themselves, against the golden model: every vector of every frame."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hw.gateware.arithmetic import Ternary
+from hw.gateware.layers import Folding, folded, vectors_of
+from hw.gateware.network import make_layer
+from hw.shape.family import ECP5
+from model.bundle.bundle import Bundle, Layer, Matrix
+from model.errors import BadInput
+from tests.support.hw_bench import few
+from tests.support.hw_layers import run_layer
+from tests.support.random_bundles import (
+    ALWAYS,
+    NEVER,
+    densities,
+    one_unit_bundle,
+    random_bundle,
+    random_features,
+    random_foldings,
+    random_front_end,
+    random_layer,
+    seeds,
+)
+
+KINDS = ("bgru", "dense")
+kinds = pytest.mark.parametrize("kind", KINDS)
+
+
+def small_bundle(
+    rng: np.random.Generator, kind: str, units: int, bins: int = 5, qad_bits: int = 2, rho: float = 0.8
+) -> Bundle:
+    return random_bundle(rng, hidden=[(kind, units)], bins=bins, qad_bits=qad_bits, rho=rho)
+
+
+@kinds
+@given(
+    seed=seeds,
+    units=st.integers(1, 11),
+    bins=st.integers(1, 8),
+    qad_bits=st.integers(1, 2),
+    rho=densities,
+    weights=st.sampled_from(["rom", "loaded", "streamed"]),
+    packed=st.booleans(),
+)
+@few
+def test_every_vector_under_idles_and_back_pressure(kind, seed, units, bins, qad_bits, rho, weights, packed):
+    rng = np.random.default_rng(seed)
+    bundle = small_bundle(rng, kind, units, bins, qad_bits, rho)
+    folding = next(iter(random_foldings(rng, bundle).values()))
+    folding = replace(folding, packed=packed and not bundle.layers[0].binary)
+    features = random_features(rng, bundle, 4)
+    run_layer(bundle, folding, features, [1, 0, 0, 1], rng, idle=0.2, stall=0.4, weights=weights)
+
+
+@kinds
+@pytest.mark.parametrize(("pe", "simd"), [(1, 1), (7, 10), (2, 5), (3, 4), (4, 3), (7, 1), (1, 10)])
+def test_any_folding_gives_the_same_bits(kind, pe, simd):
+    rng = np.random.default_rng(7)
+    bundle = small_bundle(rng, kind, 7)
+    run_layer(bundle, Folding(pe, simd), random_features(rng, bundle, 3), [1, 0, 0], rng)
+
+
+@kinds
+@pytest.mark.parametrize(("pe", "simd"), [(2, 3), (1, 8), (6, 4)])  # (6, 4): all rows at once
+@given(abort=st.integers(2, 160))  # up to where the reader is in one frame and the results in another
+@few
+def test_reset_in_mid_frame_and_then_a_right_utterance(kind, pe, simd, abort):
+    rng = np.random.default_rng(abort)
+    bundle = small_bundle(rng, kind, 6)
+    # The first frame after reset begins at the initial state, marked or not.
+    frames = random_features(rng, bundle, 3)
+    run_layer(bundle, Folding(pe, simd), frames, [0, 0, 0], rng, idle=0.1, stall=0.2, abort=abort)
+
+
+@pytest.mark.parametrize("units", [1, 2, 6])
+def test_every_utterance_begins_at_the_initial_state(units):
+    rng = np.random.default_rng(units)
+    bundle = small_bundle(rng, "bgru", units)
+    starts = [1, 0, 1, 1, 0, 0, 1]
+    run_layer(bundle, Folding(1, 2), random_features(rng, bundle, len(starts)), starts, rng)
+
+
+TIES = {
+    "reset gate": (0, [[1, 1], [0, 0], [0, 0]], [1, 0, 0], 1, 3, [NEVER, NEVER]),  # 1 + 1 + 1
+    "update gate": (1, [[0, 0], [-1, 1], [0, 0]], [0, 1, 0], 0, -1, [ALWAYS, ALWAYS]),  # -1 + 1 - 1
+    "candidate": (2, [[0, 0], [0, 0], [1, 1]], [0, 0, 1], 0, 1, [ALWAYS, NEVER]),  # 1 + 1 - 1
+    "candidate without r": (2, [[0, 0], [0, 0], [0, 0]], [0, 0, 1], 0, 0, [NEVER, NEVER]),  # 1 * 0 * -1
+}
+
+
+@pytest.mark.parametrize("gate", TIES)
+@pytest.mark.parametrize(("above", "bit"), [(-1, 1), (0, 1), (1, 0)])
+def test_tie_of_each_comparator_of_a_bgru_layer_is_1(gate, above, bit):
+    index, w, u, initial, total, others = TIES[gate]
+    theta = [*others[:index], total + above, *others[index:]]
+    bundle = one_unit_bundle(w, u, theta, initial)
+    _, watch, *_ = run_layer(bundle, Folding(1, 2), np.array([[1, 1]]), [1], np.random.default_rng(0))
+    assert [data for valid, vector, data, *_ in watch.log if valid and vector == index] == [bit]
+
+
+@pytest.mark.parametrize(("theta", "bit"), [(-3, 1), (-2, 1), (-1, 0)])
+def test_tie_of_a_dense_layer_is_1(theta, bit):
+    w, limit = Matrix.from_values(np.array([[1, -1]])), np.array([theta], dtype=np.int32)
+    layer = Layer("mask", "dense", 2, 1, w, limit)
+    bundle = Bundle("one", random_front_end(np.random.default_rng(0), 1, 2), (layer,))
+    _, watch, *_ = run_layer(bundle, Folding(1, 1), np.array([[0, 1]]), [1], np.random.default_rng(0))  # -1 - 1
+    assert [data for valid, _, data, *_ in watch.log if valid] == [bit]
+
+
+def test_dense_latency_is_its_words_and_the_engines():
+    rng = np.random.default_rng(3)
+    bundle = small_bundle(rng, "dense", 6)
+    layer, _, fed, got = run_layer(bundle, Folding(2, 5), random_features(rng, bundle, 1), [1], rng)
+    # The buffer is full a cycle after the last word, and a word read then enters the engine in the next.
+    assert got[-1] - fed[-1] == layer.ideal + layer.engine.latency + 1
+    assert got == [got[-1] - 2 * layer.words, got[-1] - layer.words, got[-1]]
+
+
+def test_dense_frames_follow_one_another_without_a_gap():
+    rng = np.random.default_rng(4)
+    bundle = small_bundle(rng, "dense", 6)
+    layer, watch, _, got = run_layer(bundle, Folding(2, 5), random_features(rng, bundle, 5), [1, 0, 0, 0, 0], rng)
+    assert np.diff(got).tolist() == [layer.words] * 14
+    assert watch.cycles == [layer.ideal] * 5
+
+
+def test_ideal_is_the_sum_over_matrices():
+    rng = np.random.default_rng(5)
+    bundle = random_bundle(rng, hidden=[("bgru", 7)], bins=5, qad_bits=2)
+    gru = make_layer(bundle.layers[0], Folding(2, 4), ECP5)
+    mask = make_layer(bundle.layers[1], Folding(2, 4), ECP5)
+    assert gru.ideal == 3 * 4 * (3 + 2)
+    assert mask.ideal == 3 * 2
+
+
+def test_binary_arithmetic_where_no_weight_is_zero_and_ternary_otherwise():
+    rng = np.random.default_rng(6)
+    for rho, name in ((1.0, "binary"), (0.5, "ternary")):
+        for layer in small_bundle(rng, "bgru", 7, rho=rho).layers:
+            assert make_layer(layer, Folding(2, 2), ECP5).engine.matrix.arithmetic.name == name
+
+
+@pytest.mark.parametrize(
+    ("kind", "pe", "simd", "sentence"),
+    [
+        ("bgru", 0, 4, "layer gru0: expected PE from 1 to 7 (its units), got 0"),
+        ("bgru", 8, 4, "layer gru0: expected PE from 1 to 7 (its units), got 8"),
+        ("bgru", -1, 4, "layer gru0: expected PE from 1 to 7 (its units), got -1"),
+        ("bgru", 1, 0, "layer gru0: expected SIMD from 1 to 10 (its columns), got 0"),
+        ("bgru", 1, 11, "layer gru0: expected SIMD from 1 to 10 (its columns), got 11"),
+        ("dense", 8, 4, "layer dense0: expected PE from 1 to 7 (its units), got 8"),
+        ("dense", 1, 0, "layer dense0: expected SIMD from 1 to 10 (its columns), got 0"),
+        ("dense", 1, 11, "layer dense0: expected SIMD from 1 to 10 (its columns), got 11"),
+    ],
+)
+def test_foldings_beyond_the_layer_are_refused(kind, pe, simd, sentence):
+    bundle = small_bundle(np.random.default_rng(0), kind, 7)
+    with pytest.raises(BadInput) as caught:
+        make_layer(bundle.layers[0], Folding(pe, simd), ECP5)
+    assert str(caught.value) == sentence
+
+
+def test_packing_of_binary_weights_is_refused():
+    layer = small_bundle(np.random.default_rng(0), "bgru", 7, rho=1.0).layers[0]
+    sentence = "layer gru0: expected no packing, for it has no weight that is 0; got 1x5-packed"
+    with pytest.raises(BadInput, match=f"^{sentence}$"):
+        make_layer(layer, Folding(1, 5, packed=True), ECP5)
+
+
+def test_dense_simd_is_at_most_its_inputs():
+    wide = random_layer(np.random.default_rng(0), "dense", 3, 9, name="mask")
+    with pytest.raises(BadInput, match=r"^layer mask: expected SIMD from 1 to 3 \(its columns\), got 4$"):
+        make_layer(wide, Folding(1, 4), ECP5)
+
+
+def test_vectors_of_a_layer():
+    assert vectors_of("bgru") == ("r", "z", "candidate", "h")
+    assert vectors_of("dense") == ("y",)
+
+
+def test_folded_pads_each_block_of_columns_and_each_matrix():
+    part = np.ones((2, 3, 5), dtype=np.int8)
+    matrix = folded(Ternary(), Folding(2, 4), [part, part[..., :3]], np.zeros((2, 3), dtype=np.int32), dynamic=False)
+    assert (matrix.groups, matrix.words, matrix.columns) == (4, 3, 8)
+    # Eight kept weights: four products of +1 reach 0; a padding row is out of reach of eight.
+    assert matrix.bias_words == [[-4, -4], [-4, -9], [-4, -4], [-4, -9]]

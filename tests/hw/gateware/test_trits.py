@@ -1,0 +1,66 @@
+"""Five trits in eight bits: every vector there and back, through NumPy and through hardware."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+from amaranth.sim import Simulator
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hw.flow.rtl import to_rtlil
+from hw.flow.synth import synthesise
+from hw.gateware.trits import Decoder, Unpack, pack, packed_bits
+from hw.shape.family import FAMILIES
+from tests.support.hw_bench import bits_of, few, integer
+from tests.support.random_bundles import random_weights, seeds
+
+EVERY = np.array(list(product((-1, 0, 1), repeat=5)), dtype=np.int8)
+
+
+def test_every_vector_has_a_code_of_its_own():
+    assert len({integer(bits) for bits in pack(EVERY)}) == 3**5
+
+
+def test_any_shape_is_packed_along_its_last_axis():
+    assert np.array_equal(pack(EVERY.reshape(3, 81, 5)), pack(EVERY).reshape(3, 81, 8))
+
+
+@pytest.mark.parametrize(("count", "bits"), [(1, 8), (5, 8), (6, 16), (64, 104), (65, 104)])
+def test_eight_bits_for_every_five_weights_begun(count, bits):
+    assert packed_bits(count) == bits
+    assert pack(np.ones((2, count), dtype=np.int8)).shape == (2, bits)
+
+
+def unpacked(rows):
+    """What the hardware makes of packed rows (n, count): weights."""
+    count = rows.shape[1]
+    dut, found = Unpack(count), np.zeros_like(rows)
+
+    async def bench(ctx):
+        for n, bits in enumerate(pack(rows)):
+            ctx.set(dut.i, integer(bits))
+            sign, nonzero = bits_of(ctx.get(dut.o), 2 * count).reshape(2, count)
+            found[n] = (2 * sign.astype(np.int8) - 1) * nonzero
+
+    simulator = Simulator(dut)
+    simulator.add_testbench(bench)
+    simulator.run()
+    return found
+
+
+def test_the_hardware_decodes_every_code():
+    assert np.array_equal(unpacked(EVERY), EVERY)
+
+
+@given(seed=seeds, count=st.integers(1, 23))
+@few
+def test_any_number_of_weights(seed, count):
+    rows = random_weights(np.random.default_rng(seed), (4, count), 0.6)
+    assert np.array_equal(unpacked(rows), rows)
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize(("family", "lut4"), [("ecp5", 8), ("ice40", 8), ("gowin", 9)])
+def test_a_decoder_costs_eight_lut4_or_nine_on_gowin(family, lut4):
+    assert synthesise(to_rtlil(Decoder(), "decoder"), "decoder", FAMILIES[family])["lut4"] == lut4

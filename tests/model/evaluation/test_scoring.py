@@ -1,0 +1,188 @@
+"""Scores of systems on held-out mixtures."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("fast_bss_eval")
+pytest.importorskip("pesq")
+pytest.importorskip("pystoi")
+
+from model.bundle.bits import pack
+from model.bundle.bundle import Bundle, Layer, Matrix
+from model.corpora.corpus import Corpus, Split
+from model.corpora.mixing import Mixture, ideal_binary_mask
+from model.evaluation import metrics, scoring
+from model.evaluation.scoring import Estimate, Row
+from model.reference import audio
+from model.reference.front_end import FrontEnd
+
+BINS = 129
+RATE = 16000
+
+
+def front_end() -> FrontEnd:
+    return FrontEnd(RATE, 256, 128, "hann", 0.1, np.ones((BINS, 1), np.float32))
+
+
+def bundle_of_constant_mask(bit: int) -> Bundle:
+    """A network that ignores what it hears: every mask bit is `bit`."""
+    weights = Matrix(*(pack(np.zeros((BINS, BINS), np.uint8)) for _ in range(2)), BINS)
+    threshold = np.full(BINS, 0 if bit else 1, np.int32)
+    return Bundle("constant", front_end(), (Layer("mask", "dense", BINS, BINS, weights, threshold),))
+
+
+def clean(signals: Mixture) -> Estimate:
+    return Estimate(signals.clean)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Corpus:
+    """Speakers a (test), b (test), c and d, each with two utterances, in two noises."""
+    rng = np.random.default_rng(0)
+    speech = audio.read(Path("samples/clean.flac"), RATE)
+    utterances: dict[str, tuple[Path, ...]] = {}
+    for name in "abcd":
+        (tmp_path / name).mkdir()
+        utterances[name] = tuple(tmp_path / name / f"{take}.wav" for take in ("sa1", "sx7"))
+        for path in utterances[name]:
+            start = int(rng.integers(20000))
+            soundfile.write(path, speech[start : start + 24000], RATE)
+    noises = {}
+    for name in ("hiss", "hum"):
+        noises[name] = tmp_path / f"{name}.wav"
+        soundfile.write(noises[name], rng.normal(0, 0.1, 90000), RATE)
+    return Corpus(utterances, noises, Split(("d",), ("c",), ("a", "b")))
+
+
+@pytest.fixture
+def trials(corpus: Corpus) -> list[scoring.Trial]:
+    return scoring.trials(corpus, 0.0, RATE, 0.1)
+
+
+def test_trials_are_every_utterance_of_the_parts_speakers_in_every_noise(
+    corpus: Corpus, trials: list[scoring.Trial]
+) -> None:
+    names = [(trial.speaker, trial.utterance, trial.noise) for trial in trials]
+    assert sorted(names) == [(s, u, n) for s in "ab" for u in ("sa1", "sx7") for n in ("hiss", "hum")]
+    assert {trial.speaker for trial in scoring.trials(corpus, 0.0, RATE, 0.1, "validation")} == {"c"}
+
+
+def test_an_excerpt_depends_on_names_only(corpus: Corpus, trials: list[scoring.Trial]) -> None:
+    alone = dataclasses.replace(
+        corpus,
+        utterances={"b": corpus.utterances["b"][1:]},
+        noises={"hum": corpus.noises["hum"]},
+        split=Split((), (), ("b",)),
+    )
+    (trial,) = scoring.trials(alone, 0.0, RATE, 0.1)
+    assert trial in trials
+    assert np.array_equal(trial.mixture().noise, trials[trials.index(trial)].mixture().noise)
+    others = [other.mixture().noise for other in trials if other != trial]
+    assert not any(np.array_equal(trial.mixture().noise, other) for other in others)
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_noise_is_of_the_last_part_unless_all_of_it_is_shared(corpus: Corpus, shared: bool) -> None:
+    """A noise that grows evenly tells by how much it grows in an excerpt where that began."""
+    samples, length, earlier = 90000, 24000, 0
+    ramp = np.linspace(0, 0.5, samples) * np.where(np.arange(samples) % 2, 1, -1)
+    for path in corpus.noises.values():
+        soundfile.write(path, ramp, RATE, subtype="FLOAT")
+    for trial in scoring.trials(
+        dataclasses.replace(corpus, stretches={"test": "whole"} if shared else {}), 0.0, RATE, 0.1
+    ):
+        noise = np.abs(trial.mixture().noise)
+        growth = (noise[-1] - noise[0]) / (length - 1)
+        earlier += noise[0] / growth < 0.7 * samples - 10
+    assert (earlier > 0) == shared
+
+
+def test_a_system_that_returns_the_clean_speech_is_above_all_others(trials: list[scoring.Trial]) -> None:
+    systems = {**scoring.of_bundle(bundle_of_constant_mask(1)), "clean": clean}
+    found = scoring.summary(scoring.score(systems, trials[:2]))
+    for key in ("sdr", "sir", "si_sdr", "stoi", "pesq"):
+        best = found["clean"]["all"]["mean"][key]
+        assert all(best > found[name]["all"]["mean"][key] for name in systems if name != "clean")
+    assert "mask_accuracy" not in found["clean"]["all"]["mean"]
+
+
+def test_the_ideal_mask_is_that_of_mixing_and_always_right(trials: list[scoring.Trial]) -> None:
+    signals, ears = trials[0].mixture(), front_end()
+    ideal = scoring.IdealMask(ears)(signals).mask
+    assert ideal is not None
+    assert np.array_equal(ideal, ideal_binary_mask(ears.stft(signals.clean), ears.stft(signals.noise)))
+    (row,) = scoring.score({"ibm": scoring.IdealMask(ears)}, trials[:1])
+    assert row.scores["mask_accuracy"] == row.scores["weighted_mask_accuracy"] == 1.0
+    assert row.scores["si_sdr"] is not None and row.scores["si_sdr"] > 3
+
+
+def test_a_mask_that_keeps_all_scores_as_the_mixture(trials: list[scoring.Trial]) -> None:
+    rows = scoring.score(scoring.of_bundle(bundle_of_constant_mask(1)), trials, ("sdr", "si_sdr", "stoi"))
+    assert [row.system for row in rows[:3]] == ["mixture", "denoised", "ibm"]
+    for mixture, denoised in zip(rows[0::3], rows[1::3], strict=True):
+        assert denoised.scores == pytest.approx(mixture.scores, abs=0.01)
+        assert mixture.scores["si_sdr"] == pytest.approx(0.0, abs=0.3)
+
+
+def test_a_mask_that_keeps_nothing_has_finite_scores(trials: list[scoring.Trial]) -> None:
+    (row,) = scoring.score({"denoised": scoring.Golden(bundle_of_constant_mask(0))}, trials[:1])
+    assert row.scores["sdr"] == metrics.SILENCE
+    assert row.scores["pesq"] == metrics.WORST_PESQ
+    assert all(value is not None and np.isfinite(value) for value in row.scores.values())
+
+
+def test_only_chosen_metrics_are_computed(trials: list[scoring.Trial]) -> None:
+    systems = {"ibm": scoring.IdealMask(front_end())}
+    (row,) = scoring.score(systems, trials[:1], ("si_sdr", "weighted_mask_accuracy"))
+    assert row.scores.keys() == {"si_sdr", "weighted_mask_accuracy"}
+
+
+def test_two_processes_find_the_same_in_the_same_order(trials: list[scoring.Trial]) -> None:
+    systems = {"mixture": scoring.unprocessed, "denoised": scoring.Golden(bundle_of_constant_mask(1)), "clean": clean}
+    assert scoring.score(systems, trials, ("si_sdr",), processes=2) == scoring.score(systems, trials, ("si_sdr",))
+
+
+def row(value: float | None, system: str = "x", utterance: str = "sx7", noise: str = "hum", speaker: str = "a") -> Row:
+    return Row(system, speaker, utterance, noise, {"sdr": value})
+
+
+def test_a_summary_is_the_mean_and_its_interval() -> None:
+    entry = scoring.summary([row(value) for value in (1.0, 2.0, 3.0, 6.0)])["x"]["all"]
+    error = np.sqrt((4 + 1 + 0 + 9) / 3 / 4)
+    assert entry == {"mixtures": 4, "mean": {"sdr": 3.0}, "interval": {"sdr": pytest.approx(3.18245 * error, abs=1e-4)}}
+
+
+def test_a_summary_has_every_noise_speaker_and_system_apart() -> None:
+    rows = [row(1.0, noise="hiss"), row(2.0), row(6.0, speaker="b"), row(9.0, system="y", speaker="c")]
+    found = scoring.summary(rows)
+    assert found.keys() == {"x", "y"}
+    means = {
+        part: {name: (entry["mixtures"], entry["mean"]["sdr"]) for name, entry in found["x"][part].items()}
+        for part in ("noises", "speakers")
+    }
+    assert means == {"noises": {"hiss": (1, 1.0), "hum": (2, 4.0)}, "speakers": {"a": (2, 1.5), "b": (1, 6.0)}}
+    assert found["x"]["all"]["mean"] == {"sdr": 3.0}
+    assert found["y"]["all"]["interval"] == {"sdr": None}
+
+
+def test_a_summary_without_some_sentences_is_of_the_others() -> None:
+    rows = [row(1.0, utterance="sa1"), row(3.0), row(5.0, utterance="sa2"), row(4.0, utterance="sa11")]
+    found = scoring.summary(rows, without=("sa1", "sa2"))["x"]
+    assert (found["without"]["mixtures"], found["without"]["mean"]) == (2, {"sdr": 3.5})
+    assert found["all"]["mean"] == {"sdr": 3.25}
+
+
+def test_mixtures_without_a_value_are_counted_and_not_in_the_mean() -> None:
+    entry = scoring.summary([row(1.0), row(None), row(5.0), row(None)])["x"]["all"]
+    assert (entry["mixtures"], entry["mean"], entry["missing"]) == (4, {"sdr": 3.0}, {"sdr": 2})
+
+
+def test_rows_and_summary_are_json() -> None:
+    rows = [row(1.5), row(None)]
+    assert [Row(**entry) for entry in json.loads(json.dumps([dataclasses.asdict(item) for item in rows]))] == rows
+    assert json.loads(json.dumps(scoring.summary(rows))) == scoring.summary(rows)

@@ -1,0 +1,138 @@
+"""A row from training to its JSON, tiny, on synthetic recordings."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+torch = pytest.importorskip("torch")
+
+from model.training import config  # noqa: E402 (after importorskip)
+from model.training.config import Config  # noqa: E402 (after importorskip)
+from model.training.distributed import Team  # noqa: E402 (after importorskip)
+from model.training.network import BINARY, REAL  # noqa: E402 (after importorskip)
+from study import protocol, run, tables, test_set_updates  # noqa: E402 (after importorskip)
+from study.experiments import Row, Stage  # noqa: E402 (after importorskip)
+from study.networks import Masker  # noqa: E402 (after importorskip)
+
+ROW = Row(
+    "bgru",
+    "paper",
+    "GRU, then BGRU",
+    (Stage(REAL, 1, 1e-2, 1e-2, (16.12, 0.9459)), Stage(BINARY, 1, 1e-2, 1e-2)),
+    test_time_passes=2,
+)
+SMALLEST = (
+    *("hidden=8", "fft_size=64", "hop=32", "sequences=4", "frames=40", "truncation=20", "batches=2"),
+    *("validation_mixtures=3", "stages=1:0:0:0.01:0.01,1:1:1:0.01:0.01"),
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Tones with pauses for all of the protocol's speakers, and two noises."""
+    folder, rng = tmp_path_factory.mktemp("data"), np.random.default_rng(0)
+    time = np.arange(12000) / 16000
+    for index, name in enumerate(("dr1-fvmh0", *protocol.VALIDATION, *protocol.TEST)):
+        (folder / "paper" / "speech" / name).mkdir(parents=True)
+        for take in ("sa1", "sx1"):
+            tone = np.sin(2 * np.pi * (200 + 70 * index) * time) * (np.sin(2 * np.pi * 5 * time) > 0)
+            soundfile.write(folder / "paper" / "speech" / name / f"{take}.flac", 0.1 * tone, 16000)
+    (folder / "paper" / "noise").mkdir()
+    for name in ("birds", "frogs"):
+        soundfile.write(folder / "paper" / "noise" / f"{name}.flac", rng.normal(0, 0.05, 24000), 16000)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def settings() -> Config:
+    return config.with_settings("small", SMALLEST)
+
+
+@pytest.fixture(scope="module")
+def result(data: Path, settings: Config, tmp_path_factory: pytest.TempPathFactory) -> dict:
+    made = run.run(ROW, settings, data, tmp_path_factory.mktemp("runs") / "bgru", Team())
+    assert made is not None
+    return made
+
+
+def test_a_result_holds_settings_environment_curves_and_scores(result: dict, tmp_path: Path) -> None:
+    run.write(result, tmp_path / "bgru.json")
+    read = json.loads((tmp_path / "bgru.json").read_text())
+    assert read["settings"]["hidden"] == [8]
+    assert read["settings"]["stages"] == ["1:0:0:0.01:0.01", "1:1:1:0.01:0.01"]
+    assert {"revision", "versions", "device", "threads"} <= set(read["environment"])
+    assert [epoch["epoch"] for epoch in read["epochs"]] == [1, 2]
+    assert list(read["scores"]) == ["0-0", "1-1", "updated on the test set, pass 1", "updated on the test set, pass 2"]
+    assert read["scores"]["1-1"]["all"]["mixtures"] == 4 * 2 * 2
+    assert read["scores"]["1-1"]["without"]["mixtures"] == 4 * 2
+    assert read["weight_bits"] == 2 * (3 * 8 * (132 + 8) + 8 * 99)
+
+
+def test_networks_at_other_pi_differ(result: dict) -> None:
+    means = [scores["all"]["mean"]["sdr"] for scores in result["scores"].values()]
+    assert len(set(means)) == 4
+
+
+def test_updates_on_the_test_set_leave_the_trained_network_alone(data: Path, settings: Config, tmp_path: Path) -> None:
+    from model.training import trainer
+
+    trainer.train(protocol.source(data, "disjoint"), settings, tmp_path, Team())
+    network, front_end = trainer.load(tmp_path, settings, BINARY)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    system = Masker(network, front_end, BINARY, False)
+    trials = protocol.trials(data, "disjoint", 16000, 0.1)
+    first, second = test_set_updates.updated(system, trials, settings, 2)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert any(not torch.equal(value, before[name]) for name, value in first.network.state_dict().items())
+    assert any(
+        not torch.equal(value, first.network.state_dict()[name]) for name, value in second.network.state_dict().items()
+    )
+
+
+def test_the_tables_hold_the_results_figures_beside_the_papers(result: dict, tmp_path: Path) -> None:
+    run.write(result, tmp_path / "bgru.json")
+    page = tables.page(tables.read(tmp_path))
+    (line,) = (line for line in page.splitlines() if "GRU, then BGRU, real" in line)
+    mean, interval = (result["scores"]["0-0"]["all"][kind]["sdr"] for kind in ("mean", "interval"))
+    assert "| 16.12 / 0.946 | 16 |" in line
+    assert f"| {mean:.2f} ±{interval:.2f} |" in line
+
+
+def test_a_system_with_words_of_its_own_is_called_by_them() -> None:
+    assert tables.label(ROW, "0-0") == "GRU, then BGRU, real"
+    assert tables.label(ROW, "0.5-0.5") == "GRU, then BGRU, pi = 0.5"
+    assert tables.label(ROW, "updated on the test set, pass 1") == "updated on the test set, pass 1"
+
+
+def test_sdr_by_pi_is_drawn_of_the_rows_that_have_results(result: dict, tmp_path: Path) -> None:
+    tables.draw_rounds({"bgru": result}, [ROW, Row("never run", "causes", "", ())], tmp_path / "pi.png")
+    assert (tmp_path / "pi.png").stat().st_size > 10_000
+
+
+def test_what_was_tried_is_a_table_of_both_weights(tmp_path: Path) -> None:
+    run = {"change": "louder", "loss": [0.5, 0.25], "last": {"sdr": 9, "si_sdr": 8, "stoi": 0.8}}
+    lines = tables.tried_table({"runs": {"a": run | {"averaged": {"sdr": 9.5, "si_sdr": 8.5, "stoi": 0.85}}}})
+    assert lines[2] == "| louder | 0.250 | 9.00 | 8.00 | 0.800 | 9.50 | 8.50 | 0.850 |"
+
+
+def test_the_table_of_changes_gives_differences_to_the_first(result: dict) -> None:
+    def scored(sdr: float) -> dict:
+        figures = {"mixtures": 4, "mean": {"sdr": sdr, "stoi": 0.8}, "interval": {"sdr": 0.5, "stoi": None}}
+        return {"weight_bits": 1000, "scores": {"1-1": {"all": figures}}}
+
+    rows = [Row(name, "ablations", name, ()) for name in ("base", "never run", "other")]
+    lines = tables.ablation_table({"base": scored(9.0), "other": scored(8.5)}, rows)
+    assert [line.split("|")[-2].strip() for line in lines[2:]] == ["", "-0.50"]
+    assert "8.50 ±0.50" in lines[3]
+    assert "0.800 |" in lines[3]
+
+
+def test_results_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
+    with pytest.raises(tables.BadInput, match=r"expected results of study\.run"):
+        tables.read(tmp_path)
+    (tmp_path / "bgru.json").write_text("{")
+    with pytest.raises(tables.BadInput, match=r"bgru\.json: expected a result of study\.run"):
+        tables.read(tmp_path)
