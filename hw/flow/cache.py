@@ -1,0 +1,53 @@
+"""The cache: whatever a tool made, kept under a hash of all that went into it.
+
+One folder for all commands, `build/cache` unless the environment variable `BGRU_CACHE` names another. An entry is keyed
+by its inputs (RTLIL, netlist, constraints), the tool's version and its options, never by our own source: a changed
+docstring invalidates nothing. An entry is either whole or absent, so Ctrl-C or two commands at once cost at most work
+done twice. `make clean` empties it.
+"""
+
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+__all__ = ["cached", "folder", "key"]
+
+
+def folder() -> Path:
+    """Where the entries are."""
+    return Path(os.environ.get("BGRU_CACHE") or "build/cache")
+
+
+def key(parts: Iterable[str | bytes]) -> str:
+    """SHA-256 of parts in order, in hexadecimal; their lengths count too, so that no two lists collide."""
+    digest = hashlib.sha256()
+    for part in parts:
+        data = part.encode() if isinstance(part, str) else part
+        digest.update(b"%d:" % len(data))
+        digest.update(data)
+    return digest.hexdigest()
+
+
+def cached(kind: str, parts: Iterable[str | bytes], make: Callable[[Path], object]) -> Path:
+    """The entry of `kind` for `parts`: a folder, which `make(folder)` fills if it is not there yet.
+
+    What `make` raises passes through and leaves no entry. Do not change an entry: others read it.
+    """
+    entry = folder() / kind / key(parts)
+    if not entry.is_dir():
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{kind}.", dir=entry.parent))
+        try:
+            make(temporary)
+            temporary.chmod(0o755)
+            try:
+                temporary.rename(entry)
+            except OSError:  # another command was quicker: its entry is the same
+                if not entry.is_dir():
+                    raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return entry
