@@ -54,7 +54,7 @@ ip: $(VENV)/sim.installed  ## The network as a core with AXI4-Stream and Wishbon
 	@$(BIN)/python -m boards.flow.ip $(LAYOUT)
 
 report: $(VENV)/sim.installed  ## Estimate, simulation, synthesis and placement: a table, and a page for the browser.
-	@$(BIN)/python -m cosim.report.report $(LAYOUT)
+	@$(BIN)/python -m cosim.report.report $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 
 bench: $(VENV)/sim.installed  ## Measure every performance figure beside its reference.
 	@$(BIN)/python -m cosim.measure.benchmark --board $(BOARD) --bundle "$(BUNDLE)" --recording "$(RECORDING)"

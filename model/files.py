@@ -1,17 +1,26 @@
-"""Files that are either whole or absent: write beside the target, then rename."""
+"""Write files that are either whole or absent: next to the target, then rename."""
 
 import errno
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from model.errors import BadInput
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-"""What the system says of a full disk, a used-up quota, and a file over the largest size that is allowed."""
+"""Errors of a full disk, an exhausted quota, and a file over the size limit."""
+
+
+def _mode(bits: int) -> int:
+    """Permissions of a new file or folder under the umask."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return bits & ~mask
 
 
 def _open_folder(target: Path) -> None:
@@ -25,7 +34,7 @@ def _open_folder(target: Path) -> None:
 
 @contextmanager
 def _room_for(target: Path) -> Iterator[None]:
-    """A full disk as a sentence, wherever in the block it was met."""
+    """Turn a full disk into a sentence, wherever in the block it occurs."""
     try:
         yield
     except OSError as error:
@@ -36,10 +45,13 @@ def _room_for(target: Path) -> Iterator[None]:
 
 @contextmanager
 def replacing(target: Path) -> Iterator[Path]:
-    """Yield a temporary file path that becomes `target` if the block ends well, and vanishes if not.
+    """Yield a temporary file path that becomes `target` if the block succeeds, and vanishes if not.
 
-    Raises `BadInput` where there is no place, or no room, to write it.
+    A symbolic link stays one: the file that it points to is replaced. A replaced file keeps its permissions, a new one
+    gets those of the umask. Raises `BadInput` where there is no place, or no room, to write it.
     """
+    _open_folder(target)
+    target = target.resolve() if target.is_symlink() else target
     _open_folder(target)
     if target.is_dir():
         raise BadInput(f"{target}: expected a file to write, got a folder")
@@ -49,7 +61,7 @@ def replacing(target: Path) -> Iterator[Path]:
         temporary = Path(name)
         try:
             yield temporary
-            temporary.chmod(0o644)
+            temporary.chmod(target.stat().st_mode & 0o7777 if target.exists() else _mode(0o666))
             temporary.replace(target)
         finally:
             temporary.unlink(missing_ok=True)
@@ -57,9 +69,10 @@ def replacing(target: Path) -> Iterator[Path]:
 
 @contextmanager
 def replacing_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder that becomes `target` (replacing an older one) if the block ends well.
+    """Yield a temporary folder that becomes `target` (replacing an older one) if the block succeeds.
 
-    Raises `BadInput` where there is no place, or no room, to write it.
+    An older folder is moved aside first and moved back if its successor cannot take its place; no system call replaces
+    a folder that is not empty. Raises `BadInput` where there is no place, or no room, to write it.
     """
     _open_folder(target)
     if target.exists() and not target.is_dir():
@@ -68,13 +81,28 @@ def replacing_folder(target: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
         try:
             yield temporary
-            temporary.chmod(0o755)
-            if target.exists():
-                retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
-                target.rename(retired / target.name)
-                temporary.rename(target)
-                shutil.rmtree(retired)
-            else:
-                temporary.rename(target)
+            temporary.chmod(target.stat().st_mode & 0o7777 if target.exists() else _mode(0o777))
+            _put_in_place(temporary, target)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _put_in_place(temporary: Path, target: Path) -> None:
+    if not target.exists():
+        temporary.rename(target)
+        return
+    retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)) / target.name
+    target.rename(retired)
+    try:
+        temporary.rename(target)
+    except BaseException:
+        retired.rename(target)
+        retired.parent.rmdir()
+        raise
+    shutil.rmtree(retired.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON for people to read, whole or not at all."""
+    with replacing(path) as temporary:
+        temporary.write_text(json.dumps(value, indent=2) + "\n", encoding="utf-8")

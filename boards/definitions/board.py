@@ -1,7 +1,7 @@
 """What the project must know of a board."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from boards.definitions.devices import Device
@@ -33,6 +33,10 @@ class Board:
     alive: Resource = ("led", 0)
     error: Resource = ("led", 1)
     flash_offset: int | None = None
+
+    def at(self, clock_mhz: float | None) -> "Board":
+        """The board with its network at another clock; the same where None is given."""
+        return self if clock_mhz is None else replace(self, clock_hz=round(clock_mhz * 1e6))
 
     @property
     def device(self) -> str:

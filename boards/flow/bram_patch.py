@@ -1,13 +1,12 @@
-"""What the memories of a network begin with: read from the network, written into a design that is placed already.
+"""Write a network's memory contents into a design that is already placed and routed.
 
-Neither synthesis nor placement looks at what lies in block RAM, as long as no bit of a memory is the same in all of
-its words, which Yosys would take out. So what is placed for a board is a *placeholder*, a network of the same shape and
-of pseudo-random contents, and every network's contents, the first one's too, are written over them. A placeholder
-depends on the shape alone: whoever has another network of that shape has the same placeholder.
+Synthesis and placement do not depend on the contents of block RAM, as long as no bit of a memory is the same in all its
+words: Yosys would remove it. So a *stand-in* is placed, a network of the same shape with pseudo-random contents, and
+the contents of every network, the first one too, are written over it. Networks of one shape share one stand-in.
 
-Where a memory lies is found by the placeholder's contents: a block RAM is a part of a memory if all of its words are
-those of that part. Nothing is written unless every part of every memory was found. (`ecpbram` can't be used for it: it
-replaces bit by bit, in memories of multiples of 512 words, and leaves what it doesn't find as it is.)
+Its contents also tell where each memory is: a block RAM belongs to a memory if all its words match that part of it.
+Nothing is written unless every part of every memory is found. (`ecpbram` does not do: it replaces bit by bit, in
+memories of multiples of 512 words, and ignores what it does not find.)
 """
 
 import hashlib
@@ -27,17 +26,17 @@ from model.bundle.bundle import Bundle, Layer, Matrix
 from model.errors import BadInput
 from model.reference.front_end import FrontEnd
 
-__all__ = ["Place", "contents", "insert", "placeholder", "places", "rewrite", "shape"]
+__all__ = ["Place", "contents", "insert", "placeholder", "places", "rewrite"]
 
 Contents = Mapping[str, Bits]
 """Memory to the bits of its words, (words, width), lowest first."""
 
 
 def contents(network: Network) -> dict[str, Bits]:
-    """What lies in block RAM when a board's core with this network starts, by memory.
+    """Initial contents of block RAM of a board's core with this network, by memory.
 
-    Weights and biases in ROMs, the initial states, and the identity that the link and the flash loader know.
-    Weights that are loaded or streamed are not there.
+    These are weights and biases in ROMs, initial states, and the identity in the link and the flash loader. Weights
+    that are loaded or streamed are not among them.
     """
     found = {}
     for name, layer in network.layers.items():
@@ -61,20 +60,11 @@ def _bits(width: int, words: Sequence[int]) -> Bits:
     return np.unpackbits(packed.reshape(-1, octets), axis=1, count=width, bitorder="little")
 
 
-# The shape of a network, and what stands for all networks of that shape.
-
-
-def shape(network: Network) -> dict[str, str]:
-    """All that decides how a network is synthesised and placed, in words, by layer."""
-    return {
-        name: f"{layer.layer.kind} {layer.layer.inputs} > {layer.layer.units}, {layer.engine.matrix.arithmetic.name}, "
-        f"folded {layer.folding}, weights {layer.folding.weights}"
-        for name, layer in network.layers.items()
-    }
+# The stand-in for all networks of a shape.
 
 
 def placeholder(network: Network) -> Network:
-    """A network of the same shape and of pseudo-random contents, the same one for all networks of that shape."""
+    """The stand-in: a network of the same shape with pseudo-random contents."""
     folding = {name: layer.folding for name, layer in network.layers.items()}
     return Network(_pseudo_random(network.bundle), folding, network.family, network.in_width, network.out_width)
 
@@ -85,7 +75,7 @@ def _draw(what: str, *dimensions: int) -> NDArray[np.uint32]:
 
 
 def _pseudo_random(bundle: Bundle) -> Bundle:
-    """A bundle of the same sizes; each layer's weights are binary or ternary as they were."""
+    """A bundle of the same sizes, with binary or ternary weights as before, layer by layer."""
     layers = []
     for layer in bundle.layers:
         recurrent = layer.kind == "bgru"
@@ -96,8 +86,7 @@ def _pseudo_random(bundle: Bundle) -> Bundle:
         if not layer.binary:
             weights *= (drawn >> 1 & 1).astype(np.int8)
             weights.flat[0] = 0
-        # From a threshold that is always reached to one that never is, both of them often: then alone a bias is 0, or
-        # has a 0 below its sign.
+        # Thresholds from always to never reached, both ends often: only then no bit of the biases is constant.
         kept = np.count_nonzero(weights, axis=-1)
         drawn, never = _draw(f"{layer.name} thresholds", *rows), 2 * columns + 1
         limit = np.choose(np.minimum(drawn % 8, 2), [0, never, (drawn >> 3) % (never + 1)])
@@ -123,16 +112,16 @@ def _pseudo_random(bundle: Bundle) -> Bundle:
     return Bundle("placeholder", sizes, tuple(layers))
 
 
-# Block RAM, as the text of a placed design has it.
+# Block RAM in the text of a placed design.
 
 
 @dataclass(frozen=True)
 class Format:
-    """How a family's text of a placed design writes block RAM.
+    """How the text of a placed design writes block RAM, by family.
 
-    block : matches one, its name in group 1 and its contents in group 2
-    decode, encode : the contents to bits, (rows, bits of a row), and back
-    order : where in a row the bits of the words are, from the first word's lowest on, by the words' width
+    block : matches one block RAM: its name in group 1, its contents in group 2
+    decode, encode : contents to bits, (rows, bits of a row), and back
+    order : by width of a word, where in a row the bits of its words are, lowest bit of the first word first
     """
 
     block: re.Pattern[str]
@@ -201,7 +190,7 @@ FORMATS = {
 
 
 def _parts(bits: Bits, width: int, family: Family) -> list[Bits]:
-    """A memory cut into block RAMs whose words are `width` bits wide: the bits of each, word behind word."""
+    """A memory cut into block RAMs with words of `width` bits: the bits of each, word after word."""
     (depth,) = (words for words, each in family.block_ram.items() if each == width)
     tall, wide = -(-bits.shape[0] // depth), -(-bits.shape[1] // width)
     filled = np.zeros((tall * depth, wide * width), dtype=np.uint8)
@@ -211,9 +200,9 @@ def _parts(bits: Bits, width: int, family: Family) -> list[Bits]:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a memory is: the width of its words in each block RAM, and the names of these, part by part.
+    """Where a memory is: the width of its words in block RAM, and the name of the block RAM of each part.
 
-    A part that is all zeros has none: it is so in any network of that shape.
+    A part that is all zeros has none, in every network of that shape.
     """
 
     width: int
@@ -221,7 +210,7 @@ class Place:
 
 
 def places(design: str, family: Family, memories: Contents) -> dict[str, Place]:
-    """Find memories in the text of a placed design by their contents; raises `BadInput` for one that isn't there."""
+    """Find memories in a placed design by their contents; raises `BadInput` for one that is not there."""
     form = FORMATS[family.name]
     blocks = {match[1]: form.decode(match[2]) for match in form.block.finditer(design)}
     by_contents: dict[int, dict[bytes, list[str]]] = {}
@@ -249,24 +238,27 @@ def places(design: str, family: Family, memories: Contents) -> dict[str, Place]:
 
 
 def insert(design: str, network: Network) -> str:
-    """The text of a placed design whose block RAMs hold what the network's memories begin with.
+    """A placed design with the network's memory contents.
 
-    `design` is what nextpnr wrote for `placeholder(network)`. Raises `BadInput` if it isn't.
+    `design` is what nextpnr wrote for `placeholder(network)`; raises `BadInput` for another.
     """
     return rewrite(design, network.family, contents(placeholder(network)), contents(network))
 
 
 def rewrite(design: str, family: Family, old: Contents, new: Contents) -> str:
-    """The text of a placed design with other contents in its memories; raises `BadInput` if the old ones aren't there.
+    """A placed design with new contents in its memories; raises `BadInput` where it does not hold the old ones.
 
-    Where all that one block RAM holds is zero in the old contents, it must be so in the new ones.
+    A block RAM that is all zeros in the old contents must be so in the new ones.
     """
     form = FORMATS[family.name]
     parts: dict[str, tuple[int, Bits]] = {}
     for name, place in places(design, family, old).items():
         for block, part in zip(place.blocks, _parts(new[name], place.width, family), strict=True):
             if block is None:
-                assert not part.any(), f"{name}: contents where there were none"
+                if part.any():
+                    raise BadInput(
+                        f"placed design: expected {name} to be zero where its block RAM was left out, got ones"
+                    )
             else:
                 parts[block] = place.width, part
 

@@ -14,6 +14,9 @@ from model.errors import BadInput
 
 __all__ = ["design", "lay_out", "options_of", "parse_folding", "room"]
 
+LINK_WIDTH = 8
+"""Bits per word at both ends of a network on a board: the link carries bytes."""
+
 
 def parse_folding(entries: list[str]) -> dict[str, Folding]:
     """`["gru0=2x64", "mask=1x64-packed", ...]` (layer = PE x SIMD) to foldings."""
@@ -102,7 +105,11 @@ def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest
 
 
 def lay_out(
-    bundle: Bundle, board: Board, folding: Mapping[str, Folding], in_width: int = 32, out_width: int = 32
+    bundle: Bundle,
+    board: Board,
+    folding: Mapping[str, Folding],
+    in_width: int = LINK_WIDTH,
+    out_width: int = LINK_WIDTH,
 ) -> Network:
     """The network for a board: `folding`, and for what it leaves open the least area in real time (`boards.flow.plan`).
 

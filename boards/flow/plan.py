@@ -14,7 +14,7 @@ from rich.table import Table
 
 from boards.definitions.registry import BOARDS, Board, find
 from boards.flow.folding_search import Design, Options, area, front
-from boards.flow.layout import design, options_of, parse_folding, room
+from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.latency import entering, latency
@@ -27,9 +27,6 @@ __all__ = ["Plan", "pareto"]
 
 STEP = 0.05
 """By how much a design must be quicker than the one before it to be listed, for LUT4 are not known better."""
-
-LINK = 8
-"""Bits per word at both ends of the network, as the boards' link has them."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +45,7 @@ class Plan:
 
 def plan_of(network_bundle: Bundle, board: Board, chosen: Design) -> Plan:
     """What a design does, exactly but for results that must wait to be cut (`hw.shape.latency`)."""
-    network = Network(network_bundle, chosen.foldings, board.family, LINK, LINK)
+    network = Network(network_bundle, chosen.foldings, board.family, LINK_WIDTH, LINK_WIDTH)
     interval = max(predict(layer).cycles for layer in network.layers.values())
     return Plan(chosen, interval, latency(network))
 
@@ -62,7 +59,7 @@ def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board)
     designs = [(0, Design())]
     features = network_bundle.layers[0].inputs
     for number, (name, choice) in enumerate(options.items()):
-        waits = [entering(features, LINK, one.folding.simd) if number == 0 else 0 for one in choice.all]
+        waits = [entering(features, LINK_WIDTH, one.folding.simd) if number == 0 else 0 for one in choice.all]
         points = [(one.ideal + wait, *one.needs.values()) for one, wait in zip(choice.all, waits, strict=True)]
         layers = [(choice.all[index], waits[index]) for index in front(points)]
         designs = [

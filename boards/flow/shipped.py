@@ -23,7 +23,7 @@ class Preset:
     fold: tuple[str, ...] = ()
 
     def network(self) -> Network:
-        """Laid out anew."""
+        """The network, laid out."""
         return lay_out(bundle.read(self.bundle), find(self.board), parse_folding(list(self.fold)))
 
 

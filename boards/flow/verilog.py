@@ -7,15 +7,18 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from boards.definitions.registry import BOARDS, Board, find
+from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import lay_out, parse_folding
-from boards.gateware.top import BoardTop
-from hw.flow import results
+from boards.flow.measured import results_of
 from hw.flow.rtl import rtlil_to_verilog
-from hw.flow.synth import Cost, fingerprint, layer_costs, synthesise
+from hw.flow.synth import Cost, layer_costs, synthesise
 from model import cli
 from model.bundle import bundle
 from model.errors import BadInput
 from model.files import replacing_folder
+
+DESIGN = "design.key"
+"""File in the `verilog` folder with the key of the top that it holds (`boards.flow.measured`)."""
 
 
 def main(
@@ -38,38 +41,40 @@ def main(
     """
     board = find(board_name)
     network_bundle = bundle.read(bundle_folder)
-    network = lay_out(network_bundle, board, parse_folding(fold or []), in_width=8, out_width=8)
+    network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
-    results.begin(network, folder / "report")
+    results = results_of(network, board, build)
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=cli.console) as bars:
         task = bars.add_task("generate", total=None)
-        plan = board.platform().prepare(BoardTop(network, board, board.clock_hz), "top")
-        rtlil = plan.files["top.il"]
+        rtlil, pins = top_rtlil(network, board)
         with replacing_folder(folder / "verilog") as target:
             rtlil_to_verilog(rtlil, "top", target)
             constraints = f"top.{board.family.constraints}"
-            (target / constraints).write_text(plan.files[constraints])
+            (target / constraints).write_text(pins)
             bars.update(task, description="synthesise the whole top")
             cost = synthesise(rtlil, "top", board.family, netlist=target / "top.json")
-            (target / results.OWNER).write_text(fingerprint(network))
-        costs = layer_costs(
-            network, build / "cache", lambda name: bars.update(task, description=f"synthesise {name} by itself")
-        )
+            (target / DESIGN).write_text(results.keys["synth_top_resources"])
+        costs = layer_costs(network, lambda name: bars.update(task, description=f"synthesise {name} by itself"))
         bars.update(task, description="done", total=1, completed=1)
-    results.write(folder / "report", "synth_layer_resources", costs)
-    results.write(folder / "report", "synth_top_resources", {"top": cost})
+    results.write("synth_layer_resources", costs)
+    results.write("synth_top_resources", {"top": cost})
 
-    cli.console.print(results.layer_table(network, folder / "report"))
+    cli.console.print(results.table())
     print_use(board, cost)
+    check_room(board, cost)
     cli.console.print(f"Verilog, constraints, netlist   {folder / 'verilog'}")
 
 
 def print_use(board: Board, cost: Cost) -> None:
-    """Each resource of the whole top against the device; what is over raises `BadInput`."""
+    """Print each resource that a whole top takes, next to what the device has."""
     for resource, used in cost.items():
         available = board.available[resource]
         cli.console.print(f"{resource:10} {used:>7,} of {available:>7,} ({used / available:.0%}) on {board.device}")
+
+
+def check_room(board: Board, cost: Cost) -> None:
+    """Raise `BadInput` for a resource that the device has too little of."""
     for resource, used in cost.items():
         if used > board.available[resource]:
             there = f"the {board.device} has {board.available[resource]:,} {resource}"

@@ -27,11 +27,11 @@ class BoardTop(Elaboratable):
     second after an overrun; the other is lit when the weights are unusable.
     """
 
-    def __init__(self, network: Network, board: Board, clock_hz: int) -> None:
-        self.network, self.board, self.clock_hz = network, board, clock_hz
-        if clock_hz != board.oscillator_hz:
-            self.pll = pll.setting(board.family, board.oscillator_hz, clock_hz)
-        self.core = BoardCore(network, clock_hz, flash_offset=board.flash_offset)
+    def __init__(self, network: Network, board: Board) -> None:
+        self.network, self.board = network, board
+        if board.clock_hz != board.oscillator_hz:
+            self.pll = pll.setting(board.family, board.oscillator_hz, board.clock_hz)
+        self.core = BoardCore(network, board.clock_hz, flash_offset=board.flash_offset)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -53,8 +53,8 @@ class BoardTop(Elaboratable):
                 m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
                 m.d.comb += pin.o.eq(0)
 
-        seconds = Signal(range(self.clock_hz))
-        with m.If(seconds == self.clock_hz - 1):
+        seconds = Signal(range(self.board.clock_hz))
+        with m.If(seconds == self.board.clock_hz - 1):
             m.d.sync += seconds.eq(0)
         with m.Else():
             m.d.sync += seconds.eq(seconds + 1)
@@ -84,19 +84,19 @@ class BoardTop(Elaboratable):
         board = self.board
         pin = self._pins(platform, (platform.default_clk, 0))
         clock, locked = Signal(), Signal()
-        if self.clock_hz != board.oscillator_hz and board.family.name == "ice40":
+        if self.board.clock_hz != board.oscillator_hz and board.family.name == "ice40":
             source = pin.io  # the PLL has the pin to itself
         else:
             m.submodules.pin = buffer = io.Buffer("i", pin)
             source = buffer.i
-        if self.clock_hz == board.oscillator_hz:
+        if self.board.clock_hz == board.oscillator_hz:
             m.d.comb += [clock.eq(source), locked.eq(1)]
         else:
             m.submodules.pll = pll.instance(board.family, self.pll, board.oscillator_hz, source, clock, locked)
         m.domains.sync = sync = ClockDomain()
         m.domains.start = start = ClockDomain(reset_less=True)
         m.d.comb += [sync.clk.eq(clock), start.clk.eq(clock)]
-        settled = round(SETTLE_SECONDS * self.clock_hz)
+        settled = round(SETTLE_SECONDS * self.board.clock_hz)
         count, done = Signal(range(settled + 1)), Signal()
         with m.If(locked & ~done):
             m.d.start += [count.eq(count + 1), done.eq(count == settled)]

@@ -9,11 +9,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from boards.definitions.registry import Board, find
 from boards.flow.layout import lay_out, parse_folding
+from boards.flow.measured import results_of
 from cosim.bench.netlist import generate_netlist
 from cosim.bench.runner import Outcome, Stimulus, generate, simulate
 from cosim.bench.simulators import simulator_path
 from cosim.bench.waves import save_views
-from hw.flow import results
 from hw.flow.synth import layer_costs
 from hw.gateware.layers import vectors_of
 from hw.gateware.network import Network
@@ -61,9 +61,8 @@ def main(
     features = features[:frames]
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
-    results.begin(network, folder / "report")
-    for stage in ("cosim_layer_cycles", "cosim_frames"):
-        (folder / "report" / f"{stage}.json").unlink(missing_ok=True)
+    results = results_of(network, board, build)
+    results.discard("cosim_layer_cycles", "cosim_frames")
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=cli.console, transient=False) as bars:
@@ -84,34 +83,34 @@ def main(
         if outcome.mismatch is not None:
             bars.stop()
             cli.console.print(f"[red]MISMATCH[/red] {outcome.mismatch}")
-            results.write(folder / "report", "cosim_frames", {"mismatch": str(outcome.mismatch)})
+            results.write("cosim_frames", {"mismatch": str(outcome.mismatch)})
             if waves:
                 _print_views(network, folder / "sim" / "waves.fst")
             raise typer.Exit(1)
         task = bars.add_task("synthesise layers", total=len(network.layers))
-        costs = layer_costs(network, build / "cache", lambda name: bars.advance(task))
+        costs = layer_costs(network, lambda name: bars.advance(task))
         bars.update(task, completed=len(network.layers))
 
     cycles = {
         name: {"ideal": layer.ideal, "cycles": max(outcome.layer_cycles[name])}
         for name, layer in network.layers.items()
     }
-    results.write(folder / "report", "cosim_layer_cycles", cycles)
-    results.write(folder / "report", "synth_layer_resources", costs)
+    results.write("cosim_layer_cycles", cycles)
+    results.write("synth_layer_resources", costs)
     denoised = folder / f"{recording.stem}_denoised.wav"
     if whole:
         audio.write(denoised, apply_mask(front_end, noisy, outcome.mask), front_end.sample_rate)
     found = _frames(network, outcome, GoldenModel(network_bundle).masks(features))
     found |= {"simulator": simulator, "netlist": netlist, "recording": str(recording)}
-    results.write(folder / "report", "cosim_frames", found | {"denoised": denoised.name if whole else None})
+    results.write("cosim_frames", found | {"denoised": denoised.name if whole else None})
 
-    cli.console.print(results.layer_table(network, folder / "report"))
+    cli.console.print(results.table())
     _summary(board, network, found)
     if whole:
         cli.console.print(f"denoised recording   {denoised}")
     if waves:
         _print_views(network, folder / "sim" / "waves.fst")
-    cli.console.print(f"reports              {folder / 'report'}")
+    cli.console.print(f"reports              {results.folder}")
     for name in unhindered(network):
         predicted, measured = predict(network.layers[name]).cycles, set(outcome.layer_cycles[name])
         if measured != {predicted}:

@@ -154,7 +154,7 @@ def main(
     board = find(board_name)
     simulator_path("verilator", waves=False)  # nothing is begun that can't be finished
     network_bundle = bundle.read(bundle_folder)
-    network = lay_out(network_bundle, board, parse_folding(fold or []), in_width=8, out_width=8)
+    network = lay_out(network_bundle, board, parse_folding(fold or []))
     with cli.console.status("generate Verilog and build the simulation"):
         program = build(network, build_folder / board.name / network_bundle.name / "terminal")
     signal.signal(signal.SIGTERM, signal.default_int_handler)

@@ -220,7 +220,7 @@ def _measure(build: Path, fmax: bool) -> dict[str, float]:
         for name, preset in PRESETS.items():
             network = preset.network()
             now(f"{name}, {', '.join(network.layers)}")
-            presets[name] = figures(network, layer_costs(network, build / "cache"))
+            presets[name] = figures(network, layer_costs(network))
             if fmax:
                 now(f"{name}, a placement")
             if fmax and network.family is ECP5:  # nextpnr places nothing out of context on iCE40

@@ -122,7 +122,7 @@ def main(
                 _lanes(costs),
                 _clocks(board, now),
                 *(_memories(case, run.network) for case, run in runs.items()),
-                _packing(costs, build / "cache", now),
+                _packing(costs, now),
                 _skipping(name, network_bundle, features, now),
                 _synthesis(given.network(), costs, now),
             )
@@ -223,13 +223,13 @@ def _memories(name: str, network: Network) -> Iterator[Row]:
         )
 
 
-def _packing(costs: Mapping[str, Cost], cache: Path, now: Now) -> Iterator[Row]:
+def _packing(costs: Mapping[str, Cost], now: Now) -> Iterator[Row]:
     """What five weights in eight bits cost, and what they save in `small`."""
     per_weight = costs["trit decoder"]["lut4"] / LANES
     yield Row("trit decoder, LUT4/weight", f"{per_weight:.2f}", "", "0", "weights as two planes")
     networks = [preset.network() for preset in (PRESETS["small"], PAIRS)]
     packed, plain = (
-        layer_costs(network, cache, lambda layer: now(f"synthesise {layer} of small, packed and not"))["gru0"]
+        layer_costs(network, lambda layer: now(f"synthesise {layer} of small, packed and not"))["gru0"]
         for network in networks
     )
     folding, folding_of_pairs = (network.layers["gru0"].folding for network in networks)

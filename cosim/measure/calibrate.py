@@ -1,6 +1,5 @@
 """Calibrate the LUT4 estimates of `hw.shape.estimate` against synthesis; check them on other layers."""
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -15,7 +14,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from scipy.optimize import nnls
 
-from hw.flow import absorb, synth
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, synthesise
 from hw.gateware.layers import Folding, Source
@@ -26,7 +24,7 @@ from model import cli
 from model.bundle.bits import pack
 from model.bundle.bundle import Kind, Layer, Matrix
 from model.errors import BadInput
-from model.files import replacing
+from model.files import write_json
 
 __all__ = ["PARTS", "Configuration", "configurations", "estimated", "fit", "measure"]
 
@@ -88,19 +86,11 @@ def configurations(part: str, family: Family) -> Iterator[Configuration]:
         yield Configuration(kind, inputs, units, bool(binary), folding, seed)
 
 
-def measure(configuration: Configuration, family: Family, cache: Path) -> Cost:
-    """What a layer is synthesised to; kept in `cache` by all that it depends on, its RTLIL and the tools."""
-    rtlil = to_rtlil(make_layer(configuration.layer(), configuration.folding, family), "layer")
-    digest = hashlib.sha256(rtlil.encode())
-    digest.update(f"{family} {_tools()}".encode())
-    for module in (absorb, synth):
-        digest.update(Path(str(module.__file__)).read_bytes())
-    entry = cache / f"{digest.hexdigest()}.json"
-    if not entry.is_file():
-        cost = synthesise(rtlil, "layer", family)
-        with replacing(entry) as temporary:
-            temporary.write_text(json.dumps(cost))
-    return dict(json.loads(entry.read_text()))
+def measure(configuration: Configuration, family: Family) -> Cost:
+    """What a layer is synthesised to."""
+    return synthesise(
+        to_rtlil(make_layer(configuration.layer(), configuration.folding, family), "layer"), "layer", family
+    )
 
 
 def fit(parts: Sequence[Mapping[str, float]], lut4: Sequence[int]) -> dict[str, float]:
@@ -123,9 +113,6 @@ def main(
         list[str] | None, typer.Option("--family", help=f"One of {', '.join(FAMILIES)}; all unless given.")
     ] = None,
     result: Annotated[Path, typer.Option(help="Where the result goes.")] = CALIBRATION,
-    build: Annotated[Path, typer.Option(help="Where finished layers are kept, so that a run can be resumed.")] = Path(
-        "build"
-    ),
 ) -> None:
     """Synthesise random layers, fit what each part of a layer takes, and check that on other random layers.
 
@@ -144,11 +131,10 @@ def main(
             costs: dict[str, list[tuple[Configuration, Cost]]] = {part: [] for part in PARTS}
             for part in PARTS:
                 for configuration in configurations(part, family):
-                    costs[part].append((configuration, measure(configuration, family, build / "calibration")))
+                    costs[part].append((configuration, measure(configuration, family)))
                     bars.advance(task)
             found[family.name] = _result(family, costs)
-            with replacing(result) as temporary:
-                temporary.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+            write_json(result, found)
     cli.console.print(_table({family.name: found[family.name] for family in families}))
     wrong = [(name, layer) for name, entry in found.items() for layer in entry["validation"] if not _good(layer)]
     for name, layer in wrong:

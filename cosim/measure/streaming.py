@@ -21,7 +21,6 @@ from cosim.bench.simulators import simulator_path
 from cosim.bench.top import weight_memory
 from cosim.chips.sdram import Sdram, Timing, data_share
 from cosim.measure.paper_size import paper_sized
-from hw.flow import results
 from hw.gateware.bgru import BGRULayer
 from hw.gateware.dense import DenseLayer
 from hw.gateware.layers import Folding, vectors_of
@@ -33,6 +32,7 @@ from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle, Layer
 from model.errors import BadInput
+from model.files import write_json
 from model.reference import audio
 
 __all__ = ["figures", "foldings_for", "largest", "network_of", "pace"]
@@ -89,7 +89,7 @@ def main(
                     raise typer.Exit(1)
                 cycles = outcome.layer_cycles[name]
                 runs[run] = figures(layer, len(memory.words), cycles, clock_mhz, front_end.frame_rate)
-    results.write(build / "streaming", network_bundle.name, runs)
+    write_json(build / "streaming" / f"{network_bundle.name}.json", runs)
 
     cli.console.print(_table(runs, front_end.frame_rate))
     bits = len(features) * sum(layer.units * len(vectors_of(layer.kind)) for layer in network_bundle.layers)

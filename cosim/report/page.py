@@ -10,11 +10,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from boards.definitions.registry import Board, find
+from boards.flow.measured import results_of
 from boards.flow.shipped import PRESETS
+from boards.flow.verilog import DESIGN
 from cosim.report.memory_map import memory_map
-from hw.flow import results
-from hw.flow.synth import fingerprint
+from hw.flow.results import Results
 from hw.gateware.network import Network
+from hw.shape.latency import latency
+from hw.shape.pace import Pace
 from model.bundle.bundle import Bundle
 from model.pages import html
 from model.reference import audio
@@ -50,13 +53,14 @@ class Tile(NamedTuple):
     reason: str
 
 
-def write(path: Path, board: Board, network: Network, build: Path, options: str) -> None:
-    """Write the page for a network on a board from what lies in `build`; `options` are those of `make`."""
+def write(path: Path, board: Board, results: Results, build: Path, options: str) -> None:
+    """Write the page for a network on a board, at the board's clock; `options` are those of `make`."""
+    network, found = results.network, results.read()
     bundle = network.bundle
     folder = build / board.name / bundle.name
-    found = results.read(network, folder / "report")
     netlist = folder / "verilog" / "top.json"
-    known = results.owner(netlist.parent) == fingerprint(network)
+    of = netlist.with_name(DESIGN)
+    known = of.is_file() and of.read_text() == results.keys["synth_top_resources"]
     facts = {
         "board": board,
         "bundle": bundle,
@@ -91,12 +95,13 @@ def _tiles(board: Board, network: Network, found: Mapping[str, Any]) -> list[Til
         f"{100 * share:.0f}\u00a0% ({stage})",
     )
     timing = _timing(board, network, found)
+    pace = timing["pace"]
     real_time = Tile(
         "Does it keep up?",
-        "good" if timing["real_time"] >= 1 else "bad",
-        f"{timing['real_time']:,.1f} \u00d7 real time",
-        f"a frame every {timing['interval']:,} cycles ({'simulated' if timing['simulated'] else 'predicted'}) at "
-        f"{board.clock_hz / 1e6:g} MHz; the hop is {timing['hop']:,.0f}",
+        "good" if pace.real_time >= 1 else "bad",
+        f"{pace.real_time:,.1f} \u00d7 real time",
+        f"a frame every {pace.interval:,} cycles ({'simulated' if timing['simulated'] else 'predicted'}) at "
+        f"{board.clock_hz / 1e6:g} MHz; the hop is {pace.hop:,.0f}",
     )
     return [fits, real_time, _exactness(found.get("cosim_frames")), _closure(found.get("pnr"))]
 
@@ -163,20 +168,12 @@ def _resources(board: Board, found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _timing(board: Board, network: Network, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Cycles, rates and slack at the board's clock."""
+    """Whether cycles were simulated, and the pace at the board's clock: predicted where they were not."""
     frames = found.get("cosim_frames", {})
     predicted = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
-    interval = frames.get("interval", predicted)
-    hop = board.clock_hz / network.bundle.front_end.frame_rate
-    return {
-        "interval": interval,
-        "simulated": "interval" in frames,
-        "latency": frames.get("latency"),
-        "hop": hop,
-        "ms": 1000 / board.clock_hz,
-        "real_time": hop / interval,
-        "frames_per_second": board.clock_hz / interval,
-    }
+    interval, cycles = frames.get("interval", predicted), frames.get("latency", latency(network))
+    pace = Pace(interval, cycles, board.clock_hz, network.bundle.front_end.frame_rate)
+    return {"simulated": "interval" in frames, "pace": pace}
 
 
 def _networks(board: Board, network: Network, build: Path) -> list[dict[str, Any]]:
@@ -193,7 +190,7 @@ def _networks(board: Board, network: Network, build: Path) -> list[dict[str, Any
 
 def _network_row(name: str, board: Board, network: Network, build: Path, this: bool) -> dict[str, Any]:
     bundle = network.bundle
-    found = results.read(network, build / board.name / bundle.name / "report")
+    found = results_of(network, board, build).read()
     stage, use = _best_use(found)
     return {
         "name": name,

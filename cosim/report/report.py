@@ -7,9 +7,11 @@ import typer
 
 from boards.definitions.registry import BOARDS, find
 from boards.flow.layout import lay_out, parse_folding
+from boards.flow.measured import results_of
 from boards.flow.verilog import print_use
 from cosim.report.page import MADE_BY, write
-from hw.flow import results
+from hw.shape.latency import latency
+from hw.shape.pace import Pace
 from model import cli
 from model.bundle import bundle
 
@@ -18,6 +20,7 @@ def main(
     bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
     board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
     fold: Annotated[list[str] | None, typer.Option(help="LAYER=PExSIMD, as it was given to those.")] = None,
+    clock: Annotated[float | None, typer.Option(help="MHz of the network, as given to `bitstream`.")] = None,
     build: Annotated[Path, typer.Option(help="Where results are.")] = Path("build"),
 ) -> None:
     """Print estimate, simulation and synthesis side by side, and write a page for a design review.
@@ -26,30 +29,33 @@ def main(
     of this very network and folding in `<build>/<board>/<bundle>/report/*.json`. What is missing is named with the
     command that makes it. The page, `<build>/<board>/<bundle>/report/index.html`, needs no other file and no network.
     """
-    board = find(board_name)
+    board = find(board_name).at(clock)
     network_bundle = bundle.read(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
-    folder = build / board.name / network_bundle.name
-    found = results.read(network, folder / "report")
+    results = results_of(network, board, build)
+    found = results.read()
     options = f"BOARD={board.name} BUNDLE={bundle_folder}" + (f' FOLD="{" ".join(fold)}"' if fold else "")
-    page = folder / "report" / "index.html"
-    write(page, board, network, build, options)
+    options += f" CLOCK={clock:g}" if clock else ""
+    page = results.folder / "index.html"
+    write(page, board, results, build, options)
 
-    cli.console.print(results.layer_table(network, folder / "report"))
+    cli.console.print(results.table())
     bits = {name: layer["bits"] for name, layer in found["estimate_layer_resources"].items()}
     cli.console.print(f"memory               {sum(bits.values()):,} bits")
     interval = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
-    rate = board.clock_hz / interval
-    real_time = rate / network_bundle.front_end.frame_rate
+    pace = Pace(interval, latency(network), board.clock_hz, network_bundle.front_end.frame_rate)
     cli.console.print(
-        f"at {board.clock_hz / 1e6:g} MHz            {rate:,.0f} frames/s, {real_time:.0f} x real time (network alone)"
+        f"at {board.clock_hz / 1e6:g} MHz            {pace.rate:,.0f} frames/s, "
+        f"{pace.real_time:.0f} x real time (network alone)"
     )
     for stage, command in MADE_BY.items():
         if stage not in found:
             cli.console.print(f"not measured yet     {stage}: {command} {options}")
     cli.console.print(f"page                 {page}")
-    if "synth_top_resources" in found:
-        print_use(board, found["synth_top_resources"]["top"])
+    for stage in ("pnr", "synth_top_resources"):
+        if stage in found:
+            print_use(board, {kind: count for kind, count in found[stage]["top"].items() if kind in board.available})
+            break
 
 
 if __name__ == "__main__":

@@ -1,20 +1,23 @@
 """Place and route by nextpnr: where a netlist goes on a device, and how fast it can be clocked there."""
 
 import json
+import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 
 from amaranth.lib import wiring
 
+from hw.flow import cache
 from hw.flow.rtl import to_rtlil
-from hw.flow.synth import synthesise
+from hw.flow.synth import Cost, synthesise
 from hw.flow.tools import run
 from hw.shape.family import ECP5, Family
 
-__all__ = ["Placed", "fmax", "place"]
+__all__ = ["Placement", "fmax", "place"]
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class Router:
     """How a family's nextpnr is called.
 
     function : of the family's Python package
-    constraints, routed : options for the pin constraints and for the design that comes out
+    constraints, routed : options for the pin constraints and for the placed design
     resources : its name of a resource to ours
     options : for every design
     """
@@ -40,7 +43,7 @@ ROUTERS = {
         "--lpf={}",
         "--textcfg={}",
         {"TRELLIS_COMB": "lut4", "TRELLIS_FF": "ff", "DP16KD": "block_ram"},
-        # Or else registers aren't pulled to the block RAM before them, which leaves them a third of the cycle.
+        # Otherwise registers stay far from the block RAM that feeds them, which leaves them a third of the cycle.
         ("--placer-heap-timingweight", "100"),
     ),
     "ice40": Router(
@@ -58,64 +61,85 @@ ROUTERS = {
     ),
 }
 
+DESIGN, CONSTRAINTS, LOG = "routed", "constraints", "nextpnr.log"
+
 
 @dataclass(frozen=True)
-class Placed:
-    """What came of placing a netlist.
+class Placement:
+    """A placed and routed netlist.
 
-    mhz : that the fastest clock asked for reaches, and `short` whether any clock misses its constraint
-    cost : resource to how many are used, in the words of `hw.flow.synth.Cost`
+    mhz : what the fastest clock reaches; `short` whether any clock misses its constraint
+    cost : resource to how many are used
+    folder : the cache entry with nextpnr's log and, where there were pin constraints, the design
     """
 
     mhz: float
     short: bool
-    cost: dict[str, int]
+    cost: Cost
+    folder: Path
+
+    @property
+    def design(self) -> str:
+        """The routed design as nextpnr writes it."""
+        return (self.folder / DESIGN).read_text()
+
+    @property
+    def log(self) -> Path:
+        """Nextpnr's own words."""
+        return self.folder / LOG
 
 
 def place(
-    folder: Path, family: Family, options: Sequence[str], clock_hz: float, seed: int, constraints: str, routed: str
-) -> Placed:
-    """Place and route `folder/netlist.json` with the pin constraints in `folder`; leaves `folder/<routed>`.
+    netlist: Path, family: Family, options: Sequence[str], clock_hz: float, seed: int, constraints: str | None = None
+) -> Placement:
+    """Place and route a netlist, with the text of its pin constraints or out of context.
 
-    `options` tell nextpnr the device. Timing that isn't met is no error here. Raises `RuntimeError` with nextpnr's
-    own words, which also stay in `folder/nextpnr.log`.
+    `options` tell nextpnr the device. Every placement is cached (`hw.flow.cache`) by the netlist, the constraints, the
+    options and nextpnr's version, also one that misses its clock: that is no error here. Raises `RuntimeError` with
+    nextpnr's own words where it fails; its log is then `nextpnr-failed.log` in the cache.
     """
     router = ROUTERS[family.name]
-    files = [router.constraints.format(constraints), router.routed.format(routed)]
-    return _nextpnr(folder, family, [*options, *files], clock_hz, seed)
+    asked = [*router.options, *options, "--seed", str(seed), "--freq", f"{clock_hz / 1e6:.6f}", "--timing-allow-fail"]
+    if constraints is not None:
+        asked += [router.constraints.format(CONSTRAINTS), router.routed.format(DESIGN)]
 
+    def make(folder: Path) -> None:
+        shutil.copyfile(netlist, folder / "netlist.json")
+        if constraints is not None:
+            (folder / CONSTRAINTS).write_text(constraints)
+        files = ["--json", "netlist.json", "--report", "report.json", "--log", LOG]
+        module = family.nextpnr.replace("-", "_")
+        try:
+            run(family.nextpnr, module, f"{router.function}(sys.argv[1:])", ["-q", *files, *asked], folder)
+        except RuntimeError as error:
+            kept = cache.folder() / "nextpnr-failed.log"
+            if (folder / LOG).is_file():
+                shutil.copyfile(folder / LOG, kept)
+            raise RuntimeError(f"{error}\nits log: {kept}") from None
+        (folder / "netlist.json").unlink()
 
-def fmax(component: wiring.Component, seeds: Sequence[int] = (1,)) -> float:
-    """MHz of a component out of context on an LFE5U-85F, speed grade 6: the median of a placement for each seed.
-
-    Only ways from register to register count: see `hw.flow.components.Registered`. Three seconds a seed for a 64-lane
-    MVU.
-    """
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
-        synthesise(to_rtlil(component, "placed"), "placed", ECP5, folder / "netlist.json")
-        options = ["--85k", "--speed", "6", "--package", "CABGA381", "--out-of-context"]
-        return median(_nextpnr(folder, ECP5, options, 200e6, seed).mhz for seed in seeds)
-
-
-def _nextpnr(folder: Path, family: Family, options: Sequence[str], clock_hz: float, seed: int) -> Placed:
-    router = ROUTERS[family.name]
-    files = ["--json", "netlist.json", "--report", "report.json", "--log", "nextpnr.log"]
-    asked = ["--seed", str(seed), "--freq", f"{clock_hz / 1e6:.6f}", "--timing-allow-fail"]
-    module = family.nextpnr.replace("-", "_")
-    run(
-        family.nextpnr,
-        module,
-        f"{router.function}(sys.argv[1:])",
-        ["-q", *router.options, *options, *files, *asked],
-        folder,
-    )
-    report = json.loads((folder / "report.json").read_text())
+    parts: list[str | bytes] = [version(family.nextpnr), *asked, constraints or "", netlist.read_bytes()]
+    entry = cache.cached("nextpnr", parts, make)
+    report = json.loads((entry / "report.json").read_text())
     clocks = report["fmax"].values()
     fastest = max(clocks, key=lambda clock: float(clock["constraint"]))
     used = report["utilization"]
-    return Placed(
+    return Placement(
         mhz=float(fastest["achieved"]),
         short=any(clock["achieved"] < clock["constraint"] for clock in clocks),
         cost={ours: int(used[theirs]["used"]) for theirs, ours in router.resources.items() if theirs in used},
+        folder=entry,
     )
+
+
+def fmax(component: wiring.Component, seeds: Sequence[int] = (1,)) -> float:
+    """MHz of a component out of context on an LFE5U-85F, speed grade 6: the median over placement seeds.
+
+    Only paths from register to register count: see `hw.flow.components.Registered`. Three seconds a seed for a 64-lane
+    MVU.
+    """
+    with tempfile.TemporaryDirectory() as scratch:
+        netlist = Path(scratch) / "netlist.json"
+        synthesise(to_rtlil(component, "placed"), "placed", ECP5, netlist)
+        options = ["--85k", "--speed", "6", "--package", "CABGA381", "--out-of-context"]
+        return median(place(netlist, ECP5, options, 200e6, seed).mhz for seed in seeds)

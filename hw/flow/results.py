@@ -1,4 +1,4 @@
-"""Reports: one JSON file per stage, one object per layer, the same keys from estimate to measurement.
+"""What each stage of the flow found out about a design: a JSON file a stage, an object a layer, the same keys.
 
 | file | what | keys of a layer |
 |---|---|---|
@@ -9,108 +9,100 @@
 | `synth_layer_resources.json` | synthesised out of context | lut4, ff, block_ram, ... |
 | `synth_top_resources.json` | the whole top for a board (one object, `top`) | lut4, ff, block_ram, ... |
 | `pnr.json` | the same, placed and routed | lut4, ff, ..., constraint_mhz, achieved_mhz, seed |
+
+Each file also holds the key of the design that it describes. A stage of another design is never shown.
 """
 
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rich.table import Table
 
-from hw.flow.synth import fingerprint
 from hw.gateware.network import Network
 from hw.shape.estimate import layer_cycles, layer_resources, weight_use
-from model.files import replacing
+from model.files import write_json
 
-__all__ = ["STAGES", "begin", "layer_table", "read", "write"]
+__all__ = ["MEASURED", "Results"]
 
-STAGES = (
-    "estimate_layer_cycles",
-    "cosim_layer_cycles",
-    "cosim_frames",
-    "estimate_layer_resources",
-    "synth_layer_resources",
-    "synth_top_resources",
-    "pnr",
-)
+MEASURED = ("cosim_layer_cycles", "cosim_frames", "synth_layer_resources", "synth_top_resources", "pnr")
 
 
-def write(folder: Path, stage: str, layers: Mapping[str, Any]) -> None:
-    """Write `folder/<stage>.json`."""
-    with replacing(folder / f"{stage}.json") as temporary:
-        temporary.write_text(json.dumps(layers, indent=2) + "\n", encoding="utf-8")
+@dataclass(frozen=True)
+class Results:
+    """The results of one design in a folder.
 
-
-def read(network: Network, folder: Path) -> dict[str, dict[str, Any]]:
-    """The reports by stage: the two estimates made now, and what was measured of this very network."""
-    found = _estimates(network)
-    if owner(folder) == fingerprint(network):
-        for stage in STAGES:
-            if (folder / f"{stage}.json").is_file():
-                found[stage] = json.loads((folder / f"{stage}.json").read_text())
-    return found
-
-
-def begin(network: Network, folder: Path) -> None:
-    """Write the estimates into `folder`; measurements of another network or folding are deleted from it."""
-    if owner(folder) != (key := fingerprint(network)):
-        for stage in STAGES:
-            (folder / f"{stage}.json").unlink(missing_ok=True)
-        with replacing(folder / OWNER) as temporary:
-            temporary.write_text(key)
-    for stage, layers in _estimates(network).items():
-        write(folder, stage, layers)
-
-
-OWNER = "fingerprint.txt"
-
-
-def owner(folder: Path) -> str:
-    """Of which network the reports in a folder are."""
-    return (folder / OWNER).read_text() if (folder / OWNER).is_file() else ""
-
-
-def _estimates(network: Network) -> dict[str, dict[str, Any]]:
-    return {
-        "estimate_layer_cycles": {name: layer_cycles(layer) for name, layer in network.layers.items()},
-        "estimate_layer_resources": {name: layer_resources(layer) for name, layer in network.layers.items()},
-    }
-
-
-def layer_table(network: Network, folder: Path) -> Table:
-    """Each layer's size, folding, cycles and resources, estimate beside measurement and the difference.
-
-    `use` is how much of the RAM blocks that hold the weights is taken by them (`hw.shape.estimate.weight_use`).
+    keys : each measured stage to the key of what it describes (`boards.flow.measured` makes them)
     """
-    reports = read(network, folder)
-    used = {resource for resource, _ in network.family.cells.values()}
-    memories = [(key, title) for key, title in (("block_ram", "RAM"), ("spram", "SP")) if key in used]
-    table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    heads = ("layer", "size", "weights", "PE x\nSIMD", "cycles\nplan", "\nsim", "LUT4\nplan", "\nsyn")
-    for head in (*heads, "\nerr", "FF", *(title for _, title in memories), "use"):
-        table.add_column(head, justify="left" if head == "layer" else "right", no_wrap=True)
-    for name, layer in network.layers.items():
-        found = {stage: layers.get(name, {}) for stage, layers in reports.items()}
-        stored, allocated = weight_use(layer)
-        synthesised = found.get("synth_layer_resources", {})
-        estimate = found.get("estimate_layer_resources", {}).get("lut4")
-        lut4 = synthesised.get("lut4")
-        table.add_row(
-            name,
-            f"{layer.layer.inputs}>{layer.layer.units}",
-            _number(layer.layer.weights),
-            str(layer.folding),
-            _number(found.get("estimate_layer_cycles", {}).get("cycles")),
-            _number(found.get("cosim_layer_cycles", {}).get("cycles")),
-            _number(estimate),
-            _number(lut4),
-            f"{(estimate - lut4) / lut4:+.0%}" if estimate and lut4 else "-",
-            _number(synthesised.get("ff")),
-            *(_number(synthesised.get(key)) for key, _ in memories),
-            f"{stored / allocated:.0%}" if allocated else "-",
-        )
-    return table
+
+    folder: Path
+    network: Network
+    keys: Mapping[str, str]
+
+    def write(self, stage: str, layers: Mapping[str, Any]) -> None:
+        """Write what a stage measured, and the estimates next to it."""
+        for estimate, found in self.estimates().items():
+            write_json(self.folder / f"{estimate}.json", {"layers": found})
+        write_json(self.folder / f"{stage}.json", {"design": self.keys[stage], "layers": layers})
+
+    def discard(self, *stages: str) -> None:
+        """Delete what stages measured, whatever the design."""
+        for stage in stages:
+            (self.folder / f"{stage}.json").unlink(missing_ok=True)
+
+    def estimates(self) -> dict[str, dict[str, Any]]:
+        """The stages that need no tool, made now."""
+        layers = self.network.layers
+        return {
+            "estimate_layer_cycles": {name: layer_cycles(layer) for name, layer in layers.items()},
+            "estimate_layer_resources": {name: layer_resources(layer) for name, layer in layers.items()},
+        }
+
+    def read(self) -> dict[str, dict[str, Any]]:
+        """Layers by stage: the estimates, and every stage that was measured of this very design."""
+        found = self.estimates()
+        for stage in MEASURED:
+            path = self.folder / f"{stage}.json"
+            stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+            if stored.get("design") == self.keys[stage]:
+                found[stage] = stored["layers"]
+        return found
+
+    def table(self) -> Table:
+        """Each layer's size, folding, cycles and resources: estimate, measurement and their difference.
+
+        `use` is the share of the RAM blocks for weights that weights fill (`hw.shape.estimate.weight_use`).
+        """
+        found = self.read()
+        used = {resource for resource, _ in self.network.family.cells.values()}
+        memories = [(key, title) for key, title in (("block_ram", "RAM"), ("spram", "SP")) if key in used]
+        table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
+        heads = ("layer", "size", "weights", "PE x\nSIMD", "cycles\nplan", "\nsim", "LUT4\nplan", "\nsyn")
+        for head in (*heads, "\nerr", "FF", *(title for _, title in memories), "use"):
+            table.add_column(head, justify="left" if head == "layer" else "right", no_wrap=True)
+        for name, layer in self.network.layers.items():
+            of = {stage: layers.get(name, {}) for stage, layers in found.items()}
+            stored, allocated = weight_use(layer)
+            synthesised = of.get("synth_layer_resources", {})
+            estimate = of["estimate_layer_resources"]["lut4"]
+            lut4 = synthesised.get("lut4")
+            table.add_row(
+                name,
+                f"{layer.layer.inputs}>{layer.layer.units}",
+                _number(layer.layer.weights),
+                str(layer.folding),
+                _number(of["estimate_layer_cycles"]["cycles"]),
+                _number(of.get("cosim_layer_cycles", {}).get("cycles")),
+                _number(estimate),
+                _number(lut4),
+                f"{(estimate - lut4) / lut4:+.0%}" if lut4 else "-",
+                _number(synthesised.get("ff")),
+                *(_number(synthesised.get(key)) for key, _ in memories),
+                f"{stored / allocated:.0%}" if allocated else "-",
+            )
+        return table
 
 
 def _number(value: int | None) -> str:

@@ -1,6 +1,10 @@
 """From a component to text: RTLIL for Yosys, Verilog for everyone else."""
 
+import gzip
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +12,16 @@ from amaranth.back import rtlil
 from amaranth.hdl import Const, Value, ValueCastable
 from amaranth.lib import wiring
 
+from hw.flow.cache import cached, key
 from hw.flow.tools import run
 from hw.gateware.engine import LOADED
 from hw.gateware.layers import Probe
+from hw.gateware.network import Network
 
-__all__ = ["FORGET_CONTENTS", "ports_of", "rtlil_to_verilog", "to_rtlil", "to_verilog", "yosys"]
+__all__ = [
+    *("FORGET_CONTENTS", "described", "elaborated", "identity", "layer_rtlil", "network_rtlil"),
+    *("ports_of", "rtlil_to_verilog", "to_rtlil", "to_verilog", "yosys"),
+]
 
 FORGET_CONTENTS = f"delete *.{LOADED}/t:$meminit_v2"
 """Yosys command: a memory that is loaded starts with no contents, not even zeros, which SPRAM can't be given."""
@@ -34,6 +43,54 @@ def ports_of(component: Any, probes: bool) -> dict[str, tuple[Any, None]]:
             if not isinstance(signal, Const):
                 ports["__".join((name, *map(str, path)))] = (signal, None)
     return ports
+
+
+@cache
+def _sources() -> str:
+    """Hash of the sources that elaboration runs."""
+    root = Path(__file__).parents[2]
+    names = ("model/bundle", "hw", "boards/definitions", "boards/gateware")
+    folders = (root / name for name in names)
+    return key(path.read_bytes() for folder in folders for path in sorted(folder.rglob("*.py")))
+
+
+def identity(parts: Sequence[str]) -> str:
+    """Key of a design before it is elaborated: `parts` that describe it, the sources, and Amaranth's version."""
+    return key([_sources(), version("amaranth"), version("amaranth-boards"), *parts])
+
+
+def elaborated(parts: Sequence[str], make: Callable[[], Mapping[str, str]]) -> dict[str, str]:
+    """The texts that `make` elaborates, by file name, cached by the `identity` of `parts`.
+
+    Elaboration takes 20 s for `small`, nearly all of it for the contents of its memories. This is the only entry of the
+    cache that depends on our sources: tools are keyed by the RTLIL itself.
+    """
+
+    def write(folder: Path) -> None:
+        for name, text in make().items():
+            (folder / f"{name}.gz").write_bytes(gzip.compress(text.encode(), compresslevel=1))
+
+    entry = cached("rtlil", [identity(parts)], write)
+    return {path.stem: gzip.decompress(path.read_bytes()).decode() for path in sorted(entry.iterdir())}
+
+
+def described(network: Network) -> list[str]:
+    """All but the sources that decides a network's RTLIL: its bundle's bits, foldings, family and word widths."""
+    foldings = {name: repr(layer.folding) for name, layer in network.layers.items()}
+    widths = f"{network.in_width} {network.out_width}"
+    return [network.bundle.identity.hex(), repr(foldings), repr(network.family), widths]
+
+
+def network_rtlil(network: Network) -> str:
+    """RTLIL of a network as module `network`, without probes."""
+    parts = ["network", *described(network)]
+    return elaborated(parts, lambda: {"network.il": to_rtlil(network, "network")})["network.il"]
+
+
+def layer_rtlil(network: Network, name: str) -> str:
+    """RTLIL of one layer of a network as module `name`, without its probe."""
+    parts = ["layer", name, *described(network)]
+    return elaborated(parts, lambda: {"layer.il": to_rtlil(network.layers[name], name)})["layer.il"]
 
 
 def to_rtlil(component: wiring.Component, name: str, probes: bool = False) -> str:

@@ -1,9 +1,13 @@
 """Files and folders are either whole or absent, whatever goes wrong while they are written."""
 
+import json
+import os
+from pathlib import Path
+
 import pytest
 
 from model.errors import BadInput
-from model.files import replacing, replacing_folder
+from model.files import replacing, replacing_folder, write_json
 
 
 def test_file_appears_whole_and_leaves_nothing_else(tmp_path):
@@ -14,7 +18,6 @@ def test_file_appears_whole_and_leaves_nothing_else(tmp_path):
         assert not target.exists()
     assert target.read_text() == "done"
     assert list(target.parent.iterdir()) == [target]
-    assert target.stat().st_mode & 0o777 == 0o644
 
 
 def test_failure_keeps_the_old_file(tmp_path):
@@ -43,7 +46,6 @@ def test_folder_replaces_an_older_one(tmp_path):
         assert (target / "old").exists()
     assert [path.name for path in target.iterdir()] == ["new"]
     assert list(tmp_path.iterdir()) == [target]
-    assert target.stat().st_mode & 0o777 == 0o755
 
 
 def test_failure_keeps_the_old_folder(tmp_path):
@@ -79,3 +81,63 @@ def test_file_in_the_place_of_the_folder_is_refused(tmp_path):
             pass
     assert (tmp_path / "taken").read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["taken"]
+
+
+@pytest.fixture(params=[0o022, 0o077, 0o002])
+def umask(request):
+    before = os.umask(request.param)
+    yield request.param
+    os.umask(before)
+
+
+def test_what_is_new_has_the_permissions_of_the_umask(umask, tmp_path):
+    with replacing(tmp_path / "file"):
+        pass
+    with replacing_folder(tmp_path / "folder"):
+        pass
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o666 & ~umask
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o777 & ~umask
+
+
+def test_what_is_replaced_keeps_its_permissions(tmp_path):
+    (tmp_path / "file").touch(0o600)
+    (tmp_path / "folder").mkdir(0o700)
+    with replacing(tmp_path / "file"):
+        pass
+    with replacing_folder(tmp_path / "folder"):
+        pass
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "folder").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_link_stays_a_link_to_the_new_file(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(Path("elsewhere") / "file")
+    with replacing(tmp_path / "link") as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "elsewhere" / "file").read_text() == "new"
+    assert [path.name for path in (tmp_path / "elsewhere").iterdir()] == ["file"]
+
+
+def test_the_old_folder_comes_back_where_the_new_one_can_not_take_its_place(tmp_path, monkeypatch):
+    target = tmp_path / "bundle"
+    target.mkdir()
+    (target / "old").write_text("old")
+    rename = Path.rename
+
+    def fails_at_the_second(path, to):
+        if to == target and (path / "new").exists():
+            raise OSError("interrupted")
+        return rename(path, to)
+
+    monkeypatch.setattr(Path, "rename", fails_at_the_second)
+    with pytest.raises(OSError, match="interrupted"), replacing_folder(target) as temporary:
+        (temporary / "new").write_text("new")
+    assert [path.name for path in target.iterdir()] == ["old"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_json_reads_back(tmp_path):
+    write_json(tmp_path / "some" / "value.json", {"a": [1, 2.5, None]})
+    assert json.loads((tmp_path / "some" / "value.json").read_text()) == {"a": [1, 2.5, None]}

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boards.definitions.devices import GW2A_18C, ICE40UP5K, LFE5U_25F
-from boards.flow.bram_patch import FORMATS, contents, insert, placeholder, places, rewrite, shape
+from boards.flow.bram_patch import FORMATS, contents, insert, placeholder, places, rewrite
 from boards.flow.packers import PACKERS, pack
 from boards.gateware.core import BoardCore
 from hw.flow.place import place
-from hw.flow.rtl import to_rtlil
+from hw.flow.rtl import described, to_rtlil
 from hw.flow.synth import synthesise
 from hw.flow.tools import run
 from hw.gateware.layers import Folding
@@ -42,10 +42,8 @@ def placed_design(component, family, folder):
     pads = replace(family, synthesis=family.synthesis.replace(" -noiopads", ""))
     synthesise(to_rtlil(component, "top"), "top", pads, folder / "netlist.json")
     lines = [f'IO_LOC "{port}" {pin};\n' for port, pin in PINS.items()]
-    (folder / "constraints").write_text("".join(lines) if family is GOWIN else "")
-    design = PACKERS[family.name].design
-    place(folder, family, OPTIONS[family.name], 12e6, 1, "constraints", design)
-    return (folder / design).read_text()
+    constraints = "".join(lines) if family is GOWIN else ""
+    return place(folder / "netlist.json", family, OPTIONS[family.name], 12e6, 1, constraints).design
 
 
 def full_build(network, folder):
@@ -142,7 +140,7 @@ def test_networks_of_one_shape_have_one_placeholder_without_a_bit_that_yosys_cou
     bundles = [random_bundle(np.random.default_rng(seed), hidden, bins, rho=rho) for seed in (one, other)]
     folding = random_foldings(sizes, bundles[0])
     stand_ins = [placeholder(Network(bundle, folding, family, 8, 8)) for bundle in bundles]
-    assert shape(stand_ins[0]) == shape(stand_ins[1])
+    assert described(stand_ins[0]) == described(stand_ins[1])
     first, second = (contents(stand_in) for stand_in in stand_ins)
     assert first.keys() == second.keys()
     for name, bits in first.items():
@@ -153,11 +151,13 @@ def test_networks_of_one_shape_have_one_placeholder_without_a_bit_that_yosys_cou
             assert not (bits == bits[0]).all(axis=0).any(), name
 
 
-def test_a_shape_is_all_that_placing_depends_on_and_nothing_else():
-    one = shape(network_of(1, ECP5))
-    assert shape(network_of(2, ECP5)) == one
-    for other in (network_of(1, ECP5, hidden=13), network_of(1, ECP5, simd=4), network_of(1, ICE40)):
-        assert shape(other) != one
+def test_a_stand_in_depends_on_the_shape_and_on_nothing_else():
+    def stand_in(*network, **shape):
+        return described(placeholder(network_of(*network, **shape)))
+
+    assert stand_in(2, ECP5) == stand_in(1, ECP5)
+    for other in (stand_in(1, ECP5, hidden=13), stand_in(1, ECP5, simd=4), stand_in(1, ICE40)):
+        assert other != stand_in(1, ECP5)
 
 
 @given(seeds)

@@ -36,8 +36,8 @@ def test_verilog_constraints_netlist_and_counts_for_a_board(board, tmp_path):
     folder = tmp_path / "build" / board / "random"
     names = {path.name for path in (folder / "verilog").iterdir()}
     assert {"top.v", "top-1.mem", "top.json", f"top.{BOARDS[board].family.constraints}"} <= names
-    layers = json.loads((folder / "report" / "synth_layer_resources.json").read_text())
-    top = json.loads((folder / "report" / "synth_top_resources.json").read_text())["top"]
+    layers = json.loads((folder / "report" / "synth_layer_resources.json").read_text())["layers"]
+    top = json.loads((folder / "report" / "synth_top_resources.json").read_text())["layers"]["top"]
     assert set(layers) == {"gru0", "mask"}
     assert all(layer["lut4"] > 0 and layer["ff"] > 0 for layer in layers.values())
     assert top["lut4"] > layers["gru0"]["lut4"]

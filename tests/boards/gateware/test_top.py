@@ -14,9 +14,9 @@ from tests.support.random_bundles import random_bundle
 FOLDING = parse_folding(["gru0=2x5", "mask=2x5"])
 
 
-def plan(board, clock_hz=None):
+def plan(board):
     network = lay_out(random_bundle(np.random.default_rng(3), [("bgru", 9)], bins=9, qad_bits=2), board, FOLDING, 8, 8)
-    top = BoardTop(network, board, clock_hz or board.clock_hz)
+    top = BoardTop(network, board)
     return board.platform().prepare(top, "top").files
 
 
@@ -31,7 +31,7 @@ def test_a_top_has_uart_clock_and_leds_and_the_flash_where_weights_are_loaded(bo
 
 def test_at_the_oscillators_own_frequency_there_is_no_pll():
     board = find("ulx3s_85f")
-    assert "EHXPLLL" not in plan(board, board.oscillator_hz)["top.il"]
+    assert "EHXPLLL" not in plan(replace(board, clock_hz=board.oscillator_hz))["top.il"]
 
 
 def test_a_board_without_the_pins_says_which():

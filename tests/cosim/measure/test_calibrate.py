@@ -12,7 +12,7 @@ from cosim.measure.calibrate import PARTS, Configuration, configurations, fit, m
 from hw.gateware.layers import Folding
 from hw.gateware.network import check_folding
 from hw.shape.estimate import CALIBRATION, Estimate
-from hw.shape.family import ECP5, FAMILIES, ICE40
+from hw.shape.family import ECP5, FAMILIES
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
@@ -44,24 +44,15 @@ def test_the_fit_finds_what_each_part_takes():
 
 @pytest.mark.synthesis
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
-def test_the_smallest_layers_measured_again_are_within_10_percent_too(family, tmp_path):
+def test_the_smallest_layers_measured_again_are_within_10_percent_too(family):
     layers = json.loads(CALIBRATION.read_text())[family.name]["validation"]
     for layer in sorted(layers, key=lambda layer: layer["synthesised"]["lut4"])[:2]:
         shape = {name: layer[name] for name in ("kind", "inputs", "units", "binary")}
         one = Configuration(**shape, folding=Folding(**layer["folding"]), seed=tuple(layer["seed"]))
-        measured = measure(one, family, tmp_path)
+        measured = measure(one, family)
         estimate = Estimate(one.layer(), family).resources(one.folding)
         assert estimate["lut4"] == pytest.approx(measured["lut4"], rel=0.1)
         assert {**estimate, "lut4": 0} == {**{kind: measured[kind] for kind in estimate}, "lut4": 0}
-
-
-@pytest.mark.synthesis
-def test_what_was_measured_is_kept(tmp_path):
-    one = Configuration("dense", 24, 8, False, Folding(1, 4), (2, 0))
-    first = measure(one, ICE40, tmp_path)
-    (entry,) = tmp_path.iterdir()
-    entry.write_text(json.dumps({**first, "lut4": 7}))
-    assert measure(one, ICE40, tmp_path)["lut4"] == 7
 
 
 def test_an_unknown_family_is_refused():

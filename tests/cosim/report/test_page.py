@@ -14,7 +14,8 @@ import soundfile
 
 from boards.definitions.registry import find
 from boards.flow.layout import lay_out
-from hw.flow import results
+from boards.flow.measured import results_of
+from hw.flow.results import Results
 from model.bundle import bundle
 from tests.support.browser import assert_asks_for_nothing, assert_painted, content_width, text_of
 from tests.support.random_bundles import random_bundle
@@ -48,7 +49,11 @@ class Project:
         return self.path.read_text(encoding="utf-8")
 
     def found(self, stage: str) -> dict:
-        return json.loads((self.reports / f"{stage}.json").read_text())
+        return json.loads((self.reports / f"{stage}.json").read_text())["layers"]
+
+    def results(self, clock: float | None = None) -> Results:
+        board = find("ulx3s_85f").at(clock)
+        return results_of(lay_out(bundle.read(self.folder / "net"), board, {}), board, self.folder / "build")
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +66,7 @@ def measured(tmp_path_factory) -> Project:
     assert simulated.returncode == 0, simulated.stderr
     synthesised = run("boards.flow.verilog", *project.where)
     assert synthesised.returncode == 0, synthesised.stderr
-    (project.reports / "pnr.json").write_text(json.dumps({"top": PLACED}))
+    project.results().write("pnr", {"top": PLACED})
     project.page()
     return project
 
@@ -166,11 +171,9 @@ def test_a_bit_that_differs_and_timing_that_fails_are_told_first(tmp_path):
     project = Project(tmp_path)
     project.page()
     # The reports of a network that was never simulated, written as the commands write them.
-    network = lay_out(bundle.read(project.folder / "net"), find("ulx3s_85f"), {})
-    results.begin(network, project.reports)
     where = "layer gru0, frame 3, signal z, unit 7: expected 1, got 0"
-    results.write(project.reports, "cosim_frames", {"mismatch": where})
-    results.write(project.reports, "pnr", {"top": PLACED | {"achieved_mhz": 41.2, "lut4": 90000}})
+    project.results().write("cosim_frames", {"mismatch": where})
+    project.results().write("pnr", {"top": PLACED | {"achieved_mhz": 41.2, "lut4": 90000}})
     page = project.page()
     tiles = [text_of(tile) for tile in re.findall(r'<div class="tile bad">(.*?)</div>', page)]
     assert [tile.split("?")[0].strip() for tile in tiles] == ["Does it fit", "Is it bit exact", "Does it meet timing"]
@@ -180,16 +183,24 @@ def test_a_bit_that_differs_and_timing_that_fails_are_told_first(tmp_path):
 
 
 def test_a_netlist_of_another_network_says_nothing_of_this_ones_memories(tmp_path):
-    """`make verilog` left it; the network was then trained anew and `make bitstream` ran alone."""
+    """`make verilog` left it; then the network was trained again."""
     project = Project(tmp_path)
-    network = lay_out(bundle.read(project.folder / "net"), find("ulx3s_85f"), {})
-    results.begin(network, project.reports)
-    results.write(project.reports, "synth_top_resources", {"top": {"lut4": 1, "ff": 1, "block_ram": 1}})
+    project.results().write("synth_top_resources", {"top": {"lut4": 1, "ff": 1, "block_ram": 1}})
     netlist = project.reports.parent / "verilog" / "top.json"
     netlist.parent.mkdir()
     cells = {"core.network.mask.engine.weights.0.0": {"type": "DP16KD"}}
     netlist.write_text(json.dumps({"modules": {"top": {"cells": cells}}}))
+    netlist.with_name("design.key").write_text("another design")
     assert "In which blocks the memories are is not known yet" in text_of(project.page())
+
+
+def test_a_page_has_one_clock(tmp_path):
+    """A placement at another clock is named as missing, and shown where the page is asked for at that clock."""
+    project = Project(tmp_path)
+    project.results(36).write("pnr", {"top": PLACED | {"constraint_mhz": 36.0, "achieved_mhz": 61.73}})
+    usual, other = text_of(project.page()), text_of(project.page("--clock", "36"))
+    assert "not routed" in usual and "61.7" not in usual and "36 MHz" not in usual
+    assert "61.7" in other and "120 MHz" not in other.split("Networks compared")[0]
 
 
 @pytest.mark.simulator

