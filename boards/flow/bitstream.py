@@ -163,10 +163,10 @@ def main(
 def _print_pace(network: Network, clock_hz: int, routed: Routed) -> None:
     out = cli.console.print
     mhz, reached, frame_rate = clock_hz / 1e6, routed.placed.mhz, network.bundle.front_end.frame_rate
-    layers = {name: predict(layer).cycles for name, layer in network.layers.items()}
+    layers = {name: predict(layer.spec).cycles for name, layer in network.layers.items()}
     slowest = max(layers, key=lambda name: layers[name])
     rate, hop_ms = clock_hz / layers[slowest], 1e3 / frame_rate
-    cycles = latency(network)
+    cycles = latency(network.spec)
     delay_ms = 1e3 * cycles / clock_hz
     out(f"folding    {', '.join(f'{name}={layer.folding}' for name, layer in network.layers.items())}")
     out(f"clock      {reached:.1f} MHz reached of {mhz:g}: slack {1e3 / mhz - 1e3 / reached:.2f} ns of {1e3 / mhz:.2f}")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from boards.gateware.flash import identity_rom
 from boards.gateware.link import HostLink
+from hw.gateware.bgru import BGRULayer
 from hw.gateware.network import Network
 from hw.shape.family import Family
 from model.bundle.bits import Bits, pack
@@ -42,10 +43,10 @@ def contents(network: Network) -> dict[str, Bits]:
     found = {}
     for name, layer in network.layers.items():
         for kind, memory in layer.engine.memories().items():
-            if memory.contents is not None:
+            if memory.shape.rom:
                 for low, (width, words) in memory.slices.items():
                     found[f"{name}.{kind}.bits_{low}"] = _bits(width, words)
-        if layer.layer.kind == "bgru":
+        if isinstance(layer, BGRULayer):
             for kind, (width, words) in layer.initial_words().items():
                 found[f"{name}.{kind}"] = _bits(width, words)
     identity = network.bundle.identity
@@ -67,9 +68,9 @@ def _bits(width: int, words: Sequence[int]) -> Bits:
 def shape(network: Network) -> dict[str, str]:
     """All that decides how a network is synthesised and placed, in words, by layer."""
     return {
-        name: f"{layer.layer.kind} {layer.layer.inputs} > {layer.layer.units}, {layer.engine.matrix.arithmetic.name}, "
+        layer.name: f"{layer.kind} {layer.inputs} > {layer.units}, {layer.engine.format.name}, "
         f"folded {layer.folding}, weights {layer.folding.weights}"
-        for name, layer in network.layers.items()
+        for layer in network.spec.layers
     }
 
 

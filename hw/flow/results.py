@@ -73,8 +73,10 @@ def owner(folder: Path) -> str:
 
 def _estimates(network: Network) -> dict[str, dict[str, Any]]:
     return {
-        "estimate_layer_cycles": {name: layer_cycles(layer) for name, layer in network.layers.items()},
-        "estimate_layer_resources": {name: layer_resources(layer) for name, layer in network.layers.items()},
+        "estimate_layer_cycles": {name: layer_cycles(layer.spec) for name, layer in network.layers.items()},
+        "estimate_layer_resources": {
+            name: layer_resources(layer.layer, layer.spec) for name, layer in network.layers.items()
+        },
     }
 
 
@@ -92,14 +94,14 @@ def layer_table(network: Network, folder: Path) -> Table:
         table.add_column(head, justify="left" if head == "layer" else "right", no_wrap=True)
     for name, layer in network.layers.items():
         found = {stage: layers.get(name, {}) for stage, layers in reports.items()}
-        stored, allocated = weight_use(layer)
+        stored, allocated = weight_use(layer.spec)
         synthesised = found.get("synth_layer_resources", {})
         estimate = found.get("estimate_layer_resources", {}).get("lut4")
         lut4 = synthesised.get("lut4")
         table.add_row(
             name,
-            f"{layer.layer.inputs}>{layer.layer.units}",
-            _number(layer.layer.weights),
+            f"{layer.spec.inputs}>{layer.spec.units}",
+            _number(layer.spec.weights),
             str(layer.folding),
             _number(found.get("estimate_layer_cycles", {}).get("cycles")),
             _number(found.get("cosim_layer_cycles", {}).get("cycles")),

