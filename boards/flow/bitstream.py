@@ -134,9 +134,9 @@ def main(
 
 def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:
     out = cli.console.print
-    layers = {name: predict(layer).cycles for name, layer in network.layers.items()}
+    layers = {name: predict(layer.spec).cycles for name, layer in network.layers.items()}
     slowest = max(layers, key=lambda name: layers[name])
-    pace = Pace(layers[slowest], latency(network), board.clock_hz, network.bundle.front_end.frame_rate)
+    pace = Pace(layers[slowest], latency(network.spec), board.clock_hz, network.bundle.front_end.frame_rate)
     asked_ns, reached_ns = 1e9 / pace.clock_hz, 1e3 / reached_mhz
     out(f"folding    {', '.join(f'{name}={layer.folding}' for name, layer in network.layers.items())}")
     out(f"clock      {reached_mhz:.1f} MHz reached of {pace.clock_hz / 1e6:g}: ", end="")

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from boards.gateware.flash import identity_rom
 from boards.gateware.link import HostLink
+from hw.gateware.bgru import BGRULayer
 from hw.gateware.network import Network
 from hw.shape.family import Family
 from model.bundle.bits import Bits, pack
@@ -41,10 +42,10 @@ def contents(network: Network) -> dict[str, Bits]:
     found = {}
     for name, layer in network.layers.items():
         for kind, memory in layer.engine.memories().items():
-            if memory.contents is not None:
+            if memory.shape.rom:
                 for low, (width, words) in memory.slices.items():
                     found[f"{name}.{kind}.bits_{low}"] = _bits(width, words)
-        if layer.layer.kind == "bgru":
+        if isinstance(layer, BGRULayer):
             for kind, (width, words) in layer.initial_words().items():
                 found[f"{name}.{kind}"] = _bits(width, words)
     identity = network.bundle.identity

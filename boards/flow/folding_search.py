@@ -6,11 +6,11 @@ from itertools import product
 
 import numpy as np
 
-from hw.gateware.layers import Folding, Source
-from hw.gateware.network import make_layer
 from hw.shape.cycles import predict
 from hw.shape.estimate import Estimate
 from hw.shape.family import Family
+from hw.shape.folding import Folding, Source
+from hw.shape.layer_spec import LayerSpec
 from model.bundle.bundle import Layer
 
 __all__ = ["LANES", "Design", "Needs", "Option", "Options", "area", "cheapest", "front"]
@@ -57,20 +57,22 @@ class Options:
     """
 
     def __init__(self, layer: Layer, family: Family, source: Source, folding: Folding | None = None) -> None:
-        self.layer, self.family, self.given = layer, family, folding is not None
+        self.layer, self.given = layer, folding is not None
         self.estimate = Estimate(layer, family)
         large = family.single_port_ram if source == "loaded" else None
         deepest = large[0] if large else max(family.block_ram)
-        foldings = [folding] if folding else list(_foldings(layer, source, packed=not self.estimate.binary))
-        shallow = [one for one in foldings if self.estimate.depth(one) <= deepest]
-        self.all = [Option(one, self.estimate.depth(one), self.estimate.resources(one)) for one in shallow or foldings]
-        self._cycles: dict[Folding, int] = {}
+        foldings = [folding] if folding else list(_foldings(layer, source, packed=not layer.binary))
+        specs = [self.spec(one) for one in foldings]
+        shallow = [one for one in specs if one.ideal <= deepest]
+        self.all = [Option(one.folding, one.ideal, self.estimate.resources(one.folding)) for one in shallow or specs]
+
+    def spec(self, folding: Folding) -> LayerSpec:
+        """The layer's shape at a folding; raises `BadInput` for one beyond the layer."""
+        return self.estimate.spec(folding)
 
     def cycles(self, folding: Folding) -> int:
-        """Exactly (`hw.shape.cycles`): the layer's hardware is made to see how it is pipelined."""
-        if folding not in self._cycles:
-            self._cycles[folding] = predict(make_layer(self.layer, folding, self.family)).cycles
-        return self._cycles[folding]
+        """Cycles per frame, exactly."""
+        return predict(self.spec(folding)).cycles
 
 
 def _foldings(layer: Layer, source: Source, packed: bool) -> Iterable[Folding]:

@@ -16,7 +16,7 @@ from boards.flow import ip_testbench
 from boards.flow.layout import lay_out, parse_folding
 from hw.flow.rtl import ports_of, rtlil_to_verilog
 from hw.gateware.axi import MAGIC, REGISTERS, VERSION, AxiNetwork
-from hw.gateware.streams import words
+from hw.shape.words import words
 from model import cli
 from model.bundle import bundle
 from model.errors import BadInput

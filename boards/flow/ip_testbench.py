@@ -3,7 +3,7 @@
 import numpy as np
 
 from hw.gateware.axi import AxiNetwork, octets
-from hw.gateware.streams import words
+from hw.shape.words import words
 from model.bundle.bits import Bits, pack, unpack
 from model.reference.golden_model import GoldenModel
 
@@ -123,7 +123,7 @@ def files(core: AxiNetwork, name: str) -> dict[str, str]:
         )
         ports += [f"    .{port}_tdata({port}_word), .{port}_tvalid({port}_tvalid), .{port}_tready({port}_tready),"]
         limit += 2 * len(matrix.weight_words)
-    limit += 4 * len(STARTS) * sum(layer.ideal for layer in network.layers.values())
+    limit += 4 * len(STARTS) * network.spec.ideal
     text = BENCH
     for mark, value in {
         "NAME": name,

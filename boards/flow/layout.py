@@ -7,8 +7,8 @@ from dataclasses import replace
 from boards.definitions.registry import Board
 from boards.flow.folding_search import LANES, Design, Needs, Options, cheapest
 from boards.gateware.link import Slots
-from hw.gateware.layers import Folding, Source
-from hw.gateware.network import Network, check_folding
+from hw.gateware.network import Network
+from hw.shape.folding import Folding, Source
 from model.bundle.bundle import Bundle
 from model.errors import BadInput
 
@@ -41,7 +41,6 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
-        check_folding(layers[name], folding[name])
     largest = max(bundle.layers, key=lambda layer: layer.weights)
     found = {}
     for name, layer in layers.items():
@@ -89,7 +88,7 @@ def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest
     """What the smallest design lacks: bits, for those a user can change, or else what the device has of anything."""
     bits = {"single-port RAM": 0, "block RAM": 0}
     for name, folding in smallest.foldings.items():
-        need = options[name].estimate.bits(folding)
+        need = options[name].spec(folding).bits
         bits["single-port RAM" if folding.weights == "loaded" else "block RAM"] += need["weights"]
         bits["block RAM"] += need["other"]
     for what, there in (("single-port RAM", board.spram_bits), ("block RAM", board.block_ram_bits)):

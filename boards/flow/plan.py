@@ -15,9 +15,9 @@ from rich.table import Table
 from boards.definitions.registry import BOARDS, Board, find
 from boards.flow.folding_search import Design, Options, area, front
 from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room
-from hw.gateware.network import Network
-from hw.shape.cycles import predict
+from hw.shape.cycles import interval
 from hw.shape.latency import entering, latency
+from hw.shape.network_spec import NetworkSpec
 from model import cli
 from model.bundle import bundle
 from model.bundle.bundle import Bundle
@@ -43,11 +43,11 @@ class Plan:
         return " ".join(f"{name}={folding}" for name, folding in self.design.foldings.items())
 
 
-def plan_of(network_bundle: Bundle, board: Board, chosen: Design) -> Plan:
+def plan_of(options: Mapping[str, Options], chosen: Design) -> Plan:
     """What a design does, exactly but for results that must wait to be cut (`hw.shape.latency`)."""
-    network = Network(network_bundle, chosen.foldings, board.family, LINK_WIDTH, LINK_WIDTH)
-    interval = max(predict(layer).cycles for layer in network.layers.values())
-    return Plan(chosen, interval, latency(network))
+    layers = tuple(options[name].spec(folding) for name, folding in chosen.foldings.items())
+    network = NetworkSpec(layers, LINK_WIDTH, LINK_WIDTH)
+    return Plan(chosen, interval(network), latency(network))
 
 
 def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board) -> list[Plan]:
@@ -78,7 +78,7 @@ def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board)
     for index in best:
         if not thinned or cycles(index) <= (1 - STEP) * cycles(thinned[-1]):
             thinned.append(index)
-    plans = [plan_of(network_bundle, board, fitting[index][1]) for index in thinned]
+    plans = [plan_of(options, fitting[index][1]) for index in thinned]
     return [plans[index] for index in front([(one.design.needs["lut4"], one.latency) for one in plans])]
 
 
@@ -101,7 +101,7 @@ def main(
     network_bundle = bundle.read(bundle_folder)
     options = options_of(network_bundle, board, parse_folding(fold or []))
     rate = frame_rate or network_bundle.front_end.frame_rate
-    chosen = plan_of(network_bundle, board, design(options, network_bundle, board, rate))
+    chosen = plan_of(options, design(options, network_bundle, board, rate))
     if frame_rate is None:
         plans = pareto(options, network_bundle, board)
         cli.console.print(_front_table(plans, board))

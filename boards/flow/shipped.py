@@ -35,4 +35,4 @@ PRESETS = {
 
 def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:
     """Each layer's cycles per frame, and what it takes by `hw.flow.synth.layer_costs`."""
-    return {name: {**layer_cycles(layer), **costs[name]} for name, layer in network.layers.items()}
+    return {name: {**layer_cycles(layer.spec), **costs[name]} for name, layer in network.layers.items()}

@@ -38,7 +38,7 @@ class BoardCore(wiring.Component):
             )
         members = {"rx": In(1, init=1), "tx": Out(1, init=1), "overrun": Out(1), "failed": Out(1)}
         self.loader = None
-        loaded = [name for name in network.layers if hasattr(network, f"load_{name}")]
+        loaded = [name for name, layer in network.layers.items() if layer.folding.weights != "rom"]
         if loaded:
             (self.loaded,) = loaded
             assert flash_offset is not None

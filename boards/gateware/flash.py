@@ -14,9 +14,9 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.memory import cells, read
+from hw.gateware.memory import ram, read
 from hw.gateware.network import Network
-from hw.gateware.streams import words as pieces
+from hw.shape.words import words as pieces
 
 __all__ = ["READ", "READ_HZ", "RELEASE", "RELEASE_SECONDS", "SPI", "FlashLoader", "identity_rom", "image"]
 
@@ -39,7 +39,7 @@ IDENTITY_BYTES, CRC_BYTES = 8, 4
 
 def image(network: Network) -> bytes:
     """What lies in the flash from the board's offset on, for a network with one loaded layer."""
-    (matrix,) = [layer.engine.matrix for name, layer in network.layers.items() if hasattr(network, f"load_{name}")]
+    (matrix,) = [layer.engine.matrix for layer in network.layers.values() if layer.folding.weights != "rom"]
     width = pieces(matrix.weight_width, 8)
     body = network.bundle.identity + b"".join(word.to_bytes(width, "little") for word in matrix.weight_words)
     return body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")
@@ -106,7 +106,7 @@ class FlashLoader(wiring.Component):
 
         # `place` in the identity, in a word, in the CRC.
         place, left = Signal(range(max(IDENTITY_BYTES, self.word_bytes))), Signal(range(self.words))
-        m.submodules.identity = rom = cells(8, 16, identity_rom(self.identity), ram_style="block")
+        m.submodules.identity = rom = ram(8, 16, identity_rom(self.identity), ram_style="block")
         expected, stranger = read(m, rom, place[:3]), Signal()
         word = Signal(8 * self.word_bytes)
         m.d.comb += self.o.payload.eq(word)

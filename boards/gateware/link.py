@@ -17,11 +17,11 @@ from amaranth.utils import ceil_log2
 
 from boards.gateware.slip import Stuff, Unstuff
 from boards.host.protocol import HEADER, OVERHEAD, VERSION, Info, Reason, State, Type
-from hw.gateware.memory import cells, read
+from hw.gateware.memory import ram, read
 from hw.gateware.network import Network
-from hw.gateware.streams import words
 from hw.shape.family import Family
 from hw.shape.ram_mapping import mapped
+from hw.shape.words import words
 
 __all__ = ["HostLink", "Slots"]
 
@@ -122,9 +122,9 @@ class HostLink(wiring.Component):
         m = Module()
         m.submodules.network = self.network
         # The network takes from one slot, the next packet comes into another, or nowhere.
-        m.submodules.frames = frames = cells(8, self.slots << self.frame_bits)
+        m.submodules.frames = frames = ram(8, self.slots << self.frame_bits)
         # Only of a frame whose mask the host has may the mask be sent while another is written over it.
-        m.submodules.masks = masks = cells(8, self.slots << self.mask_bits)
+        m.submodules.masks = masks = ram(8, self.slots << self.mask_bits)
         counts = Counts(self.slots)
         self._send(m, counts, masks)
         self._feed(m, counts, frames)
@@ -263,7 +263,7 @@ class HostLink(wiring.Component):
         """An info or a refusal where one is due, then masks in order."""
         m.submodules.stuff = stuff = Stuff()
         wiring.connect(m, stuff.o, wiring.flipped(self.o))
-        m.submodules.fixed = fixed = cells(8, 4 * AREA, self.rom, ram_style="block")
+        m.submodules.fixed = fixed = ram(8, 4 * AREA, self.rom, ram_style="block")
         kind, sequence, why = Signal(Kind), Signal(8), Signal.like(counts.reason)
         place = Signal(range(max(AREA, HEADER + self.mask_bytes)))
         from_rom = read(m, fixed, Cat(place[: ceil_log2(AREA)], kind))

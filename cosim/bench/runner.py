@@ -19,9 +19,9 @@ from cosim.bench.simulators import simulator_path
 from cosim.bench.top import Top
 from cosim.chips.sdram import Sdram
 from hw.flow.rtl import to_verilog
-from hw.gateware.layers import vectors_of
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
+from hw.shape.layer_spec import vectors_of
 from model.bundle.bits import Bits, pack, unpack
 from model.bundle.bundle import Bundle
 from model.errors import BadInput
@@ -227,7 +227,7 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
             arrays[f"load_{name}"] = np.frombuffer(b"".join(octets), dtype=np.uint8).reshape(-1, width)
     np.savez(folder / "job.npz", allow_pickle=False, **{name: np.asarray(array) for name, array in arrays.items()})
     job = {
-        "layers": {name: {"vectors": vectors_of(layer.layer.kind)} for name, layer in network.layers.items()},
+        "layers": {name: {"vectors": vectors_of(layer.spec.kind)} for name, layer in network.layers.items()},
         **loads,
         "in_width": network.in_width,
         "out_width": network.out_width,
@@ -236,7 +236,7 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
         "resets": stimulus.resets,
         # Ten times what even a layer by layer, word by word pace takes: beyond it the hardware is stuck.
         "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus, sdram),
-        "reset_within": 4 * sum(layer.ideal for layer in network.layers.values()) + 100,
+        "reset_within": 4 * network.spec.ideal + 100,
         "seed": stimulus.seed,
     }
     (folder / "job.json").write_text(json.dumps(job, indent=2))
@@ -244,7 +244,7 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
 
 def _slowest_pace(network: Network, stimulus: Stimulus, sdram: Mapping[str, Sdram]) -> int:
     """More cycles than any frame takes, however rough the ends."""
-    layers = [predict(layer).cycles + layer.layer.units for layer in network.layers.values()]
+    layers = [predict(layer).cycles + layer.units for layer in network.spec.layers]
     memories = [len(memory.words) for memory in sdram.values()]
     ends = network.bundle.layers[0].inputs + network.bundle.layers[-1].units
     return int((sum(layers) + sum(memories) + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)

@@ -15,9 +15,9 @@ from cosim.bench.runner import Outcome, Stimulus, generate, simulate
 from cosim.bench.simulators import simulator_path
 from cosim.bench.waves import save_views
 from hw.flow.synth import layer_costs
-from hw.gateware.layers import vectors_of
 from hw.gateware.network import Network
 from hw.shape.cycles import predict, unhindered
+from hw.shape.layer_spec import vectors_of
 from model import cli
 from model.bundle import bundle
 from model.bundle.bits import Bits
@@ -92,7 +92,7 @@ def main(
         bars.update(task, completed=len(network.layers))
 
     cycles = {
-        name: {"ideal": layer.ideal, "cycles": max(outcome.layer_cycles[name])}
+        name: {"ideal": layer.spec.ideal, "cycles": max(outcome.layer_cycles[name])}
         for name, layer in network.layers.items()
     }
     results.write("cosim_layer_cycles", cycles)
@@ -111,8 +111,8 @@ def main(
     if waves:
         _print_views(network, folder / "sim" / "waves.fst")
     cli.console.print(f"reports              {results.folder}")
-    for name in unhindered(network):
-        predicted, measured = predict(network.layers[name]).cycles, set(outcome.layer_cycles[name])
+    for name in unhindered(network.spec):
+        predicted, measured = predict(network.layers[name].spec).cycles, set(outcome.layer_cycles[name])
         if measured != {predicted}:
             cli.console.print(f"[red]CYCLES[/red] layer {name}: expected {predicted}, got {sorted(measured)}")
             raise typer.Exit(1)
@@ -128,7 +128,7 @@ def _frames(network: Network, outcome: Outcome, golden_mask: Bits) -> dict[str, 
         "mask_bits": golden_mask.size,
         "mask_agreeing": int(np.count_nonzero(outcome.mask == golden_mask)),
         "compared_bits": outcome.frames * sum(layer.units * len(vectors_of(layer.kind)) for layer in layers),
-        "ideal": sum(layer.ideal for layer in network.layers.values()),
+        "ideal": network.spec.ideal,
         "measured": sum(max(cycles) for cycles in outcome.layer_cycles.values()),
         "latency": outcome.latency,
         "interval": outcome.interval,

@@ -17,7 +17,7 @@ from cocotb.clock import Clock
 from cocotb.simtime import get_sim_time
 from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, Timer, ValueChange, with_timeout
 
-from hw.gateware.streams import words
+from hw.shape.words import words
 
 JOB = Path(os.environ.get("BGRU_JOB", "."))
 PERIOD_NS = 10

@@ -7,12 +7,12 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from cosim.chips.sdram import Sdram, Timing
-from hw.gateware.bgru import BGRULayer
-from hw.gateware.dense import DenseLayer
-from hw.gateware.layers import Probe, vectors_of
+from hw.gateware.layers import LayerComponent, Probe
 from hw.gateware.network import Network
 from hw.gateware.repack import Repack
 from hw.gateware.streams import Word
+from hw.shape.layer_spec import LayerSpec, vectors_of
+from hw.shape.repack import RepackShape
 from model.errors import BadInput
 
 __all__ = ["Recorder", "Top", "weight_memory"]
@@ -21,7 +21,7 @@ SDRAM_BITS = 16
 """Width of the SDRAM's words."""
 
 
-def weight_memory(layer: BGRULayer | DenseLayer, clock_mhz: float, timing: Timing | None = None) -> Sdram:
+def weight_memory(layer: LayerComponent, clock_mhz: float, timing: Timing | None = None) -> Sdram:
     """An SDRAM with a layer's weights in the order of use, bit behind bit.
 
     Its words must be cut or joined to the layer's at full speed: these have 16 bits, or a multiple, or a divisor.
@@ -30,7 +30,7 @@ def weight_memory(layer: BGRULayer | DenseLayer, clock_mhz: float, timing: Timin
     width = matrix.weight_width
     if width % SDRAM_BITS and SDRAM_BITS % width:
         raise BadInput(
-            f"layer {layer.layer.name}: expected weight words of a multiple or a divisor of {SDRAM_BITS} bits, "
+            f"layer {layer.spec.name}: expected weight words of a multiple or a divisor of {SDRAM_BITS} bits, "
             f"which is SDRAM's width, got {width} bits at {layer.folding}"
         )
     return Sdram(_sdram_words(matrix.weight_words, width), clock_mhz, timing)
@@ -60,11 +60,11 @@ class Recorder(wiring.Component):
     cycles : Out(32), cycles for which it held the last of them; changes with `releases`
     """
 
-    def __init__(self, kind: str, pe: int, groups: int) -> None:
-        self.kind, self.pe, self.groups = kind, pe, groups
-        vectors = {name: Out(groups * pe) for name in vectors_of(kind)}
+    def __init__(self, spec: LayerSpec) -> None:
+        self.kind, self.pe, self.groups = spec.kind, spec.folding.pe, spec.groups
+        vectors = {name: Out(self.groups * self.pe) for name in vectors_of(self.kind)}
         super().__init__(
-            {"probe": In(Probe(pe)), **vectors, **dict.fromkeys(("frames", "releases", "cycles"), Out(32))}
+            {"probe": In(Probe(self.pe)), **vectors, **dict.fromkeys(("frames", "releases", "cycles"), Out(32))}
         )
 
     def elaborate(self, platform: object) -> Module:
@@ -109,9 +109,7 @@ class Top(wiring.Component):
 
     def __init__(self, network: Network, sdram: Mapping[str, Sdram] | None = None) -> None:
         self.network, self.sdram = network, sdram or {}
-        self.recorders = {
-            name: Recorder(layer.layer.kind, layer.folding.pe, layer.groups) for name, layer in network.layers.items()
-        }
+        self.recorders = {name: Recorder(layer.spec) for name, layer in network.layers.items()}
         members = {
             "i": In(stream.Signature(Word(network.in_width))),
             "o": Out(stream.Signature(Word(network.out_width))),
@@ -139,7 +137,9 @@ class Top(wiring.Component):
                 wiring.connect(m, wiring.flipped(getattr(self, f"load_{name}")), getattr(network, f"load_{name}"))
         for name, memory in self.sdram.items():
             matrix = network.layers[name].engine.matrix
-            repack = Repack(len(matrix.weight_words) * matrix.weight_width, SDRAM_BITS, matrix.weight_width)
+            repack = Repack(
+                RepackShape(len(matrix.weight_words) * matrix.weight_width, SDRAM_BITS, matrix.weight_width)
+            )
             m.submodules[f"sdram_{name}"], m.submodules[f"repack_{name}"] = memory, repack
             load = getattr(network, f"load_{name}")
             m.d.comb += [

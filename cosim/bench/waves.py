@@ -13,8 +13,8 @@ import pywellen
 from vcd.gtkw import GTKWSave
 
 from cosim.bench.runner import TOP
-from hw.gateware.layers import vectors_of
 from hw.gateware.network import Network
+from hw.shape.layer_spec import vectors_of
 from model.files import replacing
 
 __all__ = ["Group", "Trace", "groups", "names_in", "save_views"]
@@ -53,7 +53,7 @@ def groups(network: Network) -> list[Group]:
         Group("network_streams", [*_stream(f"{TOP}.i", "features"), *_stream(f"{TOP}.o", "mask")]),
     ]
     for (name, layer), output in zip(network.layers.items(), behind, strict=True):
-        vectors = vectors_of(layer.layer.kind)
+        vectors = vectors_of(layer.spec.kind)
         probe, recorder, port = f"{inside}.probe_{name}__", f"{TOP}.rec_{name}.", f"{TOP}.rec_{name}__"
         streams = [*_stream(f"{inside}.into_{name}.o", "in"), *_stream(f"{output}.i", "out")]
         if layer.folding.weights != "rom":
@@ -110,7 +110,7 @@ def save_views(network: Network, waveform: Path) -> tuple[str, str]:
         save.signals_width(240)
         loaded = [layer.engine.matrix for layer in network.layers.values() if layer.folding.weights == "loaded"]
         save.timestart(PERIOD_NS * sum(len(matrix.weight_words) for matrix in loaded))
-        save.zoom_markers(-log2(PERIOD_NS * sum(layer.ideal for layer in network.layers.values()) / 5))  # about a frame
+        save.zoom_markers(-log2(PERIOD_NS * network.spec.ideal / 5))  # about a frame
         for group in shown:
             with save.group(group.name.replace("_", " ")):
                 for trace in group.traces:

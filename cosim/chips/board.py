@@ -96,7 +96,7 @@ def build(network: Network, folder: Path, quick_build: bool = False) -> Program:
         result = subprocess.run([*command, *files], env=os.environ | environment, stdout=log, stderr=subprocess.STDOUT)
     if result.returncode:
         raise RuntimeError(f"the build failed, see {folder / 'build.log'}")
-    settled = 4 * sum(predict(layer).cycles for layer in network.layers.values()) + 1000 * CYCLES_PER_BIT
+    settled = 4 * sum(predict(layer).cycles for layer in network.spec.layers) + 1000 * CYCLES_PER_BIT
     if simulated.core.loader is not None:
         settled += simulated.core.loader.cycles
     return Program((objects / f"V{TOP}").resolve(), folder / "rtl", settled)

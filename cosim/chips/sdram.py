@@ -15,7 +15,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import Out
 from amaranth.utils import exact_log2
 
-from hw.gateware.memory import cells, read
+from hw.gateware.memory import ram, read
 
 __all__ = ["BURST", "QUEUE", "Command", "Cycles", "Sdram", "Timing", "data_share"]
 
@@ -247,7 +247,7 @@ class Sdram(wiring.Component):
                 ]
 
         # From the fetch to the pins: a cycle for the memory, then the rest of the CAS latency.
-        m.submodules.cells = bank = cells(16, len(self.words), self.words)
+        m.submodules.cells = bank = ram(16, len(self.words), self.words)
         word, on_pins = read(m, bank, Cat(column, page), fetch), Signal()
         m.d.sync += on_pins.eq(fetch)
         for _ in range(cycles.cas - 1):

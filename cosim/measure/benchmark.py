@@ -166,8 +166,8 @@ def _speeds(outcome: Outcome, network: Network, features: Bits, now: Now) -> Ite
 def _cycles(name: str, run: Run) -> Iterator[Row]:
     """Of one network on its board: cycles per frame, summed over its layers, and latency."""
     layers = run.network.layers
-    predicted = {layer: predict(layers[layer]).cycles for layer in layers}
-    ideal = sum(layer.ideal for layer in layers.values())
+    predicted = {layer: predict(layers[layer].spec).cycles for layer in layers}
+    ideal = run.network.spec.ideal
     for how, cycles in (
         ("predicted", sum(predicted.values())),
         ("measured", sum(max(each) for each in run.outcome.layer_cycles.values())),
@@ -212,10 +212,10 @@ def _clocks(board: Board, now: Now) -> Iterator[Row]:
 def _memories(name: str, network: Network) -> Iterator[Row]:
     """How full the RAM blocks of each layer's weights are."""
     for layer in network.layers.values():
-        used, allocated = weight_use(layer)
+        used, allocated = weight_use(layer.spec)
         rom = layer.folding.weights == "rom"
         yield Row(
-            f"{name}, {layer.layer.name} {layer.folding}, weight bits",
+            f"{name}, {layer.spec.name} {layer.folding}, weight bits",
             f"{used:,} = {used / allocated:.1%}",
             _target(used >= RAM_USE * allocated, f">= {RAM_USE:.0%}") if rom else "",
             f"{allocated:,}",
@@ -274,7 +274,7 @@ def _synthesis(network: Network, costs: Mapping[str, Cost], now: Now) -> Iterato
     wide = replace(ECP5, synthesis=ECP5.synthesis.replace(" -nowidelut", ""), cells={**ECP5.cells, **WIDE})
     with_wide = synthesise(text, "last", wide)
     yield Row(
-        f"layer {last.layer.name}, LUT4 with -nowidelut",
+        f"layer {last.spec.name}, LUT4 with -nowidelut",
         f"{synthesise(text, 'last', ECP5)['lut4']}",
         "",
         f"{with_wide['lut4']} + {with_wide['wide_mux']}",

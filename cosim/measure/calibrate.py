@@ -16,10 +16,10 @@ from scipy.optimize import nnls
 
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, synthesise
-from hw.gateware.layers import Folding, Source
 from hw.gateware.network import make_layer
 from hw.shape.estimate import CALIBRATION, Estimate
 from hw.shape.family import FAMILIES, Family
+from hw.shape.folding import Folding, Source
 from model import cli
 from model.bundle.bits import pack
 from model.bundle.bundle import Kind, Layer, Matrix

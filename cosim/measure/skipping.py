@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from hw.gateware.streams import words
+from hw.shape.words import words
 from model import cli
 from model.bundle import bundle
 from model.bundle.bits import Bits, pack, unpack

@@ -21,12 +21,12 @@ from cosim.bench.simulators import simulator_path
 from cosim.bench.top import weight_memory
 from cosim.chips.sdram import Sdram, Timing, data_share
 from cosim.measure.paper_size import paper_sized
-from hw.gateware.bgru import BGRULayer
-from hw.gateware.dense import DenseLayer
-from hw.gateware.layers import Folding, vectors_of
+from hw.gateware.layers import LayerComponent
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.estimate import ram_blocks
+from hw.shape.folding import Folding
+from hw.shape.layer_spec import vectors_of
 from model import cli
 from model.bundle import bundle
 from model.bundle.bits import Bits
@@ -93,7 +93,7 @@ def main(
 
     cli.console.print(_table(runs, front_end.frame_rate))
     bits = len(features) * sum(layer.units * len(vectors_of(layer.kind)) for layer in network_bundle.layers)
-    used = sum(ram_blocks(layer)["block_ram"] for layer in network.layers.values())
+    used = sum(ram_blocks(layer.layer, layer.spec)["block_ram"] for layer in network.layers.values())
     out = cli.console.print
     out(f"compared             {bits:,} bits of every layer's r, z, h~, h and y in each run: none differs")
     available = BOARD.available["block_ram"]
@@ -137,13 +137,13 @@ def _simulate(
     )
 
 
-def pace(layer: BGRULayer | DenseLayer, words: int, clock_mhz: float, timing: Timing | None = None) -> float:
+def pace(layer: LayerComponent, words: int, clock_mhz: float, timing: Timing | None = None) -> float:
     """Cycles per frame, on average: the layer's own, or the SDRAM's for so many words if these are more."""
-    return max(predict(layer).cycles, words / data_share(clock_mhz, timing))
+    return max(predict(layer.spec).cycles, words / data_share(clock_mhz, timing))
 
 
 def figures(
-    layer: BGRULayer | DenseLayer, words: int, cycles: Sequence[int], clock_mhz: float, frame_rate: float
+    layer: LayerComponent, words: int, cycles: Sequence[int], clock_mhz: float, frame_rate: float
 ) -> dict[str, Any]:
     """What a run says, as a report; shares are of 1.
 
@@ -154,7 +154,7 @@ def figures(
     possible = data_share(clock_mhz)
     return {
         "clock_mhz": clock_mhz,
-        "ideal": layer.ideal,
+        "ideal": layer.spec.ideal,
         "expected": round(pace(layer, words, clock_mhz)),
         "cycles": max(cycles),
         "frames_per_second": frames_per_second,

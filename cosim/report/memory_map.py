@@ -7,15 +7,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from amaranth.utils import ceil_log2
-
-from hw.gateware.bgru import BGRULayer
-from hw.gateware.dense import DenseLayer
-from hw.gateware.engine import LOADED
-from hw.gateware.memory import BARE_FROM
 from hw.gateware.network import Network
+from hw.shape.engine_spec import LOADED
 from hw.shape.estimate import weight_use
 from hw.shape.family import Family
+from hw.shape.layer_spec import LayerSpec
 
 __all__ = ["Memory", "memory_map", "shapes"]
 
@@ -56,22 +52,9 @@ class Memory(NamedTuple):
         return self.words * self.width
 
 
-def shapes(layer: BGRULayer | DenseLayer) -> dict[str, tuple[int, int]]:
+def shapes(spec: LayerSpec) -> dict[str, tuple[int, int]]:
     """Words and bits per word of each memory of a layer but the engine's queue, by its name in the netlist."""
-    engine, pe, simd = layer.engine, layer.folding.pe, layer.folding.simd
-    found = {}
-    for name, memory in engine.memories().items():
-        # Small ROMs have two words more (`hw.gateware.memory`).
-        words = memory.depth + 2 * (memory.contents is not None and memory.depth < BARE_FROM)
-        found[f"engine.{LOADED if name == 'weights' and memory.contents is None else name}"] = words, memory.width
-    if isinstance(layer, BGRULayer):
-        found["x"] = 2 << ceil_log2(layer.x_words), simd
-        found["h_cells"] = 3 << ceil_log2(layer.h_words), simd
-        found["off_cells"] = layer.h_words, simd
-        found["chunk_cells"] = 2 << ceil_log2(layer.groups), 2 * pe
-    else:
-        found["x"] = 2 << ceil_log2(layer.words), simd
-    return found
+    return {name: (one.depth, one.width) for name, one in spec.memories.items() if name != "engine.queue"}
 
 
 def memory_map(network: Network, netlist: Path | None) -> list[Memory]:
@@ -83,10 +66,10 @@ def memory_map(network: Network, netlist: Path | None) -> list[Memory]:
             cells.append((f".{UNIQUE.sub('', name)}.", cell["type"]))
     found = []
     for name, layer in network.layers.items():
-        for key, (words, width) in shapes(layer).items():
+        for key, (words, width) in shapes(layer.spec).items():
             used = None
             if key.startswith("engine.") and key != "engine.biases":
-                stored, allocated = weight_use(layer)
+                stored, allocated = weight_use(layer.spec)
                 used = stored / allocated if allocated else None
             taken = None
             if netlist is not None:

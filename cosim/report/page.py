@@ -171,7 +171,7 @@ def _timing(board: Board, network: Network, found: Mapping[str, Any]) -> dict[st
     """Whether cycles were simulated, and the pace at the board's clock: predicted where they were not."""
     frames = found.get("cosim_frames", {})
     predicted = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
-    interval, cycles = frames.get("interval", predicted), frames.get("latency", latency(network))
+    interval, cycles = frames.get("interval", predicted), frames.get("latency", latency(network.spec))
     pace = Pace(interval, cycles, board.clock_hz, network.bundle.front_end.frame_rate)
     return {"simulated": "interval" in frames, "pace": pace}
 

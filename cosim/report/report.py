@@ -43,7 +43,7 @@ def main(
     bits = {name: layer["bits"] for name, layer in found["estimate_layer_resources"].items()}
     cli.console.print(f"memory               {sum(bits.values()):,} bits")
     interval = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
-    pace = Pace(interval, latency(network), board.clock_hz, network_bundle.front_end.frame_rate)
+    pace = Pace(interval, latency(network.spec), board.clock_hz, network_bundle.front_end.frame_rate)
     cli.console.print(
         f"at {board.clock_hz / 1e6:g} MHz            {pace.rate:,.0f} frames/s, "
         f"{pace.real_time:.0f} x real time (network alone)"

@@ -15,6 +15,7 @@ from hw.gateware.memory import CyclicMemory
 from hw.gateware.mvu import MVU
 from hw.gateware.popcount import Popcount
 from hw.gateware.trits import Unpack
+from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.family import ECP5, Family
 
 __all__ = ["LANES", "SEEDS", "UNITS", "Registered", "clock", "cost", "weight_rom"]
@@ -28,7 +29,8 @@ def weight_rom(family: Family, sliced: bool = True) -> CyclicMemory:
     """A ROM of random words, 16 bits wide and as deep as the family's deepest block RAM."""
     width, depth = 16, max(family.block_ram)
     words = [int(word) for word in np.random.default_rng(0).integers(0, 1 << width, depth)]
-    return CyclicMemory(width, depth, words, family.slice_width(depth, width) if sliced else width)
+    slice_width = family.slice_width(depth, width) if sliced else width
+    return CyclicMemory(CyclicShape(width, depth, slice_width, rom=True), words)
 
 
 UNITS: dict[str, Callable[[Family], wiring.Component]] = {

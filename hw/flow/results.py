@@ -56,8 +56,10 @@ class Results:
         """The stages that need no tool, made now."""
         layers = self.network.layers
         return {
-            "estimate_layer_cycles": {name: layer_cycles(layer) for name, layer in layers.items()},
-            "estimate_layer_resources": {name: layer_resources(layer) for name, layer in layers.items()},
+            "estimate_layer_cycles": {name: layer_cycles(layer.spec) for name, layer in layers.items()},
+            "estimate_layer_resources": {
+                name: layer_resources(layer.layer, layer.spec) for name, layer in layers.items()
+            },
         }
 
     def read(self) -> dict[str, dict[str, Any]]:
@@ -84,14 +86,14 @@ class Results:
             table.add_column(head, justify="left" if head == "layer" else "right", no_wrap=True)
         for name, layer in self.network.layers.items():
             of = {stage: layers.get(name, {}) for stage, layers in found.items()}
-            stored, allocated = weight_use(layer)
+            stored, allocated = weight_use(layer.spec)
             synthesised = of.get("synth_layer_resources", {})
             estimate = of["estimate_layer_resources"]["lut4"]
             lut4 = synthesised.get("lut4")
             table.add_row(
                 name,
-                f"{layer.layer.inputs}>{layer.layer.units}",
-                _number(layer.layer.weights),
+                f"{layer.spec.inputs}>{layer.spec.units}",
+                _number(layer.spec.weights),
                 str(layer.folding),
                 _number(of["estimate_layer_cycles"]["cycles"]),
                 _number(of.get("cosim_layer_cycles", {}).get("cycles")),

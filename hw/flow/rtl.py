@@ -14,9 +14,9 @@ from amaranth.lib import wiring
 
 from hw.flow.cache import cached, key
 from hw.flow.tools import run
-from hw.gateware.engine import LOADED
 from hw.gateware.layers import Probe
 from hw.gateware.network import Network
+from hw.shape.engine_spec import LOADED
 
 __all__ = [
     *("FORGET_CONTENTS", "described", "elaborated", "identity", "layer_rtlil", "network_rtlil"),

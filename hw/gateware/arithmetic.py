@@ -1,60 +1,35 @@
-"""Number formats: what a weight is stored as, and how a word of weights meets a word of operands.
+"""Number formats: how a weight is stored, and how a word of weights meets a word of operands.
 
-The schedule and the memories know nothing of the format; they ask an `Arithmetic` for the bits of a weight and
-for the products. All else is counting, the same for all formats: over operands of -1 and +1, the sum of a row's
-products is `2 count - kept`, where `count` is how many products are +1 and `kept` how many weights are not 0.
+Schedule and memories know nothing of the format; they ask an `Arithmetic` for the bits of a weight and for the
+products. All else is counting, the same for all formats: over operands of -1 and +1, the sum of a row's products is
+`2 count - kept`, where `count` is how many products are +1 and `kept` how many weights are not 0.
 
 A *dynamic* matrix, `Uh (r * h)`, has operands of -1, 0 and +1. Such an operand is half the sum of two of -1 and
 +1: of `h` with +1 where r is 0, and `h` with -1 there. Its rows are counted over both, with the same weights, and
-a static row of the same engine counts its one operand twice (docs/hardware.md says what else was tried).
+a static row of the same engine counts its one operand twice (docs/hardware.md lists the alternatives that were tried).
 """
 
 from typing import Protocol
 
 import numpy as np
-from amaranth.hdl import Shape, Value
+from amaranth.hdl import Value
 from numpy.typing import NDArray
 
-__all__ = ["Arithmetic", "Binary", "Ternary", "accumulator", "biases", "select"]
+from hw.shape.number_format import BINARY, TERNARY, NumberFormat
+
+__all__ = ["Arithmetic", "Binary", "Ternary", "select"]
 
 Weights = NDArray[np.int8]
 """Weights as -1, 0, +1."""
 
 
-def biases(weights: Weights, theta: NDArray[np.int32], dynamic: bool) -> NDArray[np.int64]:
-    """What a row's accumulator begins with, so that it ends at 0 or above where the row reaches its theta.
-
-    weights : (..., rows, columns); theta : (..., rows); result : (..., rows), within `accumulator`
-
-    `2 count - kept >= theta`, and so, counted once or twice, `count >= ceil((theta + kept) / 2)` or
-    `count >= theta + kept` (docs/exact-meaning.md, rule 8).
-    """
-    columns = weights.shape[-1]
-    limit = theta.astype(np.int64) + np.count_nonzero(weights, axis=-1)
-    if dynamic:
-        return -np.clip(limit, 0, 2 * columns + 1)
-    return -np.clip(-(-limit // 2), 0, columns + 1)
-
-
-def accumulator(columns: int, dynamic: bool) -> Shape:
-    """Shape of a row's accumulator: from out of reach, one more than can be counted below 0, to all counted."""
-    most = columns * (2 if dynamic else 1)
-    return Shape.cast(range(-(most + 1), most + 1))
-
-
 class Arithmetic(Protocol):
     """What a number format must answer."""
 
-    name: str
-    has_zero: bool
-    """Whether a weight can be 0. If not, operand bits that meet padding weights must be 0."""
-
-    def stored_bits(self, simd: int) -> int:
-        """Bits that `simd` weights take in memory."""
-        ...
+    format: NumberFormat
 
     def encode(self, weights: Weights) -> NDArray[np.uint8]:
-        """Weights (..., simd) as they are stored, (..., stored_bits), lowest bit first."""
+        """Weights (..., simd) as they are stored, (..., simd * format.bits), lowest bit first."""
         ...
 
     def products(self, stored: Value, x: Value) -> Value:
@@ -65,11 +40,7 @@ class Arithmetic(Protocol):
 class Ternary:
     """Weights of -1, 0, +1 as two planes: `simd` sign bits, then `simd` non-zero bits. One LUT4 per lane."""
 
-    name = "ternary"
-    has_zero = True
-
-    def stored_bits(self, simd: int) -> int:
-        return 2 * simd
+    format = TERNARY
 
     def encode(self, weights: Weights) -> NDArray[np.uint8]:
         return np.concatenate([weights > 0, weights != 0], axis=-1).astype(np.uint8)
@@ -84,11 +55,7 @@ class Binary:
     A padding weight (0) is stored as +1, so that its product with a padding operand, 0 and so -1, is not +1.
     """
 
-    name = "binary"
-    has_zero = False
-
-    def stored_bits(self, simd: int) -> int:
-        return simd
+    format = BINARY
 
     def encode(self, weights: Weights) -> NDArray[np.uint8]:
         return (weights >= 0).astype(np.uint8)
@@ -97,6 +64,6 @@ class Binary:
         return ~(x ^ stored)
 
 
-def select(kept_all: bool) -> Arithmetic:
-    """Binary where no weight of the layer is zero (rho = 1), ternary otherwise."""
-    return Binary() if kept_all else Ternary()
+def select(number_format: NumberFormat) -> Arithmetic:
+    """The arithmetic of a number format."""
+    return Ternary() if number_format.has_zero else Binary()

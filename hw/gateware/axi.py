@@ -8,7 +8,7 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.network import Network
-from hw.gateware.streams import used_lanes, words
+from hw.shape.words import used_lanes, words
 from model.errors import BadInput
 
 __all__ = ["REGISTERS", "AxiNetwork", "Register", "octets"]
@@ -83,7 +83,7 @@ class AxiNetwork(wiring.Component):
             if width % 8:
                 raise BadInput(f"{what}: expected a multiple of 8 bits for AXI4-Stream, got {width}")
         self.network = network
-        self.loads = [name for name in network.layers if hasattr(network, f"load_{name}")]
+        self.loads = [name for name in network.layers if network.layers[name].folding.weights != "rom"]
         members = {
             "s_axis_tdata": In(network.in_width),
             "s_axis_tvalid": In(1),

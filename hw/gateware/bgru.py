@@ -2,25 +2,18 @@
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal
-from amaranth.lib import wiring
-from amaranth.utils import ceil_log2
 
-from hw.gateware.arithmetic import select
-from hw.gateware.engine import Engine
-from hw.gateware.input_buffer import OperandBuffer
-from hw.gateware.layers import Folding, folded, ports
-from hw.gateware.memory import cells, read
+from hw.gateware.layers import LayerComponent
+from hw.gateware.memory import ram, read
 from hw.gateware.popcount import delayed
 from hw.gateware.repack import Repack
-from hw.gateware.streams import words
-from hw.shape.family import Family
+from hw.shape.words import ceil_log2
 from model.bundle.bits import unpack
-from model.bundle.bundle import Layer
 
 __all__ = ["BGRULayer"]
 
 
-class BGRULayer(wiring.Component):
+class BGRULayer(LayerComponent):
     """Six matrices on one MVU, in two passes over the rows, with the state in two small memories.
 
     Pass 1 (gates):     r and then z, row group by row group: words of x against W, then words of h against U.
@@ -38,47 +31,27 @@ class BGRULayer(wiring.Component):
     reset), so starting over costs no cycle.
 
     Memory: the engine's, twice the input vector, h five times, r and z once.
-
-    Members
-    -------
-    i : In(stream of Word(simd)); o : Out(stream of Word(pe)); probe : Out(Probe)
-    load : In(stream of weight words), unless they are in a ROM
     """
-
-    def __init__(self, layer: Layer, folding: Folding, family: Family) -> None:
-        assert layer.u is not None and layer.initial_state is not None  # so checked with the bundle
-        self.layer, self.folding = layer, folding
-        self.initial = unpack(layer.initial_state, layer.units)
-        w, u = layer.w.values(), layer.u.values()
-        arithmetic = select(layer.binary)
-        matrix = folded(arithmetic, folding, [w, u], layer.threshold, dynamic=True)
-        self.groups = words(layer.units, folding.pe)
-        self.x_words, self.h_words = words(layer.inputs, folding.simd), words(layer.units, folding.simd)
-        self.engine = Engine(matrix, family, folding.weights)
-        self.repack = Repack(layer.units, folding.pe, folding.simd)
-        self.ideal = 3 * self.groups * matrix.words
-        # Cycles between results: three until the next one's chunk is there, one more where it is the one just written.
-        self.result_interval = 3 if self.groups > 1 else 4
-        super().__init__(ports(folding, self.engine))
 
     def initial_words(self) -> dict[str, tuple[int, list[int]]]:
         """Width and first contents of the memories that hold the initial state, by name."""
-        pe, simd = self.folding.pe, self.folding.simd
-        word_bank, chunk_bank = 1 << ceil_log2(self.h_words), 1 << ceil_log2(self.groups)
+        spec = self.spec
+        pe, simd = spec.folding.pe, spec.folding.simd
+        assert self.layer.initial_state is not None  # so checked with the bundle
+        initial = unpack(self.layer.initial_state, spec.units)
+        word_bank, chunk_bank = 1 << ceil_log2(spec.h_words), 1 << ceil_log2(spec.groups)
         return {
-            "h_cells": (simd, [0] * (2 * word_bank) + _words(self.initial, simd, word_bank)),
-            "chunk_cells": (2 * pe, [0] * chunk_bank + _words(self.initial, pe, chunk_bank)),
+            "h_cells": (simd, [0] * (2 * word_bank) + _words(initial, simd, word_bank)),
+            "chunk_cells": (2 * pe, [0] * chunk_bank + _words(initial, pe, chunk_bank)),
         }
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        pe, simd = self.folding.pe, self.folding.simd
+        spec, pe, simd = self.spec, self.spec.folding.pe, self.spec.folding.simd
         m.submodules.engine = engine = self.engine
-        m.submodules.repack = repack = self.repack
-        m.submodules.x = x = OperandBuffer(self.layer.inputs, simd, clean=not engine.matrix.arithmetic.has_zero)
-        wiring.connect(m, wiring.flipped(self.i), x.i)
-        if "load" in self.signature.members:
-            wiring.connect(m, wiring.flipped(self.load), engine.load)
+        m.submodules.repack = repack = Repack(spec.repack)
+        x = self._input(m)
+        self._load(m)
 
         # State. Word banks 0 and 1 hold h before and after the frame, bank 2 the initial state. Where r is 0 is
         # kept rather than where it is 1: words are padded with zeros, and padding lanes must stay at 0.
@@ -88,18 +61,18 @@ class BGRULayer(wiring.Component):
         # No read below uses a word that is being written: h is read in one bank and written in the other, r is
         # read in pass 2 and written in pass 1, and a chunk is read again in every cycle until its result may be taken.
         h_cells, chunk_cells = (
-            cells(width, len(first), first, ram_style="block") for width, first in self.initial_words().values()
+            ram(width, len(first), first, ram_style="block") for width, first in self.initial_words().values()
         )
         m.submodules.h_cells, m.submodules.chunk_cells = h_cells, chunk_cells
-        m.submodules.off_cells = off_cells = cells(simd, self.h_words)
+        m.submodules.off_cells = off_cells = ram(simd, spec.h_words)
 
         # Sequence: which word of which row group of which pass is read next.
-        n = self.x_words + self.h_words
-        word, group, candidate_pass = Signal(range(n)), Signal(range(2 * self.groups)), Signal()
+        n = spec.x_words + spec.h_words
+        word, group, candidate_pass = Signal(range(n)), Signal(range(2 * spec.groups)), Signal()
         last_word = word == n - 1
-        last_group = group == Mux(candidate_pass, self.groups - 1, 2 * self.groups - 1)
-        recurrent = word >= self.x_words
-        h_word = Signal(range(self.h_words))
+        last_group = group == Mux(candidate_pass, spec.groups - 1, 2 * spec.groups - 1)
+        recurrent = word >= spec.x_words
+        h_word = Signal(range(spec.h_words))
         h_complete, r_complete = Signal(init=1), Signal()
         offered, offered_recurrent = Signal(), Signal()
         step = ~offered | engine.i.ready
@@ -108,7 +81,7 @@ class BGRULayer(wiring.Component):
         # The memories are read at the word that is offered, again and again until it is taken; the operand comes two
         # cycles later, out of block RAM's own registers. (The buffer is released while the last word, one of h, is on
         # its way to be offered: the words of x are through by then.)
-        x_address, h_address = Signal(range(self.x_words)), Signal(range(3 << ceil_log2(self.h_words)))
+        x_address, h_address = Signal(range(spec.x_words)), Signal(range(3 << ceil_log2(spec.h_words)))
         h_data = read(m, h_cells, h_address)
         dynamic = recurrent & candidate_pass
         off = Signal(simd, reset_less=True)
@@ -149,18 +122,18 @@ class BGRULayer(wiring.Component):
 
         # Results: r to its words, z to its chunks, h~ through the update to both and out. The reader may be in the
         # next frame meanwhile, so whether this one begins an utterance is noted with its r.
-        vector, chunk, begins = Signal(range(3)), Signal(range(self.groups)), Signal()
-        last_chunk = chunk == self.groups - 1
+        vector, chunk, begins = Signal(range(3)), Signal(range(spec.groups)), Signal()
+        last_chunk = chunk == spec.groups - 1
         # Block RAM is far away: a chunk takes a cycle to be addressed, one in the memory and one out of it, and is
         # written a cycle late. The next result waits for that.
         chunk_data = delayed(m, read(m, chunk_cells, Cat(chunk, begins & (vector == 1))), 1)
         old_data, z_data = chunk_data[:pe], chunk_data[pe:]
         taken = engine.o.valid & engine.o.ready
-        waits = Signal(range(self.result_interval))
+        waits = Signal(range(spec.result_interval))
         with m.If(waits != 0):
             m.d.sync += waits.eq(waits - 1)
         with m.If(taken):
-            m.d.sync += waits.eq(self.result_interval - 1)
+            m.d.sync += waits.eq(spec.result_interval - 1)
             m.d.sync += chunk.eq(Mux(last_chunk, 0, chunk + 1))
             with m.If(last_chunk):
                 m.d.sync += vector.eq(Mux(vector == 2, 0, vector + 1))
@@ -185,8 +158,8 @@ class BGRULayer(wiring.Component):
             engine.o.ready.eq((waits == 0) & ((vector == 1) | (repack.i.ready & ((vector == 0) | self.o.ready)))),
         ]
 
-        to_h, back = Signal(), Signal(range(self.h_words))
-        last_back = back == self.h_words - 1
+        to_h, back = Signal(), Signal(range(spec.h_words))
+        last_back = back == spec.h_words - 1
         h_write, off_write = h_cells.write_port(), off_cells.write_port()
         m.d.comb += [
             repack.o.ready.eq(1),

@@ -3,51 +3,29 @@
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
 
-from hw.gateware.arithmetic import select
-from hw.gateware.engine import Engine
-from hw.gateware.input_buffer import OperandBuffer
-from hw.gateware.layers import Folding, folded, ports
+from hw.gateware.layers import LayerComponent
 from hw.gateware.popcount import delayed
-from hw.shape.family import Family
-from model.bundle.bundle import Layer
 
 __all__ = ["DenseLayer"]
 
 
-class DenseLayer(wiring.Component):
+class DenseLayer(LayerComponent):
     """One matrix, one bias per row; frames follow one another without a gap.
 
-    Cycles per frame: `ideal`, exactly groups x words. Latency: that plus `engine.latency + 1`.
+    Cycles per frame: `spec.ideal`, exactly groups x words. Latency: that plus `spec.engine.latency + 1`.
     Memory: the engine's, and twice the input vector.
-
-    Members
-    -------
-    i : In(stream of Word(simd)); o : Out(stream of Word(pe)); probe : Out(Probe)
-    load : In(stream of weight words), unless they are in a ROM
     """
-
-    def __init__(self, layer: Layer, folding: Folding, family: Family) -> None:
-        self.layer, self.folding = layer, folding
-        weights = layer.w.values()
-        matrix = folded(select(layer.binary), folding, [weights[None]], layer.threshold[None], dynamic=False)
-        self.groups, self.words = matrix.groups, matrix.words
-        self.ideal = self.groups * self.words
-        self.engine = Engine(matrix, family, folding.weights)
-        super().__init__(ports(folding, self.engine))
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
+        words, groups = self.spec.words, self.spec.groups
         m.submodules.engine = engine = self.engine
-        m.submodules.x = x = OperandBuffer(
-            self.layer.inputs, self.folding.simd, clean=not engine.matrix.arithmetic.has_zero
-        )
-        wiring.connect(m, wiring.flipped(self.i), x.i)
+        x = self._input(m)
         wiring.connect(m, engine.o, wiring.flipped(self.o))
-        if "load" in self.signature.members:
-            wiring.connect(m, wiring.flipped(self.load), engine.load)
+        self._load(m)
 
-        word, group = Signal(range(self.words)), Signal(range(self.groups))
-        last_word, last_group = word == self.words - 1, group == self.groups - 1
+        word, group = Signal(range(words)), Signal(range(groups))
+        last_word, last_group = word == words - 1, group == groups - 1
         # A word read from x this cycle is offered to the engine in the next.
         reading, offered = Signal(), Signal()
         step = ~offered | engine.i.ready

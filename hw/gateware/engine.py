@@ -7,54 +7,51 @@ from amaranth.lib.fifo import SyncFIFO
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
-from hw.gateware.arithmetic import Arithmetic
+from hw.gateware.arithmetic import select
 from hw.gateware.memory import CyclicMemory
 from hw.gateware.mvu import MVU
 from hw.gateware.popcount import delayed
 from hw.gateware.streams import Word
-from hw.gateware.trits import Unpack, pack, packed_bits
-from hw.shape.family import Family
+from hw.gateware.trits import Unpack, pack
+from hw.shape.biases import bias_words, layer_biases
+from hw.shape.engine_spec import LOADED, EngineSpec
+from hw.shape.layer_spec import LayerSpec
+from model.bundle.bundle import Layer
 
-__all__ = ["LOADED", "Engine", "Matrix"]
-
-LOADED = "loaded_weights"
-"""Name of the module with a weight memory that is filled after start; `hw.flow.rtl` takes its contents away."""
+__all__ = ["Engine", "FoldedMatrix"]
 
 
-class Matrix:
-    """A weight matrix cut for an engine: padded, folded, and encoded in the order of use.
+class FoldedMatrix:
+    """Weights and biases as an engine's memories hold them: padded, folded, encoded, in the order of use.
 
-    Parameters
-    ----------
     weights : int8 (rows, columns), -1, 0 and +1; both already padded to whole row groups and words
     biases : int64 (rows,)
-    columns : how many of the columns are no padding
-    packed : whether ternary weights are stored five in eight bits (`hw.gateware.trits`)
+
+    weight_words : of `weight_width` bits each
+    bias_words : pe biases each
     """
 
-    def __init__(
-        self,
-        arithmetic: Arithmetic,
-        weights: NDArray[np.int8],
-        biases: NDArray[np.int64],
-        columns: int,
-        pe: int,
-        simd: int,
-        dynamic: bool,
-        packed: bool = False,
-    ) -> None:
-        self.arithmetic, self.columns, self.pe, self.simd, self.dynamic = arithmetic, columns, pe, simd, dynamic
-        self.packed = packed
-        self.groups, self.words = weights.shape[0] // pe, weights.shape[1] // simd
-        folded = weights.reshape(self.groups, pe, self.words, simd).transpose(0, 2, 1, 3)
-        bits = pack(folded) if packed else arithmetic.encode(folded)
-        self.weight_words = _integers(bits.reshape(self.groups * self.words, -1))
-        self.bias_words = [[int(bias) for bias in group] for group in biases.reshape(self.groups, pe)]
+    def __init__(self, spec: EngineSpec, weights: NDArray[np.int8], biases: NDArray[np.int64]) -> None:
+        pe, simd = spec.folding.pe, spec.folding.simd
+        blocks = weights.reshape(spec.groups, pe, spec.words, simd).transpose(0, 2, 1, 3)
+        bits = pack(blocks) if spec.folding.packed else select(spec.format).encode(blocks)
+        self.weight_width = spec.weight_width
+        self.weight_words = _integers(bits.reshape(spec.weight_words, -1))
+        self.bias_words = [[int(bias) for bias in group] for group in biases.reshape(spec.groups, pe)]
 
-    @property
-    def weight_width(self) -> int:
-        """Bits of a weight memory word."""
-        return self.pe * (packed_bits(self.simd) if self.packed else self.arithmetic.stored_bits(self.simd))
+    @classmethod
+    def of(cls, layer: Layer, spec: LayerSpec) -> "FoldedMatrix":
+        """The matrices of a layer, which stand above one another.
+
+        The columns of the input and those of the state are each padded with zeros to whole words, and the rows of each
+        matrix to whole row groups.
+        """
+        pe, simd = spec.folding.pe, spec.folding.simd
+        w = layer.w.values().reshape(spec.matrices, spec.units, spec.inputs)
+        parts = [w] if layer.u is None else [w, layer.u.values()]
+        padded = [np.pad(part, ((0, 0), (0, -spec.units % pe), (0, -part.shape[-1] % simd))) for part in parts]
+        weights = np.concatenate(padded, axis=-1).reshape(-1, spec.words * simd)
+        return cls(spec.engine, weights, bias_words(layer_biases(layer), pe, spec.columns, spec.recurrent))
 
 
 def _integers(bits: NDArray[np.uint8]) -> list[int]:
@@ -86,29 +83,22 @@ class Engine(wiring.Component):
     load : In(stream of weight words) in the order of use, unless the weights are in a ROM
     """
 
-    def __init__(self, matrix: Matrix, family: Family, source: str = "rom") -> None:
-        self.matrix, self.family, self.source = matrix, family, source
-        self.mvu = MVU(matrix.arithmetic, matrix.pe, matrix.simd, matrix.columns, matrix.dynamic)
-        bias_words = [data.ArrayLayout(self.mvu.total, matrix.pe).const(group) for group in matrix.bias_words]
-        bits = matrix.pe * self.mvu.total.width
-        self.biases = CyclicMemory(bits, matrix.groups, [word.as_value().value for word in bias_words], bits)
+    def __init__(self, spec: EngineSpec, matrix: FoldedMatrix) -> None:
+        self.spec, self.matrix = spec, matrix
+        pe, simd = spec.folding.pe, spec.folding.simd
+        self.mvu = MVU(select(spec.format), pe, simd, spec.columns, spec.dynamic)
+        row_group = data.ArrayLayout(self.mvu.total, pe)
+        self.biases = CyclicMemory(spec.biases, [row_group.const(it).as_value().value for it in matrix.bias_words])
         self.weights = None
-        if source != "streamed":
-            rom, width, depth = source == "rom", matrix.weight_width, len(matrix.weight_words)
-            # Single-port RAM is wide enough not to be sliced.
-            slice_width = family.slice_width(depth, width) if rom else width
-            self.weights = CyclicMemory(width, depth, matrix.weight_words if rom else None, slice_width)
-        # Cycles from a word's entry to its arrival at the MVU.
-        self.fetch = (1 if self.weights is None else self.weights.latency) + 3
-        self.latency = self.fetch + self.mvu.latency + 1
-        self.depth = self.latency + 3
+        if spec.weights is not None:
+            self.weights = CyclicMemory(spec.weights, matrix.weight_words if spec.weights.rom else ())
         members = {
             "i": In(stream.Signature(data.StructLayout({"first": 1, "last": 1, "start": 1}))),
-            "x": In(data.ArrayLayout(matrix.simd, self.mvu.operands)),
-            "o": Out(stream.Signature(Word(matrix.pe))),
+            "x": In(data.ArrayLayout(simd, self.mvu.operands)),
+            "o": Out(stream.Signature(Word(pe))),
         }
-        if source != "rom":
-            members["load"] = In(stream.Signature(matrix.weight_width))
+        if spec.folding.weights != "rom":
+            members["load"] = In(stream.Signature(spec.weight_width))
         super().__init__(members)
 
     def memories(self) -> dict[str, CyclicMemory]:
@@ -117,31 +107,31 @@ class Engine(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        matrix, mvu = self.matrix, self.mvu
+        spec, mvu = self.spec, self.mvu
         m.submodules.mvu = mvu
         m.submodules.biases = biases = self.biases
-        m.submodules.queue = queue = SyncFIFO(width=Word(matrix.pe).size, depth=self.depth)
+        m.submodules.queue = queue = SyncFIFO(width=Word(spec.folding.pe).size, depth=spec.queue_words)
 
         # Room is taken when a row group's first word enters and given back a cycle after its result leaves.
-        pending, next_pending = Signal(range(self.depth + 1)), Signal(range(self.depth + 1))
+        pending, next_pending = Signal(range(spec.queue_words + 1)), Signal(range(spec.queue_words + 1))
         room = Signal(init=1)
         entering = self.i.valid & self.i.ready & self.i.payload.first
         leaving = delayed(m, self.o.valid & self.o.ready, 1, reset=True)
         m.d.comb += next_pending.eq(pending + entering - leaving)
-        m.d.sync += [pending.eq(next_pending), room.eq(next_pending != self.depth)]
+        m.d.sync += [pending.eq(next_pending), room.eq(next_pending != spec.queue_words)]
 
         moving = self.i.valid & self.i.ready
         weights_ready, stored = self._weights(m, moving)
         m.d.comb += self.i.ready.eq(weights_ready & (room | ~self.i.payload.first))
-        word = data.View(self.i.payload.shape(), delayed(m, self.i.payload.as_value(), self.fetch))
+        word = data.View(self.i.payload.shape(), delayed(m, self.i.payload.as_value(), spec.fetch))
         m.d.comb += [
-            mvu.i.valid.eq(delayed(m, moving, self.fetch, reset=True)),
-            mvu.i.payload.weights.eq(delayed(m, self._unpacked(m, stored) if matrix.packed else stored, 1)),
-            mvu.i.payload.x.eq(delayed(m, self.x.as_value(), self.fetch - 2)),
+            mvu.i.valid.eq(delayed(m, moving, spec.fetch, reset=True)),
+            mvu.i.payload.weights.eq(delayed(m, self._unpacked(m, stored) if spec.folding.packed else stored, 1)),
+            mvu.i.payload.x.eq(delayed(m, self.x.as_value(), spec.fetch - 2)),
             *(mvu.i.payload[name].eq(word[name]) for name in ("first", "last", "start")),
             # A row group's biases come out of a register when its first word has been counted.
             mvu.biases.eq(delayed(m, biases.o, 1)),
-            biases.next.eq(delayed(m, moving & self.i.payload.first, self.latency - 4, reset=True)),
+            biases.next.eq(delayed(m, moving & self.i.payload.first, spec.latency - 4, reset=True)),
             queue.w_en.eq(mvu.o.valid),
             queue.w_data.eq(mvu.o.payload),
             self.o.valid.eq(queue.r_rdy),
@@ -156,16 +146,16 @@ class Engine(wiring.Component):
         if memory is None:
             m.d.comb += self.load.ready.eq(moving)
             return self.load.valid, delayed(m, self.load.payload, 3)
-        m.submodules["weights" if self.source == "rom" else LOADED] = memory
-        if self.source == "loaded":
+        m.submodules["weights" if memory.shape.rom else LOADED] = memory
+        if not memory.shape.rom:
             wiring.connect(m, wiring.flipped(self.load), memory.load)
         m.d.comb += memory.next.eq(moving)
         return memory.ready, delayed(m, memory.o, 2)
 
     def _unpacked(self, m: Module, stored: Value) -> Value:
         planes = []
-        for row in range(self.matrix.pe):
-            m.submodules[f"unpack_{row}"] = unpack = Unpack(self.matrix.simd)
+        for row in range(self.spec.folding.pe):
+            m.submodules[f"unpack_{row}"] = unpack = Unpack(self.spec.folding.simd)
             m.d.comb += unpack.i.eq(stored.word_select(row, len(unpack.i)))
             planes.append(unpack.o)
         return Cat(planes)

@@ -1,17 +1,17 @@
-"""The operand buffer: a layer's input vector, loaded while the one before it is in use."""
+"""The input buffer: a layer's input vector, filled while the one before it is in use."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import ceil_log2
 
-from hw.gateware.memory import cells, read
-from hw.gateware.streams import Word, used_lanes, words
+from hw.gateware.memory import ram, read
+from hw.gateware.streams import Word
+from hw.shape.words import ceil_log2, used_lanes, words
 
-__all__ = ["OperandBuffer"]
+__all__ = ["InputBuffer"]
 
 
-class OperandBuffer(wiring.Component):
+class InputBuffer(wiring.Component):
     """Two vectors of `length` bits in `simd`-bit words: one is read, the other is filled.
 
     With `clean`, bits of the last word beyond `length` are stored as zero, whatever came.
@@ -42,7 +42,7 @@ class OperandBuffer(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.cells = both = cells(self.simd, 2 << ceil_log2(self.words))  # one is read, the other written
+        m.submodules.cells = both = ram(self.simd, 2 << ceil_log2(self.words))  # one is read, the other written
         write = both.write_port()
         filling, reading = Signal(), Signal()
         full, start, index = Signal(2), Signal(2), Signal(range(self.words))

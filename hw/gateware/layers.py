@@ -1,59 +1,30 @@
-"""What the two kinds of layer have in common: their folding, their shape, and how they are looked into."""
+"""The common part of the two kinds of layer: shape, engine, ports, and the probe for simulation."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from numpy.typing import NDArray
 
-from hw.gateware.arithmetic import Arithmetic, biases
-from hw.gateware.engine import Engine, Matrix
-from hw.gateware.streams import Word, words
+from hw.gateware.engine import Engine, FoldedMatrix
+from hw.gateware.input_buffer import InputBuffer
+from hw.gateware.streams import Word
+from hw.shape.folding import Folding
+from hw.shape.layer_spec import LayerSpec
+from model.bundle.bundle import Layer
 
-__all__ = ["Folding", "Probe", "Source", "folded", "ports", "vectors_of"]
-
-
-Source = Literal["rom", "loaded", "streamed"]
-"""Where a layer's weights come from: see `hw.gateware.engine.Engine`."""
-
-
-@dataclass(frozen=True)
-class Folding:
-    """How a layer is cut into hardware.
-
-    pe, simd : how much of its matrices is worked on in one cycle, rows by columns
-    weights : where its weights come from
-    packed : whether ternary weights are stored five in eight bits (`hw.gateware.trits`)
-    """
-
-    pe: int
-    simd: int
-    weights: Source = "rom"
-    packed: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.pe}x{self.simd}{'-packed' if self.packed else ''}"
-
-
-VECTORS = {"bgru": ("r", "z", "candidate", "h"), "dense": ("y",)}
-
-
-def vectors_of(kind: str) -> tuple[str, ...]:
-    """The names of the vectors that a layer of this kind computes in a frame."""
-    return VECTORS[kind]
+__all__ = ["LayerComponent", "Probe"]
 
 
 class Probe(wiring.Signature):
     """A view of a layer's results as they are made, for simulation; unconnected, it costs nothing.
 
     valid : a row group's result is taken this cycle
-    vector : which one it is, an index into `vectors_of(kind)`: r, z, candidate; y
+    vector : which one it is, an index into `hw.shape.layer_spec.vectors_of(kind)`: r, z, candidate; y
     data : its `pe` bits
     h : with a candidate, the `pe` bits of the new h
     busy : the layer holds a frame, waiting or in work
-    released : it lets go of the frame; a frame's cycles are the busy ones up to and with this one
+    released : it releases the frame; a frame's cycles are the busy ones up to and with this one
     """
 
     def __init__(self, pe: int) -> None:
@@ -62,41 +33,40 @@ class Probe(wiring.Signature):
         )
 
 
-def ports(folding: Folding, engine: Engine) -> dict[str, Any]:
-    """The members of a layer: `i`, `o`, `probe`, and `load` where the engine's weights are not in a ROM."""
-    load = {name: member for name, member in engine.signature.members.items() if name == "load"}
-    return {
-        "i": In(stream.Signature(Word(folding.simd))),
-        "o": Out(stream.Signature(Word(folding.pe))),
-        "probe": Out(Probe(folding.pe)),
-        **load,
-    }
+class LayerComponent(wiring.Component):
+    """A layer: its shape, the arrays it is built from, its engine, and its ports.
 
-
-def folded(
-    arithmetic: Arithmetic,
-    folding: Folding,
-    parts: list[NDArray[np.int8]],
-    theta: NDArray[np.int32],
-    dynamic: bool,
-) -> Matrix:
-    """Pad and fold one or several matrices that stand above one another, for an engine.
-
-    `parts` are the column blocks, each (matrices, rows, columns); each block is padded with zeros to whole
-    words and the rows of each matrix to whole row groups. A padding row is out of reach, so that its bit is 0.
-    `theta` is (matrices, rows).
+    Members
+    -------
+    i : In(stream of Word(simd)); o : Out(stream of Word(pe)); probe : Out(Probe)
+    load : In(stream of weight words), unless they are in a ROM
     """
-    matrices, rows = theta.shape
-    padded_rows = words(rows, folding.pe) * folding.pe
-    blocks = []
-    for part in parts:
-        columns = part.shape[-1]
-        wide = words(columns, folding.simd) * folding.simd
-        blocks.append(np.pad(part, ((0, 0), (0, padded_rows - rows), (0, wide - columns))))
-    real = np.concatenate(parts, axis=-1)
-    columns = real.shape[-1]
-    out_of_reach = biases(np.zeros((1, columns), np.int8), np.array([2**31 - 1]), dynamic)[0]
-    begin = np.full((matrices, padded_rows), out_of_reach, dtype=np.int64)
-    begin[:, :rows] = biases(real, theta, dynamic)
-    weights = np.concatenate(blocks, axis=-1).reshape(matrices * padded_rows, -1)
-    return Matrix(arithmetic, weights, begin.reshape(-1), columns, folding.pe, folding.simd, dynamic, folding.packed)
+
+    def __init__(self, layer: Layer, spec: LayerSpec) -> None:
+        self.layer, self.spec = layer, spec
+        self.engine = Engine(spec.engine, FoldedMatrix.of(layer, spec))
+        members: dict[str, Any] = {
+            "i": In(stream.Signature(Word(spec.folding.simd))),
+            "o": Out(stream.Signature(Word(spec.folding.pe))),
+            "probe": Out(Probe(spec.folding.pe)),
+        }
+        if spec.folding.weights != "rom":
+            members["load"] = self.engine.signature.members["load"]
+        super().__init__(members)
+
+    @property
+    def folding(self) -> Folding:
+        """How it is cut into hardware."""
+        return self.spec.folding
+
+    def _input(self, m: Module) -> InputBuffer:
+        """The buffer of the input vector, fed from `i`."""
+        clean = not self.spec.engine.format.has_zero
+        m.submodules.x = x = InputBuffer(self.spec.inputs, self.spec.folding.simd, clean=clean)
+        wiring.connect(m, wiring.flipped(self.i), x.i)
+        return x
+
+    def _load(self, m: Module) -> None:
+        """Weights that are not in a ROM go from `load` to the engine."""
+        if self.spec.folding.weights != "rom":
+            wiring.connect(m, wiring.flipped(self.load), self.engine.load)

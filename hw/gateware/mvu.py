@@ -1,12 +1,14 @@
 """MVU: the matrix-vector unit, `pe` rows and `simd` columns at a time."""
 
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.arithmetic import Arithmetic, accumulator
-from hw.gateware.popcount import Popcount, delayed, latency, packed_sums
+from hw.gateware.arithmetic import Arithmetic
+from hw.gateware.popcount import Popcount, delayed, packed_sums
 from hw.gateware.streams import Word
+from hw.shape.engine_spec import mvu_latency, operands
+from hw.shape.number_format import accumulator_bits
 
 __all__ = ["MVU"]
 
@@ -19,10 +21,10 @@ class MVU(wiring.Component):
     p's ended at 0 or above (ties give 1). So the sign is the comparison, and padding needs no logic: padding
     weights count nothing, and the bias of a padding row is out of reach.
 
-    Widths: a row's accumulator holds any sum that can occur and no more (`hw.gateware.arithmetic.accumulator`).
+    Widths: a row's accumulator holds any sum that can occur and no more (`hw.shape.number_format.accumulator_bits`).
     Latency: `latency` cycles from the last word to the result: the popcount's, and one to accumulate.
     Throughput: one word per cycle, without back-pressure: whoever feeds it must have room for what comes out.
-    Cost per row: a LUT4 per product, `hw.gateware.popcount.cost` of them less one, two per bit of the accumulator; on
+    Cost per row: a LUT4 per product, `hw.shape.popcount.cost` of them less one, two per bit of the accumulator; on
     ECP5 a third of the products and half of the accumulator move into the carry chains (`hw/flow/absorb.py`).
 
     Members
@@ -34,13 +36,13 @@ class MVU(wiring.Component):
 
     def __init__(self, arithmetic: Arithmetic, pe: int, simd: int, columns: int, dynamic: bool) -> None:
         self.arithmetic, self.pe, self.simd, self.dynamic = arithmetic, pe, simd, dynamic
-        self.total = accumulator(columns, dynamic)
-        self.operands = 2 if dynamic else 1
+        self.total = signed(accumulator_bits(columns, dynamic))
+        self.operands = operands(dynamic)
         # One product is left to the accumulator's carry in.
         self.counted = self.operands * simd - 1
-        self.latency = latency(self.counted) + 1
+        self.latency = mvu_latency(simd, dynamic)
         word = {
-            "weights": data.ArrayLayout(arithmetic.stored_bits(simd), pe),
+            "weights": data.ArrayLayout(arithmetic.format.bits * simd, pe),
             "x": data.ArrayLayout(simd, self.operands),
             **{mark: 1 for mark in ("first", "last", "start")},
         }
@@ -55,7 +57,7 @@ class MVU(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         word = self.i.payload
-        stages = latency(self.counted)
+        stages = self.latency - 1
         first, last, start = (delayed(m, word[mark], stages) for mark in ("first", "last", "start"))
         valid = Signal()
         done = Signal()

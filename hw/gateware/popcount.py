@@ -1,44 +1,12 @@
 """Popcount: how many bits of a word are 1."""
 
-from dataclasses import dataclass
-
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-__all__ = ["Cost", "Popcount", "cost", "delayed", "latency", "packed_sums"]
+from hw.shape.popcount import adders_per_chain, latency
 
-
-def latency(width: int) -> int:
-    """Cycles from a word of `width` bits to its count: the levels of the tree, floor(log2(width))."""
-    return max(width.bit_length() - 1, 0)
-
-
-@dataclass(frozen=True)
-class Cost:
-    """What a popcount takes on ECP5, whose chains are built of two positions (CCU2C) of one LUT4 each.
-
-    Exact for 2^k - 1 bits from 7 on; other widths leave inputs unused and may come out smaller. On iCE40, `lut4`
-    is the number of logic cells at most.
-    """
-
-    lut4: int
-    ff: int
-
-
-def cost(width: int) -> Cost:
-    """The cost of `Popcount(width)`, worked out from its tree."""
-    lut4, ff = 0, 0
-    counts = [width]  # how many bits each value counts that the level above takes in
-    for _ in range(latency(width)):
-        widths = [(bits // 2).bit_length() for bits in counts if bits > 1]
-        size = _per_chain(widths)
-        for first in range(0, len(widths), size):
-            positions = 1 + sum(1 + width for width in widths[first : first + size])
-            lut4 += positions + positions % 2
-        ff += 1 + sum(bits.bit_length() for bits in counts)  # one says that the word is valid
-        counts = [half for bits in counts for half in ((bits // 2, (bits - 1) // 2, 1) if bits > 1 else (bits,))]
-    return Cost(lut4, ff)
+__all__ = ["Popcount", "delayed", "packed_sums"]
 
 
 class Popcount(wiring.Component):
@@ -49,8 +17,8 @@ class Popcount(wiring.Component):
     The adders of a level lie in few carry chains, so that a full adder costs one LUT4 and an adder one more
     (`packed_sums`); out of LUTs alone, each full adder would cost two. A register follows each level.
 
-    Latency: `latency(width)` cycles. Throughput: one word per cycle, without back-pressure.
-    Cost: `cost(width)`; 98 LUT4 and 119 flip-flops for 63 bits.
+    Latency: `hw.shape.popcount.latency(width)` cycles. Throughput: one word per cycle, without back-pressure.
+    Cost: `hw.shape.popcount.cost(width)`; 98 LUT4 and 119 flip-flops for 63 bits.
 
     Members
     -------
@@ -99,19 +67,8 @@ def packed_sums(adders: list[tuple[Value, Value, Value]]) -> list[Value]:
     are its carry: whatever comes into that position goes no further, and appears there as its sum bit, which is
     the carry out of the adder before. Cost: one LUT4 per position, and one at the end of each chain.
     """
-    size = _per_chain([max(len(a), len(b)) for a, b, _ in adders])
+    size = adders_per_chain([max(len(a), len(b)) for a, b, _ in adders])
     return [total for first in range(0, len(adders), size) for total in _one_chain(adders[first : first + size])]
-
-
-CHAIN = 34
-"""Positions in a chain, at most: no carry goes that far, but the tools time it as if it did (docs/hardware.md)."""
-
-
-def _per_chain(widths: list[int]) -> int:
-    """How many adders of these widths go into one chain: all chains have as many, but perhaps the last."""
-    most = max(1, (CHAIN - 1) // (1 + max(widths, default=0)))
-    chains = -(-len(widths) // most)
-    return -(-len(widths) // chains) if widths else 1
 
 
 def _one_chain(adders: list[tuple[Value, Value, Value]]) -> list[Value]:

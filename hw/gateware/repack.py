@@ -1,12 +1,12 @@
 """Repack: carry a vector over from words of one width to words of another."""
 
-from math import gcd
-
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.streams import Word, used_lanes, words
+from hw.gateware.streams import Word
+from hw.shape.repack import RepackShape
+from hw.shape.words import used_lanes
 
 __all__ = ["Repack"]
 
@@ -28,21 +28,20 @@ class Repack(wiring.Component):
     o : Out(stream of Word(sink))
     """
 
-    def __init__(self, length: int, source: int, sink: int) -> None:
-        self.length, self.source, self.sink = length, source, sink
-        self.piece = gcd(source, sink)
+    def __init__(self, shape: RepackShape) -> None:
+        self.shape = shape
         super().__init__(
             {
-                "i": In(stream.Signature(Word(source))),
-                "o": Out(stream.Signature(Word(sink))),
+                "i": In(stream.Signature(Word(shape.source))),
+                "o": Out(stream.Signature(Word(shape.sink))),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         # A piece is on its way from the cutting to the joining half.
-        piece, start = Signal(self.piece), Signal()
-        pieces = words(self.length, self.piece)
+        length, width, pieces = self.shape.length, self.shape.piece, self.shape.pieces
+        piece, start = Signal(width), Signal()
         valid, ready, last = Signal(), Signal(), Signal(init=pieces == 1)
         index = Signal(range(pieces))
         if pieces > 1:
@@ -50,27 +49,27 @@ class Repack(wiring.Component):
                 m.d.sync += [index.eq(Mux(last, 0, index + 1)), last.eq(index == pieces - 2)]
 
         cut: Value = self._cut(m, start, valid, ready, last)
-        m.d.comb += piece.eq(Mux(last, cut & Const(used_lanes(self.length, self.piece), self.piece), cut))
+        m.d.comb += piece.eq(Mux(last, cut & Const(used_lanes(length, width), width), cut))
         self._join(m, piece, start, valid, ready, last)
         return m
 
     def _cut(self, m: Module, start: Signal, valid: Signal, ready: Signal, last: Signal) -> Value:
         word: Value = self.i.payload.data
-        if self.piece == self.source:
+        if not self.shape.cuts:
             m.d.comb += [valid.eq(self.i.valid), self.i.ready.eq(ready), start.eq(self.i.payload.start)]
             return word
-        count = self.source // self.piece
-        shift, left = Signal(self.source), Signal(range(count))
+        count = self.shape.per_source
+        shift, left = Signal(self.shape.source), Signal(range(count))
         finished = ready & ((left == 0) | last)
         m.d.comb += self.i.ready.eq(~valid | finished)
         with m.If(self.i.ready):
             m.d.sync += [valid.eq(self.i.valid), left.eq(count - 1), start.eq(self.i.payload.start), shift.eq(word)]
         with m.Elif(ready):
-            m.d.sync += [shift.eq(shift >> self.piece), left.eq(left - 1)]
-        return shift[: self.piece]
+            m.d.sync += [shift.eq(shift >> self.shape.piece), left.eq(left - 1)]
+        return shift[: self.shape.piece]
 
     def _join(self, m: Module, piece: Signal, start: Signal, valid: Signal, ready: Signal, last: Signal) -> None:
-        if self.piece == self.sink:
+        if not self.shape.joins:
             m.d.comb += [
                 self.o.valid.eq(valid),
                 self.o.payload.data.eq(piece),
@@ -78,11 +77,11 @@ class Repack(wiring.Component):
                 ready.eq(self.o.ready),
             ]
             return
-        count = self.sink // self.piece
+        count = self.shape.per_sink
         place = Signal(range(count))
-        shifted = Cat(self.o.payload.data[self.piece :], piece)
+        shifted = Cat(self.o.payload.data[self.shape.piece :], piece)
         # The last word of a vector is always short by the same number of pieces: a fixed shift puts it right.
-        short = -words(self.length, self.piece) % count
+        short = -self.shape.pieces % count
         m.d.comb += ready.eq(~self.o.valid | self.o.ready)
         with m.If(ready):
             complete = last | (place == count - 1)
@@ -91,5 +90,5 @@ class Repack(wiring.Component):
                 m.d.sync += [
                     place.eq(Mux(complete, 0, place + 1)),
                     self.o.payload.start.eq(start),
-                    self.o.payload.data.eq(Mux(last, shifted >> (short * self.piece), shifted)),
+                    self.o.payload.data.eq(Mux(last, shifted >> (short * self.shape.piece), shifted)),
                 ]

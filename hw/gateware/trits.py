@@ -26,17 +26,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
-__all__ = ["DECODER", "Decoder", "Unpack", "pack", "packed_bits"]
+from hw.shape.number_format import CODE_BITS, TRITS, packed_bits
 
-TRITS = 5
-BITS = 8
+__all__ = ["DECODER", "TritDecoder", "Unpack", "pack"]
+
 DECODER = "trits"
 """How the module of a decoder is called; `hw.flow.synth` keeps these apart until all else is mapped."""
-
-
-def packed_bits(count: int) -> int:
-    """Bits that `count` weights take."""
-    return BITS * -(-count // TRITS)
 
 
 def pack(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
@@ -47,7 +42,7 @@ def pack(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
 
 
 class Unpack(wiring.Component):
-    """`count` packed weights to two planes, as `hw.gateware.arithmetic.Ternary` has them. Combinational: see `Decoder`.
+    """`count` packed weights to the two planes of `hw.gateware.arithmetic.Ternary`. Combinational: see `TritDecoder`.
 
     Members
     -------
@@ -62,15 +57,15 @@ class Unpack(wiring.Component):
         m = Module()
         signs, nonzeros = [], []
         for place in range(-(-self.count // TRITS)):
-            m.submodules[f"{DECODER}_{place}"] = decoder = Decoder()
-            m.d.comb += decoder.code.eq(self.i.word_select(place, BITS))
+            m.submodules[f"{DECODER}_{place}"] = decoder = TritDecoder()
+            m.d.comb += decoder.code.eq(self.i.word_select(place, CODE_BITS))
             signs.append(decoder.signs)
             nonzeros.append(decoder.nonzeros)
         m.d.comb += self.o.eq(Cat(Cat(signs)[: self.count], Cat(nonzeros)[: self.count]))
         return m
 
 
-class Decoder(wiring.Component):
+class TritDecoder(wiring.Component):
     """An 8-bit code to five sign and five non-zero bits; the sign of a trit that is zero may be either.
 
     Cost: 8 LUT4, four levels deep; the signs are wires. Where Yosys optimises it together with anything else, it
@@ -78,11 +73,11 @@ class Decoder(wiring.Component):
     """
 
     def __init__(self) -> None:
-        super().__init__({"code": In(BITS), "signs": Out(TRITS), "nonzeros": Out(TRITS)})
+        super().__init__({"code": In(CODE_BITS), "signs": Out(TRITS), "nonzeros": Out(TRITS)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        signs, nonzeros = _decode([self.code[place] for place in range(BITS)])
+        signs, nonzeros = _decode([self.code[place] for place in range(CODE_BITS)])
         m.d.comb += [self.signs.eq(Cat(signs)), self.nonzeros.eq(Cat(nonzeros))]
         return m
 
@@ -106,8 +101,8 @@ def _decode(bits: list[Any]) -> tuple[list[Any], list[Any]]:
 @cache
 def _codes() -> NDArray[np.uint8]:
     """The lowest code of each of the 3**5 vectors of trits, in the order of `_number`."""
-    codes = np.arange(1 << BITS)
-    signs, nonzeros = _decode([(codes >> bit & 1).astype(bool) for bit in range(BITS)])
+    codes = np.arange(1 << CODE_BITS)
+    signs, nonzeros = _decode([(codes >> bit & 1).astype(bool) for bit in range(CODE_BITS)])
     values = np.where(nonzeros, np.where(signs, 1, -1), 0)
     return np.unique(_number(values.T), return_index=True)[1].astype(np.uint8)
 

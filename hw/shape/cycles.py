@@ -1,17 +1,12 @@
-"""How many cycles a layer holds a frame: predicted exactly, from its shape and folding alone.
-
-Neither simulation nor synthesis is asked; the co-simulation asserts that it measures the same number.
-"""
+"""Cycles per frame of each layer, predicted exactly from its shape. The co-simulation checks that it measures them."""
 
 from dataclasses import dataclass
-from math import gcd
+from functools import cache
 
-from hw.gateware.bgru import BGRULayer
-from hw.gateware.dense import DenseLayer
-from hw.gateware.network import Network
-from hw.gateware.streams import words
+from hw.shape.layer_spec import LayerSpec
+from hw.shape.network_spec import NetworkSpec
 
-__all__ = ["LayerCycles", "predict", "unhindered"]
+__all__ = ["LayerCycles", "interval", "predict", "unhindered"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +23,10 @@ class LayerCycles:
     cycles: int
 
 
-def predict(layer: BGRULayer | DenseLayer) -> LayerCycles:
+@cache
+def predict(layer: LayerSpec) -> LayerCycles:
     """Cycles for which a layer is busy with a frame while neither end makes it wait."""
-    if isinstance(layer, DenseLayer):
+    if not layer.recurrent:
         return LayerCycles(layer.ideal, layer.ideal, layer.ideal)
     schedule = _Schedule(layer)
     alone = schedule.frame()
@@ -40,32 +36,35 @@ def predict(layer: BGRULayer | DenseLayer) -> LayerCycles:
     return LayerCycles(layer.ideal, alone, cycles)
 
 
-def unhindered(network: Network) -> set[str]:
-    """The layers that nothing before or behind them makes wait: what is measured of them must be what is predicted.
+def interval(network: NetworkSpec) -> int:
+    """Initiation interval: the slowest layer's cycles, since layers work at the same time."""
+    return max(predict(layer).cycles for layer in network.layers)
 
-    A layer waits where one behind it takes more cycles than itself, or where its results come faster than they
-    are cut for the next layer's words (at most one piece of gcd(PE, next width) bits a cycle). One that is fed by
-    a slower layer has no next frame to go ahead with; it is listed if that makes no difference to it.
+
+def unhindered(network: NetworkSpec) -> set[str]:
+    """Names of the layers that no neighbour makes wait: for these, measured cycles must equal the predicted ones.
+
+    A layer waits if a layer behind it takes more cycles, or if its results come faster than they are cut for the next
+    layer's words (at most one piece of gcd(PE, next width) bits a cycle). A layer behind a slower one never finds its
+    next frame waiting; it is listed if that makes no difference to it.
     """
     names: set[str] = set()
-    slowest, sink = 0, network.out_width
-    for name, layer in reversed(network.layers.items()):
-        pe, simd = layer.folding.pe, layer.folding.simd
-        cycles = predict(layer).cycles
-        cut_in_time = pe // gcd(pe, sink) <= layer.engine.matrix.words
-        if slowest <= cycles and cut_in_time:
-            names.add(name)
-        # What is made to wait takes an unknown time longer, and so does all before it.
-        slowest, sink = (max(slowest, cycles) if cut_in_time else UNKNOWN), simd
-    width = network.in_width
+    into, outof = network.repacks[:-1], network.repacks[1:]
     slowest = 0
-    for name, layer in network.layers.items():
+    for layer, repack in reversed([*zip(network.layers, outof, strict=True)]):
+        cycles = predict(layer).cycles
+        cut_in_time = repack.per_source <= layer.words
+        if slowest <= cycles and cut_in_time:
+            names.add(layer.name)
+        # A layer that waits takes longer by an unknown time, and so do all before it.
+        slowest = max(slowest, cycles) if cut_in_time else UNKNOWN
+    slowest = 0
+    for layer, repack in zip(network.layers, into, strict=True):
         predicted = predict(layer)
-        simd = layer.folding.simd
-        arriving = max(slowest, words(layer.layer.inputs, gcd(width, simd)))
+        arriving = max(slowest, repack.pieces)
         if arriving > predicted.alone and predicted.alone != predicted.cycles:
-            names.discard(name)
-        slowest, width = max(arriving, predicted.cycles), layer.folding.pe
+            names.discard(layer.name)
+        slowest = max(arriving, predicted.cycles)
     return names
 
 
@@ -75,12 +74,9 @@ UNKNOWN = 1 << 62
 class _Schedule:
     """Row groups on their way through a BGRU layer whose input never runs dry, frame after frame."""
 
-    def __init__(self, layer: BGRULayer) -> None:
-        self.layer, self.engine = layer, layer.engine
-        repack = layer.repack
-        self.per_chunk = repack.source // repack.piece
-        self.cuts, self.joins = repack.piece != repack.source, repack.piece != repack.sink
-        self.total = words(repack.length, repack.piece)
+    def __init__(self, layer: LayerSpec) -> None:
+        self.layer, self.repack = layer, layer.repack
+        self.depth, self.latency = layer.engine.queue_words, layer.engine.latency
         # Cycle 0 is that of the first read; a word enters the engine in the cycle after it is read.
         self.entered = 0
         self.left: list[int] = []
@@ -90,31 +86,31 @@ class _Schedule:
 
     def frame(self) -> int:
         """Go through one more frame; returns the cycles from one release to the next."""
-        layer = self.layer
+        layer, repack = self.layer, self.repack
         r_written = 0
         for vector in ("r", "z", "candidate"):
             pieces = 0
             for _ in range(layer.groups):
                 first = self.entered + 1
-                if len(self.left) >= self.engine.depth:  # no room before the cycle after the oldest result has left
-                    first = max(first, self.left[-self.engine.depth] + 2)
+                if len(self.left) >= self.depth:  # no room before the cycle after the oldest result has left
+                    first = max(first, self.left[-self.depth] + 2)
                 # A vector that is written in one cycle is read in the next and enters in the one after.
                 waited_for = r_written if vector == "candidate" else self.h_written
                 recurrent = max(first + layer.x_words, waited_for + 2)
                 self.entered = recurrent + layer.h_words - 1
-                leaves = self.entered + self.engine.latency
+                leaves = self.entered + self.latency
                 if self.left:
                     leaves = max(leaves, self.left[-1] + layer.result_interval)
                 if vector != "z":
                     leaves = max(leaves, self.repack_free)
-                    count = min(self.per_chunk, self.total - pieces)
+                    count = min(repack.per_source, repack.pieces - pieces)
                     pieces += count
                     self.repack_free = leaves + count
-                    written = leaves + (count if self.cuts else 0) + self.joins
+                    written = leaves + (count if repack.cuts else 0) + repack.joins
                     if vector == "r":
                         r_written = written
                 self.left.append(leaves)
-                del self.left[: -self.engine.depth]
+                del self.left[: -self.depth]
         self.h_written = written
         before, self.released = self.released, self.entered - 1
         return self.released - before

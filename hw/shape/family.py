@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 __all__ = ["ECP5", "FAMILIES", "GOWIN", "ICE40", "Family"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one object per family, so that what is known of a shape can be cached
 class Family:
     """One family of devices, of any size.
 

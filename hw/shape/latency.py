@@ -1,46 +1,39 @@
-"""How long a frame is on its way through a network that has nothing else to do: predicted from its shape alone."""
+"""Latency of a frame in a network that is otherwise idle, predicted from its shape."""
 
-from math import gcd
-
-from hw.gateware.network import Network
-from hw.gateware.streams import words
 from hw.shape.cycles import predict
+from hw.shape.network_spec import NetworkSpec
+from hw.shape.repack import RepackShape
+from hw.shape.words import words
 
 __all__ = ["entering", "latency", "unhurried"]
 
 
 def entering(features: int, in_width: int, simd: int) -> int:
     """Cycles from a frame's first word to its last in the first layer's words: one for each piece that is cut."""
-    piece = gcd(in_width, simd)
-    return words(features, piece) + (piece != in_width) - 1 + (piece != simd)
+    repack = RepackShape(features, in_width, simd)
+    return repack.pieces + repack.cuts - 1 + repack.joins
 
 
-def latency(network: Network) -> int:
-    """Cycles from a frame's first word in to the last word of its mask out, if nobody waits at either end.
+def latency(network: NetworkSpec) -> int:
+    """Cycles from a frame's first word in to the last word of its mask out, if neither end makes it wait.
 
-    The network is idle before, as it is between frames in real time. Exact if the network is `unhurried`; else results
-    wait to be cut into the next layer's words, and it takes longer.
+    The network is idle before, as it is between frames in real time. Exact if the network is `unhurried`; else a lower
+    bound, for results wait to be cut into the next layer's words.
     """
-    layers = list(network.layers.values())
-    cycles = entering(layers[0].layer.inputs, network.in_width, layers[0].folding.simd)
-    sinks = [layer.folding.simd for layer in layers[1:]] + [network.out_width]
-    for layer, sink in zip(layers, sinks, strict=True):
-        pe, units = layer.folding.pe, layer.layer.units
-        piece = gcd(pe, sink)
-        # The layer is released as it reads its last word, which then goes through the engine.
+    first = network.layers[0]
+    cycles = entering(first.inputs, network.in_width, first.folding.simd)
+    for layer, repack in zip(network.layers, network.repacks[1:], strict=True):
+        # The layer releases the frame as it reads its last word, which then goes through the engine.
         cycles += 1 + predict(layer).alone + layer.engine.latency
-        pieces = words(units, piece) - (words(units, pe) - 1) * (pe // piece)
-        cycles += (pieces if piece != pe else 0) + (piece != sink)
+        last = repack.pieces - (words(repack.length, repack.source) - 1) * repack.per_source
+        cycles += (last if repack.cuts else 0) + repack.joins
     return cycles
 
 
-def unhurried(network: Network) -> bool:
+def unhurried(network: NetworkSpec) -> bool:
     """Whether every result of every layer is out of the way when the next one comes."""
-    layers = list(network.layers.values())
-    sinks = [layer.folding.simd for layer in layers[1:]] + [network.out_width]
-    for layer, sink in zip(layers, sinks, strict=True):
-        pe = layer.folding.pe
-        pieces = max(pe // gcd(pe, width) for width in {sink, layer.folding.simd})
-        if layer.engine.matrix.words < max(pieces, getattr(layer, "result_interval", 1)):
+    for layer, repack in zip(network.layers, network.repacks[1:], strict=True):
+        pieces = max(repack.per_source, layer.repack.per_source)
+        if layer.words < max(pieces, layer.result_interval):
             return False
     return True

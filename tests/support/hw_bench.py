@@ -14,7 +14,7 @@ from amaranth.sim import Simulator
 from hypothesis import HealthCheck, Phase, settings
 from numpy.typing import NDArray
 
-from hw.gateware.streams import words
+from hw.shape.words import words
 
 few = settings(
     max_examples=8,

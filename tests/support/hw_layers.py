@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hw.gateware.layers import Folding, Source, vectors_of
 from hw.gateware.network import Network, make_layer
-from hw.gateware.streams import words
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding, Source
+from hw.shape.layer_spec import vectors_of
+from hw.shape.words import words
 from model.bundle.bits import pack, unpack
 from model.bundle.bundle import Bundle, Layer
 from model.reference.golden_model import GoldenModel, Trace

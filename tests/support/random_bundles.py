@@ -10,7 +10,7 @@ import numpy as np
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from hw.gateware.layers import Folding
+from hw.shape.folding import Folding
 from model.bundle.bits import Bits, pack
 from model.bundle.bundle import Bundle, Kind, Layer, Matrix
 from model.reference.front_end import FrontEnd

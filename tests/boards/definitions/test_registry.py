@@ -8,7 +8,7 @@ import pytest
 
 from boards.definitions.registry import BOARDS, find
 from boards.flow.layout import lay_out, parse_folding
-from hw.gateware.layers import Folding
+from hw.shape.folding import Folding
 from model.bundle import bundle
 from model.bundle.bits import pack
 from model.bundle.bundle import Bundle, Layer, Matrix

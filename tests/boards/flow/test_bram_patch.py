@@ -18,10 +18,11 @@ from hw.flow.place import place
 from hw.flow.rtl import described, to_rtlil
 from hw.flow.synth import synthesise
 from hw.flow.tools import run
-from hw.gateware.layers import Folding
 from hw.gateware.memory import CyclicMemory
 from hw.gateware.network import Network
+from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.family import ECP5, GOWIN, ICE40
+from hw.shape.folding import Folding
 from model.errors import BadInput
 from tests.support.hw_bench import some
 from tests.support.random_bundles import random_bundle, random_foldings, seeds
@@ -94,7 +95,9 @@ class Shapes(wiring.Component):
     def __init__(self, family, seed):
         rng = np.random.default_rng(seed)
         self.roms = {
-            f"of_{depth}": CyclicMemory(width, depth - 3, rng.integers(0, 1 << width, depth - 3).tolist(), width)
+            f"of_{depth}": CyclicMemory(
+                CyclicShape(width, depth - 3, width, rom=True), rng.integers(0, 1 << width, depth - 3).tolist()
+            )
             for depth, width in family.block_ram.items()
         }
         super().__init__({"parity": Out(1)})
@@ -108,7 +111,7 @@ class Shapes(wiring.Component):
 
     def contents(self):
         return {
-            name: (np.array(rom.slices[0][1])[:, None] >> np.arange(rom.width) & 1).astype(np.uint8)
+            name: (np.array(rom.slices[0][1])[:, None] >> np.arange(rom.shape.width) & 1).astype(np.uint8)
             for name, rom in self.roms.items()
         }
 

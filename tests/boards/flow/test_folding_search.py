@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from boards.flow.folding_search import LANES, Design, Options, area, cheapest, front
-from hw.gateware.layers import Folding
-from hw.gateware.network import make_layer
 from hw.shape.cycles import predict
 from hw.shape.family import ECP5, FAMILIES, ICE40
+from hw.shape.folding import Folding
+from hw.shape.layer_spec import LayerSpec
 from tests.support.hw_bench import few, some
 from tests.support.random_bundles import densities, random_layer, seeds
 
@@ -37,7 +37,7 @@ def test_no_design_that_is_quick_enough_and_fits_has_less_area(seed, family, kin
     limit = float(np.exp(rng.uniform(np.log(5), np.log(300))))
 
     def quick(options):
-        made = [(one, predict(make_layer(options.layer, one.folding, family)).cycles) for one in options.all]
+        made = [(one, predict(LayerSpec.of(options.layer, one.folding, family)).cycles) for one in options.all]
         return [one for one, cycles in made if cycles <= limit]
 
     designs = []

@@ -13,9 +13,9 @@ from boards.flow import ip
 from cosim.bench.simulators import require, simulator_path
 from hw.flow.rtl import yosys
 from hw.gateware.axi import REGISTERS, AxiNetwork
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding
 from model.bundle import bundle
 from model.bundle.bits import pack, unpack
 from model.bundle.bundle import Bundle

@@ -9,7 +9,7 @@ import pytest
 from boards.definitions.registry import find
 from boards.flow.folding_search import cheapest
 from boards.flow.layout import design, lay_out, options_of, room
-from hw.gateware.layers import Folding
+from hw.shape.folding import Folding
 from model.bundle.bundle import read
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle

@@ -11,7 +11,7 @@ from boards.definitions.registry import find
 from boards.flow.layout import lay_out
 from boards.flow.measured import results_of
 from hw.flow.results import MEASURED
-from hw.gateware.layers import Folding
+from hw.shape.folding import Folding
 from tests.support.random_bundles import random_bundle
 
 BOARD = find("ulx3s_85f")

@@ -9,10 +9,10 @@ from boards.gateware.core import BoardCore
 from boards.gateware.link import Slots
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
 from hw.shape.estimate import ram_blocks
 from hw.shape.family import ECP5, ICE40
+from hw.shape.folding import Folding
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle
 
@@ -44,5 +44,5 @@ def test_the_block_rams_beside_the_network_are_known_before_synthesis(family, bi
     made = random_bundle(np.random.default_rng(0), [("bgru", 8)], bins=bins, qad_bits=1)
     network = Network(made, {"gru0": Folding(2, 4), "mask": Folding(2, 4)}, family, 8, 8)
     cost = synthesise(to_rtlil(BoardCore(network, 24_000_000), "core"), "core", family)
-    layers = sum(ram_blocks(layer)["block_ram"] for layer in network.layers.values())
+    layers = sum(ram_blocks(layer.layer, layer.spec)["block_ram"] for layer in network.layers.values())
     assert cost["block_ram"] == layers + Slots.of(family, made.front_end.features, bins).block_rams(family)

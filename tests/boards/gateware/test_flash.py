@@ -19,10 +19,10 @@ from cosim.bench.simulators import simulator_path
 from cosim.chips.spi_flash import CAPACITY, Fault, Flash
 from hw.flow.rtl import to_rtlil, to_verilog
 from hw.flow.synth import synthesise
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
-from hw.gateware.streams import words as pieces
 from hw.shape.family import ICE40
+from hw.shape.folding import Folding
+from hw.shape.words import words as pieces
 from model.bundle import bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.hw_bench import Bench, few, from_words, to_words

@@ -12,9 +12,9 @@ from hypothesis import given
 
 from boards.gateware.link import HostLink
 from boards.host.protocol import END, Decoder, Info, Packet, Reason, State, Type, encode
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
 from hw.shape.family import ECP5, ICE40, Family
+from hw.shape.folding import Folding
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.reference.golden_model import GoldenModel

@@ -11,9 +11,9 @@ from boards.definitions.registry import find
 from boards.flow.layout import lay_out
 from cosim.bench.netlist import generate_netlist
 from cosim.bench.runner import Outcome, Stimulus, simulate
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
 from hw.shape.family import ECP5, GOWIN, ICE40
+from hw.shape.folding import Folding
 from model.bundle import bundle
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle, random_features, random_foldings

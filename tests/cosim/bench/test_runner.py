@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cosim.bench.runner import Mismatch, Outcome, Stimulus, generate, simulate
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.family import ECP5, ICE40
+from hw.shape.folding import Folding
 from model.bundle import bundle
 from model.bundle.bundle import Bundle
 from model.reference.golden_model import GoldenModel
@@ -74,7 +74,7 @@ def test_predicted_cycles_are_the_measured_ones(seed, tmp_path):
         network, made, Stimulus([random_features(rng, made, 6)]), tmp_path, simulator=QUICKEST, quick_build=True
     )
     for layer in network.layers.values():
-        assert set(outcome.layer_cycles[layer.layer.name]) == {predict(layer).cycles}
+        assert set(outcome.layer_cycles[layer.spec.name]) == {predict(layer.spec).cycles}
 
 
 @pytest.mark.parametrize("name", ["BGRU", "two BGRUs", "BNN", "dense before BGRU"])
@@ -86,10 +86,10 @@ def test_layers_work_at_the_same_time_and_the_slowest_sets_the_pace(name, tmp_pa
     outcome = simulate(
         network, made, Stimulus([random_features(rng, made, 8)]), tmp_path, simulator=QUICKEST, quick_build=True
     )
-    cycles = [predict(layer).cycles for layer in network.layers.values()]
+    cycles = [predict(layer).cycles for layer in network.spec.layers]
     assert outcome.mismatch is None
     assert outcome.interval == max(cycles)
-    assert sum(layer.ideal for layer in network.layers.values()) < outcome.latency
+    assert network.spec.ideal < outcome.latency
 
 
 def test_the_trained_network_is_bit_exact_with_its_weights_loaded(tmp_path, recording_features):

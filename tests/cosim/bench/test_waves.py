@@ -11,9 +11,9 @@ import pytest
 from cosim.bench import waves
 from cosim.bench.runner import Stimulus, simulate
 from cosim.bench.simulators import require_header
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle, random_features
 

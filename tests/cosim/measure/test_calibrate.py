@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from cosim.measure.calibrate import PARTS, Configuration, configurations, fit, measure
-from hw.gateware.layers import Folding
-from hw.gateware.network import check_folding
 from hw.shape.estimate import CALIBRATION, Estimate
 from hw.shape.family import ECP5, FAMILIES
+from hw.shape.folding import Folding
+from hw.shape.layer_spec import LayerSpec
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
@@ -22,7 +22,7 @@ def test_layers_are_always_the_same_and_can_be_folded_so(part, family):
     assert found == list(configurations(part, family))
     assert len(found) == PARTS[part] == len(set(found))
     for one in found:
-        check_folding(one.layer(), one.folding)
+        LayerSpec.of(one.layer(), one.folding, family)  # refuses a folding beyond the layer
         assert one.layer().binary == one.binary
         assert one.folding.pe * one.folding.simd <= 128
     kinds = {(one.kind, one.binary, one.folding.packed, one.folding.weights) for one in found}

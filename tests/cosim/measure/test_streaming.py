@@ -16,10 +16,10 @@ from cosim.bench.top import weight_memory
 from cosim.chips.sdram import BURST, Sdram, Timing, data_share
 from cosim.measure.paper_size import paper_sized
 from cosim.measure.streaming import figures, foldings_for, network_of, pace
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network, make_layer
 from hw.shape.cycles import predict
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding
 from model.bundle import bundle
 from model.bundle.bundle import Bundle
 from model.errors import BadInput
@@ -135,7 +135,7 @@ def paced_run(gru: Folding, folder: Path) -> tuple[Network, int, list[int]]:
     rng = np.random.default_rng(3)
     made = random_bundle(rng, [("bgru", 16)], bins=32, qad_bits=4)
     network = Network(made, {"gru0": gru, "mask": Folding(8, 16)}, ECP5, 32, 32)
-    assert predict(network.layers["gru0"]).cycles == network.layers["gru0"].ideal
+    assert predict(network.layers["gru0"].spec).cycles == network.layers["gru0"].spec.ideal
     sdram = sdram_for(network)
     words = len(sdram["gru0"].words)
     assert words % CHIP.columns == 0 and (words // CHIP.columns - 1) % CHIP.banks != 0
@@ -157,14 +157,14 @@ def test_where_the_memory_sets_the_pace_a_frame_takes_a_cycle_per_word_and_the_r
     slack = 1 + (2 * BURST + limits.rp) / limits.refi
     assert abs(sum(refreshes) - sum(measured) / limits.refi) <= slack
     expected = pace(network.layers["gru0"], words, CLOCK, CHIP)
-    assert expected == words / data_share(CLOCK, CHIP) > network.layers["gru0"].ideal
+    assert expected == words / data_share(CLOCK, CHIP) > network.layers["gru0"].spec.ideal
     assert abs(sum(measured) - len(measured) * expected) <= slack * limits.gap / data_share(CLOCK, CHIP)
 
 
 @pytest.mark.simulator
 def test_where_the_layer_sets_the_pace_a_frame_takes_what_it_takes_from_a_rom(tmp_path):
     network, words, measured = paced_run(Folding(1, 4, "streamed"), tmp_path)
-    compute = predict(network.layers["gru0"]).cycles
+    compute = predict(network.layers["gru0"].spec).cycles
     assert set(measured) == {compute} == {pace(network.layers["gru0"], words, CLOCK, CHIP)}
 
 
@@ -191,7 +191,7 @@ def test_the_papers_network_is_expected_to_hold_real_time(
     folding = dict(zip(("two planes", "packed"), foldings_for(paper.layers[0]), strict=True))[format_]
     network, name = network_of(paper, folding)
     layer = network.layers[name]
-    assert (name, len(weight_memory(layer, clock).words), layer.ideal) == ("gru0", words, words)
+    assert (name, len(weight_memory(layer, clock).words), layer.spec.ideal) == ("gru0", words, words)
     report = figures(layer, words, [cycles] * 3, clock, frame_rate=62.5)
     assert report["expected"] == cycles
     assert report["frames_per_second"] == pytest.approx(frames_per_second, abs=1e-3)

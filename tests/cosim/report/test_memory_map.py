@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from cosim.report.memory_map import memory_map, shapes
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
 from hw.shape.family import ECP5, ICE40
+from hw.shape.folding import Folding
 from tests.support.random_bundles import random_bundle
 
 
@@ -41,7 +41,7 @@ def generated(layer, name: str) -> dict[str, tuple[int, int]]:
 def test_the_shapes_are_those_that_are_generated(seed, units, pe, simd, source):
     made = network(seed, units, pe, min(simd, units), source=source)
     for name, layer in made.layers.items():
-        assert shapes(layer) == generated(layer, name)
+        assert shapes(layer.spec) == generated(layer, name)
 
 
 def test_without_a_netlist_only_the_weights_use_is_known():

@@ -72,7 +72,7 @@ def test_a_lut_with_another_reader_stays():
 
 @synthesis
 @pytest.mark.parametrize("dynamic", [False, True])
-@pytest.mark.parametrize("arithmetic", [Ternary(), Binary()], ids=lambda it: it.name)
+@pytest.mark.parametrize("arithmetic", [Ternary(), Binary()], ids=lambda it: it.format.name)
 def test_yosys_proves_that_nothing_has_changed(arithmetic, dynamic, tmp_path):
     """Plain and folded MVU, cut at the flip-flops, are the same function of inputs and state."""
     prove(to_rtlil(MVU(arithmetic, 2, 9, 40, dynamic), "top"), tmp_path)

@@ -9,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
-from hw.gateware.memory import cells, read
+from hw.gateware.memory import ram, read
 from hw.gateware.popcount import delayed
 from hw.shape.family import ECP5
 
@@ -31,7 +31,7 @@ class Reader(wiring.Component):
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
-        m.submodules.bank = bank = cells(9, 1024, [7 * word % 512 for word in range(1024)], ram_style="block")
+        m.submodules.bank = bank = ram(9, 1024, [7 * word % 512 for word in range(1024)], ram_style="block")
         word = read(m, bank, self.address, self.enable if self.read_enabled else 1)
         if self.tapped:
             m.d.comb += self.also.eq(word)

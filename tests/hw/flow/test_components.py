@@ -7,8 +7,9 @@ from amaranth.sim import Simulator
 from hw.flow.components import LANES, UNITS, Registered, weight_rom
 from hw.flow.components import cost as cost_of
 from hw.gateware.mvu import MVU
-from hw.gateware.popcount import Popcount, cost, latency
+from hw.gateware.popcount import Popcount
 from hw.shape.family import ECP5, FAMILIES, ICE40
+from hw.shape.popcount import cost, latency
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
@@ -22,13 +23,13 @@ def test_the_mvus_are_one_row_of_all_lanes():
         mvu = UNITS[name](ECP5)
         assert isinstance(mvu, MVU)
         assert (mvu.pe, mvu.simd) == (1, LANES)
-        assert name == f"{mvu.arithmetic.name} {'dynamic' if mvu.dynamic else 'static'}"
+        assert name == f"{mvu.arithmetic.format.name} {'dynamic' if mvu.dynamic else 'static'}"
 
 
 def test_the_rom_is_as_deep_as_a_block_ram_and_sliced_as_wide():
-    assert (weight_rom(ECP5).depth, weight_rom(ECP5).slice_width) == (16384, 1)
-    assert (weight_rom(ICE40).depth, weight_rom(ICE40).slice_width) == (2048, 2)
-    assert weight_rom(ECP5, sliced=False).slice_width == 16
+    assert (weight_rom(ECP5).shape.depth, weight_rom(ECP5).shape.slice_width) == (16384, 1)
+    assert (weight_rom(ICE40).shape.depth, weight_rom(ICE40).shape.slice_width) == (2048, 2)
+    assert weight_rom(ECP5, sliced=False).shape.slice_width == 16
 
 
 def test_between_registers_a_unit_does_the_same_two_cycles_later():

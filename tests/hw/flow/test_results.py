@@ -8,9 +8,9 @@ from rich.console import Console
 
 from hw.flow import results
 from hw.flow.results import MEASURED, Results
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding
 from tests.support.random_bundles import random_bundle
 
 

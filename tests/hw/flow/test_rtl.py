@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from hw.flow.rtl import ports_of, to_rtlil, to_verilog, yosys
-from hw.gateware.layers import Folding, Source
 from hw.gateware.network import Network
 from hw.gateware.popcount import Popcount
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding, Source
 from tests.support.random_bundles import random_bundle
 
 PLAIN = {"i__payload", "i__valid", "i__ready", "o__payload", "o__valid", "o__ready"}

@@ -8,11 +8,12 @@ from boards.flow.layout import lay_out
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import BRACKETS, count, layer_costs, synthesise
 from hw.gateware.arithmetic import Binary, Ternary
-from hw.gateware.dense import DenseLayer
-from hw.gateware.layers import Folding
 from hw.gateware.memory import CyclicMemory
 from hw.gateware.mvu import MVU
+from hw.gateware.network import make_layer
+from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.family import ECP5, FAMILIES, ICE40
+from hw.shape.folding import Folding
 from tests.support.random_bundles import random_bundle, random_layer
 
 pytestmark = pytest.mark.synthesis
@@ -34,14 +35,14 @@ def test_a_sliced_rom_needs_no_multiplexers(family):
     depth, width = max(family.block_ram), 16
     words = [int(word) for word in np.random.default_rng(0).integers(0, 2**width, depth)]
     slices = family.slice_width(depth, width)
-    cost = cost_of(CyclicMemory(width, depth, words, slices), family)
+    cost = cost_of(CyclicMemory(CyclicShape(width, depth, slices, rom=True), words), family)
     assert cost["block_ram"] == width // slices
     assert cost["lut4"] < 80  # the address counter
 
 
 def test_weights_that_are_loaded_are_in_single_port_ram():
     layer = random_layer(np.random.default_rng(0), "dense", 512, 512)
-    cost = cost_of(DenseLayer(layer, Folding(1, 32, "loaded"), ICE40), ICE40)
+    cost = cost_of(make_layer(layer, Folding(1, 32, "loaded"), ICE40), ICE40)
     assert cost["spram"] == 4  # 64 bits wide, each is 16
     assert cost["block_ram"] < 10  # the biases and the operand
 

@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.gateware.axi import MAGIC, REGISTERS, AxiNetwork, octets
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
-from hw.gateware.streams import words
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding
+from hw.shape.words import words
 from model.errors import BadInput
 from tests.support.hw_bench import Bench, few, integer
 from tests.support.hw_layers import golden_frames, weights_sent

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.gateware.input_buffer import OperandBuffer
-from hw.gateware.streams import words
+from hw.gateware.input_buffer import InputBuffer
+from hw.shape.words import words
 from tests.support.hw_bench import Bench, bits_of, few, to_words
 from tests.support.random_bundles import seeds
 
@@ -14,7 +14,7 @@ from tests.support.random_bundles import seeds
 class User:
     """Reads every word of each vector in turn, as often as told, and lets go of it."""
 
-    def __init__(self, dut: OperandBuffer, bench: Bench, frames: int, times: int = 1, pause: int = 0) -> None:
+    def __init__(self, dut: InputBuffer, bench: Bench, frames: int, times: int = 1, pause: int = 0) -> None:
         self.vectors: list[np.ndarray] = []
         self.starts: list[int] = []
 
@@ -47,7 +47,7 @@ class User:
 def test_vectors_are_read_as_they_came(seed, length, simd, times, clean):
     rng = np.random.default_rng(seed)
     vectors, starts = rng.integers(0, 2, (4, length)), rng.integers(0, 2, 4).tolist()
-    dut = OperandBuffer(length, simd, clean)
+    dut = InputBuffer(length, simd, clean)
     bench = Bench(dut, rng)
     user = User(dut, bench, 4, times)
     bench.feed(dut.i, to_words(rng, vectors, starts, simd), idle=0.3)
@@ -60,7 +60,7 @@ def test_vectors_are_read_as_they_came(seed, length, simd, times, clean):
 
 
 def test_full_a_cycle_after_the_last_word_and_room_for_one_vector_more():
-    dut = OperandBuffer(6, 2, clean=False)
+    dut = InputBuffer(6, 2, clean=False)
     bench = Bench(dut)
     fed = bench.feed(dut.i, [{"data": 1, "start": 0}] * 6)
     seen = bench.watch(dut.full, dut.i.ready)
@@ -76,7 +76,7 @@ def test_full_a_cycle_after_the_last_word_and_room_for_one_vector_more():
 
 
 def test_release_frees_the_room_a_cycle_later():
-    dut = OperandBuffer(2, 2, clean=False)
+    dut = InputBuffer(2, 2, clean=False)
     bench = Bench(dut)
     fed = bench.feed(dut.i, [{"data": index, "start": 0} for index in range(3)])
 
@@ -92,7 +92,7 @@ def test_release_frees_the_room_a_cycle_later():
 
 
 def test_data_comes_a_cycle_after_its_address_and_is_held():
-    dut = OperandBuffer(6, 2, clean=False)
+    dut = InputBuffer(6, 2, clean=False)
     bench, seen = Bench(dut), []
     bench.feed(dut.i, [{"data": value, "start": 0} for value in (1, 2, 3)])
 
@@ -113,7 +113,7 @@ def test_data_comes_a_cycle_after_its_address_and_is_held():
 def test_reset_in_mid_vector_and_then_a_right_one(abort):
     rng = np.random.default_rng(abort)
     vectors = rng.integers(0, 2, (3, 9))
-    dut = OperandBuffer(9, 4, clean=True)
+    dut = InputBuffer(9, 4, clean=True)
     bench = Bench(dut, rng)
     bench.aborted_run(abort, [dut.i], [])
     user = User(dut, bench, 3)

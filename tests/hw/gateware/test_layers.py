@@ -7,13 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.gateware.arithmetic import Ternary
-from hw.gateware.layers import Folding, folded, vectors_of
+from hw.gateware.engine import FoldedMatrix
 from hw.gateware.network import make_layer
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding
+from hw.shape.layer_spec import LayerSpec
+from model.bundle.bits import pack
 from model.bundle.bundle import Bundle, Layer, Matrix
-from model.errors import BadInput
-from tests.support.hw_bench import few
+from tests.support.hw_bench import bits_of, few
 from tests.support.hw_layers import run_layer
 from tests.support.random_bundles import (
     ALWAYS,
@@ -24,7 +25,6 @@ from tests.support.random_bundles import (
     random_features,
     random_foldings,
     random_front_end,
-    random_layer,
     seeds,
 )
 
@@ -118,16 +118,16 @@ def test_dense_latency_is_its_words_and_the_engines():
     bundle = small_bundle(rng, "dense", 6)
     layer, _, fed, got = run_layer(bundle, Folding(2, 5), random_features(rng, bundle, 1), [1], rng)
     # The buffer is full a cycle after the last word, and a word read then enters the engine in the next.
-    assert got[-1] - fed[-1] == layer.ideal + layer.engine.latency + 1
-    assert got == [got[-1] - 2 * layer.words, got[-1] - layer.words, got[-1]]
+    assert got[-1] - fed[-1] == layer.spec.ideal + layer.spec.engine.latency + 1
+    assert got == [got[-1] - 2 * layer.spec.words, got[-1] - layer.spec.words, got[-1]]
 
 
 def test_dense_frames_follow_one_another_without_a_gap():
     rng = np.random.default_rng(4)
     bundle = small_bundle(rng, "dense", 6)
     layer, watch, _, got = run_layer(bundle, Folding(2, 5), random_features(rng, bundle, 5), [1, 0, 0, 0, 0], rng)
-    assert np.diff(got).tolist() == [layer.words] * 14
-    assert watch.cycles == [layer.ideal] * 5
+    assert np.diff(got).tolist() == [layer.spec.words] * 14
+    assert watch.cycles == [layer.spec.ideal] * 5
 
 
 def test_ideal_is_the_sum_over_matrices():
@@ -135,58 +135,26 @@ def test_ideal_is_the_sum_over_matrices():
     bundle = random_bundle(rng, hidden=[("bgru", 7)], bins=5, qad_bits=2)
     gru = make_layer(bundle.layers[0], Folding(2, 4), ECP5)
     mask = make_layer(bundle.layers[1], Folding(2, 4), ECP5)
-    assert gru.ideal == 3 * 4 * (3 + 2)
-    assert mask.ideal == 3 * 2
+    assert gru.spec.ideal == 3 * 4 * (3 + 2)
+    assert mask.spec.ideal == 3 * 2
 
 
 def test_binary_arithmetic_where_no_weight_is_zero_and_ternary_otherwise():
     rng = np.random.default_rng(6)
     for rho, name in ((1.0, "binary"), (0.5, "ternary")):
         for layer in small_bundle(rng, "bgru", 7, rho=rho).layers:
-            assert make_layer(layer, Folding(2, 2), ECP5).engine.matrix.arithmetic.name == name
+            assert make_layer(layer, Folding(2, 2), ECP5).engine.mvu.arithmetic.format.name == name
 
 
-@pytest.mark.parametrize(
-    ("kind", "pe", "simd", "sentence"),
-    [
-        ("bgru", 0, 4, "layer gru0: expected PE from 1 to 7 (its units), got 0"),
-        ("bgru", 8, 4, "layer gru0: expected PE from 1 to 7 (its units), got 8"),
-        ("bgru", -1, 4, "layer gru0: expected PE from 1 to 7 (its units), got -1"),
-        ("bgru", 1, 0, "layer gru0: expected SIMD from 1 to 10 (its columns), got 0"),
-        ("bgru", 1, 11, "layer gru0: expected SIMD from 1 to 10 (its columns), got 11"),
-        ("dense", 8, 4, "layer dense0: expected PE from 1 to 7 (its units), got 8"),
-        ("dense", 1, 0, "layer dense0: expected SIMD from 1 to 10 (its columns), got 0"),
-        ("dense", 1, 11, "layer dense0: expected SIMD from 1 to 10 (its columns), got 11"),
-    ],
-)
-def test_foldings_beyond_the_layer_are_refused(kind, pe, simd, sentence):
-    bundle = small_bundle(np.random.default_rng(0), kind, 7)
-    with pytest.raises(BadInput) as caught:
-        make_layer(bundle.layers[0], Folding(pe, simd), ECP5)
-    assert str(caught.value) == sentence
-
-
-def test_packing_of_binary_weights_is_refused():
-    layer = small_bundle(np.random.default_rng(0), "bgru", 7, rho=1.0).layers[0]
-    sentence = "layer gru0: expected no packing, for it has no weight that is 0; got 1x5-packed"
-    with pytest.raises(BadInput, match=f"^{sentence}$"):
-        make_layer(layer, Folding(1, 5, packed=True), ECP5)
-
-
-def test_dense_simd_is_at_most_its_inputs():
-    wide = random_layer(np.random.default_rng(0), "dense", 3, 9, name="mask")
-    with pytest.raises(BadInput, match=r"^layer mask: expected SIMD from 1 to 3 \(its columns\), got 4$"):
-        make_layer(wide, Folding(1, 4), ECP5)
-
-
-def test_vectors_of_a_layer():
-    assert vectors_of("bgru") == ("r", "z", "candidate", "h")
-    assert vectors_of("dense") == ("y",)
-
-
-def test_folded_pads_each_block_of_columns_and_each_matrix():
-    part = np.ones((2, 3, 5), dtype=np.int8)
-    matrix = folded(Ternary(), Folding(2, 4), [part, part[..., :3]], np.zeros((2, 3), dtype=np.int32), dynamic=False)
-    assert (matrix.groups, matrix.words, matrix.columns) == (4, 3, 8)
-    # Eight kept weights: four products of +1 reach 0; a padding row is out of reach of eight.
-    assert matrix.bias_words == [[-4, -4], [-4, -9], [-4, -4], [-4, -9]]
+def test_the_columns_of_input_and_state_are_each_padded_and_the_rows_of_each_matrix():
+    ones = Matrix.from_values(np.ones((3, 3, 5), dtype=np.int8)), Matrix.from_values(np.ones((3, 3, 3), dtype=np.int8))
+    layer = Layer("gru", "bgru", 5, 3, ones[0], np.zeros((3, 3), dtype=np.int32), ones[1], pack(np.zeros(3)))
+    spec = LayerSpec("gru", "bgru", 5, 3, binary=False, folding=Folding(2, 4), family=ECP5)
+    matrix = FoldedMatrix.of(layer, spec)
+    assert (spec.engine.groups, spec.engine.words, spec.engine.columns) == (6, 3, 8)
+    # Eight kept weights of which both operands count: eight of +1 reach 0; a padding row is out of reach of sixteen.
+    assert matrix.bias_words == [[-8, -8], [-8, -17]] * 3
+    words = np.array([bits_of(word, 16) for word in matrix.weight_words]).reshape(6, 3, 2, 2, 4)[..., 1, :]
+    used = words.transpose(0, 2, 1, 3).reshape(3, 4, 12)  # non-zeros: matrices, rows, lanes
+    assert used[:, :3, :5].all() and used[:, :3, 8:11].all()
+    assert not used[:, 3].any() and not used[..., 5:8].any() and not used[..., 11].any()

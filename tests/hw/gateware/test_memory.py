@@ -8,13 +8,18 @@ from amaranth.lib.wiring import In, Out
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.gateware.memory import CyclicMemory, cells, read
+from hw.gateware.memory import CyclicMemory, ram, read
+from hw.shape.cyclic_memory import CyclicShape
 from tests.support.hw_bench import Bench, few
 from tests.support.random_bundles import seeds
 
 
 def random_words(rng: np.random.Generator, width: int, depth: int) -> list[int]:
     return [int.from_bytes(rng.bytes(16), "little") % (1 << width) for _ in range(depth)]
+
+
+def rom(width: int, contents: list[int], slice_width: int) -> CyclicMemory:
+    return CyclicMemory(CyclicShape(width, len(contents), slice_width, rom=True), contents)
 
 
 class Reader(wiring.Component):
@@ -26,7 +31,7 @@ class Reader(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.cells = bank = cells(8, 8, [10 * index for index in range(8)])
+        m.submodules.cells = bank = ram(8, 8, [10 * index for index in range(8)])
         m.d.comb += self.data.eq(read(m, bank, self.address, self.enable))
         return m
 
@@ -47,8 +52,8 @@ def test_read_takes_one_cycle_and_holds_while_not_enabled():
     assert seen == [30, 50, 50, 50, 20]
 
 
-def test_cells_carry_the_promise_and_further_attributes():
-    memory = cells(4, 2, loaded=1)
+def test_a_ram_carries_the_promise_and_further_attributes():
+    memory = ram(4, 2, loaded=1)
     assert memory.attrs["no_rw_check"] == 1 and memory.attrs["loaded"] == 1
 
 
@@ -65,7 +70,7 @@ def ask(bench: Bench, dut: CyclicMemory, count: int, idle: float = 0.0) -> list[
             left -= asking
             asked.append(asking)
             await ctx.tick()
-            if asked[-dut.latency :][0] and len(asked) >= dut.latency:
+            if asked[-dut.shape.latency :][0] and len(asked) >= dut.shape.latency:
                 got.append(ctx.get(dut.o))
 
     bench.script(script)
@@ -86,26 +91,21 @@ shapes = {
 def test_rom_gives_its_words_over_and_over(seed, width, depth, slice_width, idle):
     rng = np.random.default_rng(seed)
     contents = random_words(rng, width, depth)
-    dut = CyclicMemory(width, depth, contents, slice_width)
+    dut = rom(width, contents, slice_width)
     bench = Bench(dut, rng)
     got = ask(bench, dut, 3 * depth, idle)
     bench.run()
     assert got == contents * 3
 
 
-def test_only_many_slices_have_copies_of_the_address_and_a_cycle_more():
-    assert [CyclicMemory(width, 3, [1, 2, 3], 1).copies for width in (1, 16, 17, 32, 126)] == [0, 0, 1, 2, 7]
-    assert [CyclicMemory(width, 3, [1, 2, 3], 1).latency for width in (16, 17)] == [1, 2]
-
-
 def test_slices_are_the_words_cut():
-    slices = CyclicMemory(5, 2, [0b10_110, 0b01_001], 3).slices
+    slices = rom(5, [0b10_110, 0b01_001], 3).slices
     assert slices == {0: (3, [0b110, 0b001, 0, 0b111]), 3: (2, [0b10, 0b01, 0, 0b11])}
 
 
 def test_rom_starts_over_after_reset():
     for cycles in range(3, 7):
-        dut = CyclicMemory(4, 3, [7, 8, 9], 4)
+        dut = rom(4, [7, 8, 9], 4)
         bench = Bench(dut)
         bench.aborted_run(cycles, [], [])
         got = ask(bench, dut, 4)
@@ -118,7 +118,7 @@ def test_rom_starts_over_after_reset():
 def test_ram_gives_what_was_loaded(seed, width, depth, slice_width, idle):
     rng = np.random.default_rng(seed)
     contents = random_words(rng, width, depth)
-    dut = CyclicMemory(width, depth, None, slice_width)
+    dut = CyclicMemory(CyclicShape(width, depth, slice_width, rom=False))
     bench = Bench(dut, rng)
     bench.feed(dut.load, contents, idle=0.3)
     got = ask(bench, dut, 3 * depth, idle)
@@ -127,7 +127,7 @@ def test_ram_gives_what_was_loaded(seed, width, depth, slice_width, idle):
 
 
 def test_ram_is_ready_in_the_cycle_after_its_last_word_and_takes_no_more():
-    dut = CyclicMemory(4, 2, None, 4)
+    dut = CyclicMemory(CyclicShape(4, 2, 4, rom=False))
     bench = Bench(dut)
     fed = bench.feed(dut.load, [1, 2])
     ready = bench.watch(dut.load.ready, dut.ready)
@@ -140,7 +140,7 @@ def test_ram_is_ready_in_the_cycle_after_its_last_word_and_takes_no_more():
 
 @pytest.mark.parametrize("cycles", [1, 2, 6])
 def test_reset_makes_a_ram_ask_for_its_words_again(cycles):
-    dut = CyclicMemory(4, 3, None, 4)
+    dut = CyclicMemory(CyclicShape(4, 3, 4, rom=False))
     bench = Bench(dut)
     bench.aborted_run(cycles, [dut.load], [])
     bench.feed(dut.load, [7, 8, 9])

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.gateware.arithmetic import Arithmetic, Binary, Ternary, biases
+from hw.gateware.arithmetic import Arithmetic, Binary, Ternary
 from hw.gateware.mvu import MVU
+from hw.shape.biases import biases
 from tests.support.hw_bench import Bench, bits_of, few, integer
 from tests.support.random_bundles import random_thresholds, random_weights, seeds
 
@@ -77,7 +78,7 @@ def test_bits_and_latency(seed, ternary, dynamic, pe, simd, groups, count):
 
 
 @pytest.mark.parametrize("dynamic", [False, True])
-@pytest.mark.parametrize("arithmetic", [Ternary(), Binary()], ids=lambda it: it.name)
+@pytest.mark.parametrize("arithmetic", [Ternary(), Binary()], ids=lambda it: it.format.name)
 def test_tie_gives_1_and_sums_reach_their_extremes(arithmetic, dynamic):
     # Rows of all +1 and all -1 on operands of all +1: sums of 8 and -8, each with a limit at and above it.
     weights = np.array([1, 1, -1, -1], dtype=np.int8)[:, None].repeat(8, axis=1)

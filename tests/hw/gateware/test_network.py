@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding
 from model.errors import BadInput
 from tests.support.hw_bench import few
 from tests.support.hw_layers import run_network

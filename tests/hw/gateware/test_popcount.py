@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
-from hw.gateware.popcount import Popcount, cost, latency, packed_sums
+from hw.gateware.popcount import Popcount, packed_sums
 from hw.shape.family import ECP5, ICE40, Family
+from hw.shape.popcount import cost, latency
 from tests.support.hw_bench import Bench, few
 from tests.support.random_bundles import seeds
 

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.gateware.repack import Repack
-from hw.gateware.streams import words
+from hw.shape.repack import RepackShape
+from hw.shape.words import words
 from tests.support.hw_bench import Bench, from_words, some, to_words
 from tests.support.random_bundles import seeds
 
@@ -17,7 +18,7 @@ def run(length, source, sink, frames=3, idle=0.0, stall=0.0, seed=0, abort=0):
     """Feed random vectors: the cycles of the words in, the log of the words out; the vectors are compared."""
     rng = np.random.default_rng(seed)
     vectors, starts = rng.integers(0, 2, (frames, length)), rng.integers(0, 2, frames).tolist()
-    dut = Repack(length, source, sink)
+    dut = Repack(RepackShape(length, source, sink))
     bench = Bench(dut, rng)
     if abort:
         bench.aborted_run(abort, [dut.i], [dut.o])
@@ -71,7 +72,7 @@ def test_equal_widths_only_clear_the_padding():
 def test_start_travels_with_its_own_vector():
     rng = np.random.default_rng(0)
     vectors, starts = rng.integers(0, 2, (4, 7)), [1, 0, 0, 1]
-    dut = Repack(7, 3, 5)
+    dut = Repack(RepackShape(7, 3, 5))
     bench = Bench(dut)
     bench.feed(dut.i, to_words(rng, vectors, starts, 3))
     got = bench.drain(dut.o, 8)

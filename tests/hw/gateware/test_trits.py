@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
-from hw.gateware.trits import Decoder, Unpack, pack, packed_bits
+from hw.gateware.trits import TritDecoder, Unpack, pack
 from hw.shape.family import FAMILIES
+from hw.shape.number_format import packed_bits
 from tests.support.hw_bench import bits_of, few, integer
 from tests.support.random_bundles import random_weights, seeds
 
@@ -63,4 +64,4 @@ def test_any_number_of_weights(seed, count):
 @pytest.mark.synthesis
 @pytest.mark.parametrize(("family", "lut4"), [("ecp5", 8), ("ice40", 8), ("gowin", 9)])
 def test_a_decoder_costs_eight_lut4_or_nine_on_gowin(family, lut4):
-    assert synthesise(to_rtlil(Decoder(), "decoder"), "decoder", FAMILIES[family])["lut4"] == lut4
+    assert synthesise(to_rtlil(TritDecoder(), "decoder"), "decoder", FAMILIES[family])["lut4"] == lut4

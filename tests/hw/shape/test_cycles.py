@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 
 from boards.definitions.registry import find
 from boards.flow.layout import lay_out
-from hw.gateware.layers import Folding
-from hw.gateware.network import Network, make_layer
 from hw.shape.cycles import predict, unhindered
 from hw.shape.family import ECP5
-from model.bundle.bundle import read
+from hw.shape.folding import Folding
+from hw.shape.layer_spec import LayerSpec
+from hw.shape.network_spec import NetworkSpec
+from model.bundle.bundle import Bundle, read
 from tests.support.hw_bench import few, some
 from tests.support.hw_layers import run_layer, run_network
 from tests.support.random_bundles import densities, random_bundle, random_features, random_foldings, random_layer, seeds
@@ -28,8 +29,8 @@ def test_predicted_cycles_are_the_measured_ones(kind, seed, units, bins, qad_bit
     bundle = random_bundle(rng, hidden=[(kind, units)], bins=bins, qad_bits=qad_bits, rho=rho)
     folding = next(iter(random_foldings(rng, bundle).values()))
     layer, watch, *_ = run_layer(bundle, folding, random_features(rng, bundle, 4), [1, 0, 0, 0], rng)
-    predicted = predict(layer)
-    assert predicted.ideal == layer.ideal
+    predicted = predict(layer.spec)
+    assert predicted.ideal == layer.spec.ideal
     assert watch.cycles == [predicted.alone, *[predicted.cycles] * 3]
 
 
@@ -39,16 +40,16 @@ def test_prediction_holds_in_a_network_whose_slowest_layer_comes_first():
     foldings = {"gru0": Folding(2, 3), "mask": Folding(6, 12)}
     network, watches = run_network(bundle, foldings, random_features(rng, bundle, 4), [1, 0, 0, 0], rng)
     for name, layer in network.layers.items():
-        assert set(watches[name].cycles[1:]) == {predict(layer).cycles}
+        assert set(watches[name].cycles[1:]) == {predict(layer.spec).cycles}
 
 
 def test_a_dense_layer_takes_the_ideal_and_a_bgru_layer_what_x_does_not_outlast():
     rng = np.random.default_rng(2)
-    dense = make_layer(random_layer(rng, "dense", 12, 10), Folding(3, 5), ECP5)
+    dense = LayerSpec.of(random_layer(rng, "dense", 12, 10), Folding(3, 5), ECP5)
     assert (predict(dense).ideal, predict(dense).cycles) == (4 * 3, 4 * 3)
     # Words of x in a row group: more than the engine's latency, or hardly any.
     long, short = (random_layer(rng, "bgru", inputs, 32) for inputs in (128, 8))
-    outlasting, waiting = (make_layer(layer, Folding(2, 8), ECP5) for layer in (long, short))
+    outlasting, waiting = (LayerSpec.of(layer, Folding(2, 8), ECP5) for layer in (long, short))
     assert predict(outlasting).cycles == predict(outlasting).ideal == 3 * 16 * (16 + 4)
     latency = waiting.engine.latency + 2
     assert 0 < predict(waiting).cycles - predict(waiting).ideal <= 2 * latency
@@ -64,26 +65,31 @@ def test_a_dense_layer_takes_the_ideal_and_a_bgru_layer_what_x_does_not_outlast(
 def test_only_the_pipeline_is_waited_for_and_only_twice_while_results_are_cut_in_time(inputs, units, pe, simd):
     rng = np.random.default_rng(0)
     folding = Folding(min(pe, units), min(simd, max(inputs, units)))
-    gru = make_layer(random_layer(rng, "bgru", inputs, units), folding, ECP5)
+    gru = LayerSpec.of(random_layer(rng, "bgru", inputs, units), folding, ECP5)
     # A result is cut for the words of h, at most a piece per cycle; then it is written, read and offered.
     pieces = folding.pe // gcd(folding.pe, folding.simd)
     depth = gru.engine.latency + pieces + 3
-    hidden_by_words = max(pieces, gru.result_interval) <= gru.engine.matrix.words
+    hidden_by_words = max(pieces, gru.result_interval) <= gru.words
     assume(hidden_by_words)  # else results come faster than they are cut or taken, and the layer waits for that
     assert predict(gru).cycles - predict(gru).ideal <= 2 * depth
 
 
 def test_a_layer_of_useful_size_takes_the_ideal():
     rng = np.random.default_rng(3)
-    gru = make_layer(random_layer(rng, "bgru", 256, 64), Folding(4, 16), ECP5)
+    gru = LayerSpec.of(random_layer(rng, "bgru", 256, 64), Folding(4, 16), ECP5)
     assert predict(gru).cycles == predict(gru).ideal
+
+
+def spec_of(made: Bundle, foldings: dict[str, Folding], out_width: int = 8) -> NetworkSpec:
+    layers = tuple(LayerSpec.of(layer, foldings[layer.name], ECP5) for layer in made.layers)
+    return NetworkSpec(layers, 8, out_width)
 
 
 def test_a_layer_is_unhindered_while_nothing_behind_it_is_slower():
     made = random_bundle(np.random.default_rng(0), [("bgru", 8)], bins=9, qad_bits=2)
 
     def names(gru0: Folding, mask: Folding, out_width: int = 8) -> set[str]:
-        return unhindered(Network(made, {"gru0": gru0, "mask": mask}, ECP5, 8, out_width))
+        return unhindered(spec_of(made, {"gru0": gru0, "mask": mask}, out_width))
 
     assert names(Folding(1, 4), Folding(1, 8)) == {"gru0", "mask"}
     assert names(Folding(8, 18), Folding(1, 1)) == {"mask"}, "the last layer is slower"
@@ -98,15 +104,15 @@ def test_an_unhindered_layer_takes_what_is_predicted(seed, hidden):
     made = random_bundle(rng, hidden=hidden, bins=int(rng.integers(2, 9)), qad_bits=2)
     features = random_features(rng, made, 7)
     network, watches = run_network(made, random_foldings(rng, made), features, [1] + 6 * [0], rng, 8, 8)
-    for name in unhindered(network):
-        assert set(watches[name].cycles[2:]) == {predict(network.layers[name]).cycles}, name
+    for name in unhindered(network.spec):
+        assert set(watches[name].cycles[2:]) == {predict(network.layers[name].spec).cycles}, name
 
 
 def test_a_layer_fed_at_a_pace_between_its_own_two_is_not_listed():
     made = random_bundle(np.random.default_rng(0), [("bgru", 16), ("bgru", 16)], bins=8, qad_bits=2)
     foldings = {"gru0": Folding(4, 8), "gru1": Folding(4, 8), "mask": Folding(8, 16)}
-    network = Network(made, foldings, ECP5, 8, 8)
-    fed, feeding = predict(network.layers["gru1"]), predict(network.layers["gru0"])
+    network = spec_of(made, foldings)
+    feeding, fed, _ = (predict(layer) for layer in network.layers)
     assert fed.alone < feeding.cycles
     assert "gru1" not in unhindered(network)
 
@@ -114,5 +120,5 @@ def test_a_layer_fed_at_a_pace_between_its_own_two_is_not_listed():
 @pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
 def test_a_preset_on_its_board_takes_at_most_a_fiftieth_over_the_ideal(board, preset):
     network = lay_out(read(Path("bundles") / preset), find(board), {})
-    predicted = [predict(layer) for layer in network.layers.values()]
+    predicted = [predict(layer) for layer in network.spec.layers]
     assert sum(layer.cycles for layer in predicted) <= 1.02 * sum(layer.ideal for layer in predicted)

@@ -1,57 +1,57 @@
 """Estimates: exact where they say so, and else as near as they say."""
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from boards.definitions.registry import find
 from boards.flow.layout import lay_out
-from hw.gateware.layers import Folding
-from hw.gateware.network import Network, make_layer
-from hw.shape.estimate import CALIBRATION, Estimate, layer_cycles, layer_resources, memory_bits, weight_use
+from hw.shape.estimate import CALIBRATION, layer_cycles, layer_resources, weight_use
 from hw.shape.family import ECP5, FAMILIES, ICE40
+from hw.shape.folding import Folding
+from hw.shape.layer_spec import LayerSpec
 from model.bundle.bundle import read
 from tests.support.random_bundles import bundles, random_foldings, random_layer
 
 
 def test_weights_are_counted_with_their_padding():
-    layer = make_layer(random_layer(np.random.default_rng(0), "dense", 10, 7), Folding(2, 4), ECP5)
-    assert memory_bits(layer)["weights"] == (4 * 2) * (3 * 4) * 2  # row groups of 2, words of 4, sign and non-zero
+    spec = LayerSpec.of(random_layer(np.random.default_rng(0), "dense", 10, 7), Folding(2, 4), ECP5)
+    assert spec.bits["weights"] == (4 * 2) * (3 * 4) * 2  # row groups of 2, words of 4, sign and non-zero
 
 
 def test_binary_weights_take_one_bit():
-    layer = make_layer(random_layer(np.random.default_rng(0), "dense", 8, 4, rho=1.0), Folding(1, 8), ECP5)
-    assert memory_bits(layer)["weights"] == 4 * 8
+    spec = LayerSpec.of(random_layer(np.random.default_rng(0), "dense", 8, 4, rho=1.0), Folding(1, 8), ECP5)
+    assert spec.bits["weights"] == 4 * 8
 
 
 def test_streamed_weights_take_no_memory():
-    layer = make_layer(random_layer(np.random.default_rng(0), "dense", 8, 4), Folding(1, 8, "streamed"), ECP5)
-    assert memory_bits(layer)["weights"] == 0
+    spec = LayerSpec.of(random_layer(np.random.default_rng(0), "dense", 8, 4), Folding(1, 8, "streamed"), ECP5)
+    assert spec.bits["weights"] == 0
 
 
 def test_the_small_presets_recurrent_layer_is_the_size_that_the_design_says():
-    layer = make_layer(random_layer(np.random.default_rng(0), "bgru", 1028, 256), Folding(1, 64), ECP5)
-    assert memory_bits(layer)["weights"] == 3 * 256 * (17 + 4) * 64 * 2
-    assert layer_cycles(layer)["ideal"] == 3 * 256 * (17 + 4)
+    spec = LayerSpec.of(random_layer(np.random.default_rng(0), "bgru", 1028, 256), Folding(1, 64), ECP5)
+    assert spec.bits["weights"] == 3 * 256 * (17 + 4) * 64 * 2
+    assert layer_cycles(spec)["ideal"] == 3 * 256 * (17 + 4)
 
 
 @settings(max_examples=25, deadline=None)
 @given(bundles())
 def test_the_report_has_the_keys_of_the_measurements(made):
-    network = Network(made, random_foldings(np.random.default_rng(0), made), ECP5, 8, 8)
-    for layer in network.layers.values():
-        assert set(layer_cycles(layer)) == {"ideal", "cycles"}
-        assert layer_cycles(layer)["cycles"] >= layer_cycles(layer)["ideal"]
-        assert layer_resources(layer)["bits"] == sum(memory_bits(layer).values())
+    foldings = random_foldings(np.random.default_rng(0), made)
+    for layer in made.layers:
+        spec = LayerSpec.of(layer, foldings[layer.name], ECP5)
+        assert set(layer_cycles(spec)) == {"ideal", "cycles"}
+        assert layer_cycles(spec)["cycles"] >= layer_cycles(spec)["ideal"]
+        assert set(layer_resources(layer, spec)) == {"bits", "lut4", "block_ram"}
+        assert layer_resources(layer, spec)["bits"] == sum(spec.bits.values())
 
 
 def use_of(layer, folding, family=ECP5):
-    stored, allocated = weight_use(make_layer(layer, folding, family))
+    stored, allocated = weight_use(LayerSpec.of(layer, folding, family))
     return stored, allocated // family.block_ram_bits
 
 
@@ -65,29 +65,15 @@ def test_weights_fill_block_rams_of_the_shape_that_is_deep_enough():
 
 def test_loaded_weights_fill_single_port_ram():
     layer = random_layer(np.random.default_rng(0), "dense", 96, 257)
-    assert weight_use(make_layer(layer, Folding(1, 32, "loaded"), ICE40)) == (257 * 3 * 64, 4 * 16384 * 16)
+    assert weight_use(LayerSpec.of(layer, Folding(1, 32, "loaded"), ICE40)) == (257 * 3 * 64, 4 * 16384 * 16)
 
 
 @pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
 def test_a_presets_weights_take_less_than_two_bits_each_that_fill_85_percent_of_their_blocks(board, preset):
     for layer in lay_out(read(Path("bundles") / preset), find(board), {}).layers.values():
-        _, allocated = weight_use(layer)
+        _, allocated = weight_use(layer.spec)
         if layer.folding.weights == "rom":
             assert 0.85 * allocated <= 2 * layer.layer.weights, layer.layer.name
-
-
-@settings(max_examples=25, deadline=None)
-@given(bundles(max_bins=40, max_units=40), st.sampled_from(["rom", "loaded", "streamed"]))
-def test_the_shape_of_a_layer_is_known_without_making_it(made, source):
-    rng = np.random.default_rng(0)
-    for name, folding in random_foldings(rng, made).items():
-        layer = next(layer for layer in made.layers if layer.name == name)
-        folding = replace(folding, weights=source, packed=not layer.binary and bool(rng.integers(2)))
-        hardware, estimate = make_layer(layer, folding, ECP5), Estimate(layer, ECP5)
-        assert estimate.depth(folding) == hardware.ideal == len(hardware.engine.matrix.weight_words)
-        assert estimate.weight_width(folding) == hardware.engine.matrix.weight_width
-        assert estimate.queue(folding) == hardware.engine.depth
-        assert estimate.total == hardware.engine.mvu.total
 
 
 @pytest.mark.parametrize("family", FAMILIES)

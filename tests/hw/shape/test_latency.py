@@ -4,11 +4,11 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.gateware.layers import Folding
 from hw.gateware.network import Network
-from hw.gateware.streams import words
 from hw.shape.family import ECP5
+from hw.shape.folding import Folding
 from hw.shape.latency import latency, unhurried
+from hw.shape.words import words
 from tests.support.hw_bench import Bench, few, to_words
 from tests.support.random_bundles import random_bundle, random_features, seeds
 
@@ -32,14 +32,14 @@ def test_a_frame_is_under_way_for_as_long_as_predicted(seed, hidden, widths):
     got = bench.drain(network.o, words(made.layers[-1].units, widths[1]))
     bench.run()
     measured = got[-1][0] - fed[0]
-    assert measured == latency(network) if unhurried(network) else measured >= latency(network)
+    assert measured == latency(network.spec) if unhurried(network.spec) else measured >= latency(network.spec)
 
 
 def test_most_networks_are_unhurried_and_one_whose_results_outrun_their_cutting_is_not():
     made = random_bundle(np.random.default_rng(0), [("bgru", 8)], bins=9, qad_bits=2)
 
     def one(gru0: Folding, mask: Folding) -> bool:
-        return unhurried(Network(made, {"gru0": gru0, "mask": mask}, ECP5, 8, 8))
+        return unhurried(Network(made, {"gru0": gru0, "mask": mask}, ECP5, 8, 8).spec)
 
     assert one(Folding(2, 4), Folding(1, 4))
     assert not one(Folding(7, 18), Folding(3, 2)), "seven pieces a row group of two words"

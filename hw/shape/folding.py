@@ -1,0 +1,27 @@
+"""Folding: how a layer is cut into hardware."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Folding", "Source"]
+
+Source = Literal["rom", "loaded", "streamed"]
+"""Where a layer's weights come from: a ROM, a RAM that is filled after reset, or a stream, again for every frame."""
+
+
+@dataclass(frozen=True)
+class Folding:
+    """How a layer is cut into hardware.
+
+    pe, simd : rows and columns of its matrices that one cycle takes
+    weights : where its weights come from
+    packed : whether ternary weights are stored five in eight bits (`hw.gateware.trits`)
+    """
+
+    pe: int
+    simd: int
+    weights: Source = "rom"
+    packed: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.pe}x{self.simd}{'-packed' if self.packed else ''}"

@@ -1,0 +1,35 @@
+"""NetworkSpec: the shape of a network."""
+
+from dataclasses import dataclass
+
+from hw.shape.layer_spec import LayerSpec
+from hw.shape.repack import RepackShape
+
+__all__ = ["NetworkSpec"]
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """The shape of a network: its layers in order, and the widths of the words at its ends."""
+
+    layers: tuple[LayerSpec, ...]
+    in_width: int
+    out_width: int
+
+    @property
+    def ideal(self) -> int:
+        """Sum of the layers' ideal cycles per frame."""
+        return sum(layer.ideal for layer in self.layers)
+
+    @property
+    def repacks(self) -> list[RepackShape]:
+        """Between the words of the input, of the layers and of the output: one before each layer, one behind the last.
+
+        Layer `n` takes what repack `n` gives, and gives what repack `n + 1` takes.
+        """
+        first = RepackShape(self.layers[0].inputs, self.in_width, self.layers[0].folding.simd)
+        sinks = [*(layer.folding.simd for layer in self.layers[1:]), self.out_width]
+        return [
+            first,
+            *(RepackShape(layer.units, layer.folding.pe, sink) for layer, sink in zip(self.layers, sinks, strict=True)),
+        ]

@@ -1,0 +1,18 @@
+"""Vectors in words: how many words carry a vector, and which bits of the last one belong to it."""
+
+__all__ = ["ceil_log2", "used_lanes", "words"]
+
+
+def words(length: int, width: int) -> int:
+    """How many `width`-bit words carry a vector of `length` bits."""
+    return -(-length // width)
+
+
+def used_lanes(length: int, width: int) -> int:
+    """The bits of a vector's last word that belong to the vector, as a mask."""
+    return (1 << (length - (words(length, width) - 1) * width)) - 1
+
+
+def ceil_log2(count: int) -> int:
+    """Bits of the address of `count` words, or of a counter of so many values."""
+    return (count - 1).bit_length()
