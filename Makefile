@@ -1,9 +1,8 @@
-# The commands of the project; `make help` lists them. Each is a `python -m ... --help` away from its options.
+# The commands of the project; `make help` lists them. Each calls `bgru`, whose --help has all options.
 
 PYTHON ?= python3
 VENV ?= .venv
 BOARD ?= ulx3s_85f
-BUNDLE ?= $(if $(filter ulx3s_85f,$(BOARD)),bundles/small,bundles/tiny)
 RECORDING ?= samples/noisy.flac
 OUTPUT ?= build/denoised.wav
 SIM ?= verilator
@@ -15,7 +14,9 @@ UNITS ?= 1024
 
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
-LAYOUT := --board $(BOARD) --bundle "$(BUNDLE)" $(foreach fold,$(FOLD),--fold $(fold))
+BGRU := $(BIN)/python -m bgru
+NETWORK := --board $(BOARD) $(if $(BUNDLE),--bundle "$(BUNDLE)")
+LAYOUT := $(NETWORK) $(foreach fold,$(FOLD),--fold $(fold))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -23,68 +24,65 @@ LAYOUT := --board $(BOARD) --bundle "$(BUNDLE)" $(foreach fold,$(FOLD),--fold $(
 
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
-	@echo "Variables: BOARD=$(BOARD) BUNDLE=$(BUNDLE) RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
+	@echo "Variables: BOARD=$(BOARD) BUNDLE=dir RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
 	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
-	@$(BIN)/python -m cosim.bench.sim $(LAYOUT) --recording "$(RECORDING)" --sim $(SIM) \
+	@$(BGRU) sim $(LAYOUT) --recording "$(RECORDING)" --sim $(SIM) \
 		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves) \
 		$(if $(filter-out 0,$(NETLIST)),--netlist)
 
 plan: $(VENV)/sim.installed  ## Foldings of a network on a board: latency against LUT4, or the least for RATE= frames/s.
-	@$(BIN)/python -m boards.flow.plan $(LAYOUT) $(if $(RATE),--frame-rate $(RATE))
+	@$(BGRU) plan $(LAYOUT) $(if $(RATE),--frame-rate $(RATE)) $(if $(CLOCK),--clock $(CLOCK))
 
 bitstream: $(VENV)/sim.installed  ## A bitstream for a board, from the plan to the file.
-	@$(BIN)/python -m boards.flow.bitstream $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
+	@$(BGRU) bitstream $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 
 verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and count.
-	@$(BIN)/python -m boards.flow.verilog $(LAYOUT)
+	@$(BGRU) verilog $(LAYOUT)
 
 host: $(VENV)/sim.installed  ## Denoise RECORDING through a board: PORT=/dev/ttyUSB1 OUTPUT=file.wav.
 	@test -n "$(PORT)" || { echo "error: expected a serial port, as in make host PORT=/dev/ttyUSB1"; exit 2; }
-	@$(BIN)/python -m boards.host.transfer --port "$(PORT)" --bundle "$(BUNDLE)" --loop-check "$(RECORDING)" "$(OUTPUT)"
+	@$(BGRU) host --port "$(PORT)" $(NETWORK) --loop-check "$(RECORDING)" "$(OUTPUT)"
 
 loop: $(VENV)/sim.installed  ## The same host against the simulated board, every mask compared.
-	@mkdir -p build; rm -f build/port; $(BIN)/python -m cosim.chips.board $(LAYOUT) --link build/port & board=$$!; \
-	trap "kill $$board" EXIT; \
-	while ! test -e build/port; do kill -0 $$board 2>/dev/null || exit 2; sleep 0.2; done; \
-	$(BIN)/python -m boards.host.transfer --port build/port --bundle "$(BUNDLE)" --loop-check "$(RECORDING)" "$(OUTPUT)"
+	@$(BGRU) loop $(LAYOUT) --recording "$(RECORDING)" --output "$(OUTPUT)"
 
 ip: $(VENV)/sim.installed  ## The network as a core with AXI4-Stream and Wishbone, for FuseSoC.
-	@$(BIN)/python -m boards.flow.ip $(LAYOUT)
+	@$(BGRU) ip $(LAYOUT)
 
 report: $(VENV)/sim.installed  ## Estimate, simulation, synthesis and placement: a table, and a page for the browser.
-	@$(BIN)/python -m cosim.report.report $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
+	@$(BGRU) report $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 
 bench: $(VENV)/sim.installed  ## Measure every performance figure beside its reference.
-	@$(BIN)/python -m cosim.measure.benchmark --board $(BOARD) --bundle "$(BUNDLE)" --recording "$(RECORDING)"
-	@$(BIN)/python -m cosim.measure.streaming --recording "$(RECORDING)"
+	@$(BGRU) bench $(NETWORK) --recording "$(RECORDING)"
+	@$(BGRU) stream --recording "$(RECORDING)"
 
 compare: $(VENV)/sim.installed  ## Fail where a unit or a preset takes more than its baseline.
-	@$(BIN)/python -m cosim.measure.baselines
+	@$(BGRU) compare
 
 baselines: $(VENV)/sim.installed  ## Measure every unit and preset anew and write baselines.json.
-	@$(BIN)/python -m cosim.measure.baselines --renew
+	@$(BGRU) compare --renew
 
 stream: $(VENV)/sim.installed  ## Simulate a network of the paper's size with its weights in SDRAM.
-	@$(BIN)/python -m cosim.measure.streaming --recording "$(RECORDING)" $(if $(FRAMES),--frames $(FRAMES))
+	@$(BGRU) stream --recording "$(RECORDING)" $(if $(FRAMES),--frames $(FRAMES))
 
 denoise: $(VENV)/sim.installed  ## Denoise RECORDING with the golden model, the hardware's bits: OUTPUT=file.wav.
-	@$(BIN)/python -m model.reference.denoise --bundle "$(BUNDLE)" "$(RECORDING)" "$(OUTPUT)"
+	@$(BGRU) denoise $(if $(BUNDLE),--bundle "$(BUNDLE)") "$(RECORDING)" "$(OUTPUT)"
 
 train: $(VENV)/train.installed  ## Train a network: SPEECH=dir NOISE=dir PRESET=small (installs torch).
 	@test -n "$(SPEECH)" -a -n "$(NOISE)" || { \
 		echo "error: expected two folders of recordings, as in make train SPEECH=dir NOISE=dir"; exit 2; }
-	@$(BIN)/python -m model.training.train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
+	@$(BGRU) train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
 
 speed: $(VENV)/train.installed  ## Measure training beside torch.nn.GRU of the same shape.
-	@$(BIN)/python -m model.training.benchmark
+	@$(BGRU) speed
 
 study: $(VENV)/study.installed  ## Train and score the study's rows: ROWS=all DATA=dir UNITS=1024.
 	@test -n "$(DATA)" || { echo "error: expected the folder with paper/ and open/, as in make study DATA=dir"; exit 2; }
-	@$(BIN)/python -m study.references --data "$(DATA)"
-	@$(BIN)/python -m study.run $(ROWS) --data "$(DATA)" --units $(UNITS)
-	@$(BIN)/python -m study.tables
+	@$(BGRU) study references --data "$(DATA)"
+	@$(BGRU) study run $(ROWS) --data "$(DATA)" --units $(UNITS)
+	@$(BGRU) study tables
 
 test: check  ## Everything that must hold: the checks, then the tests.
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile

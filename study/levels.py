@@ -1,21 +1,19 @@
-"""How scores depend on the level of a recording: `python -m study.levels --bundle bundles/small --data DIR`."""
+"""How scores depend on the level of a recording: `bgru study levels --bundle bundles/small --data DIR`."""
 
 import dataclasses
 import os
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 
-from model import cli
 from model.bundle import bundle
+from model.console import console
 from model.corpora.mixing import Mixture
 from model.evaluation import scoring
 from model.evaluation.scoring import Estimate, Golden
 from model.training import run_report
 from study import protocol
-from study.run import RESULTS, write
+from study.run import write
 
 LEVELS = (-40.0, -15.0, -10.0, -5.0, -1.5, 0.0, 1.5, 5.0, 10.0, 15.0)
 """Decibels that a mixture is turned up by before the network hears it."""
@@ -39,12 +37,8 @@ class Turned:
         return Estimate(self.system(loud).signal / gain)
 
 
-def main(
-    data: Annotated[Path, typer.Option(help="The folder with paper/ and open/.", envvar="BGRU_DATA")],
-    folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-    results: Annotated[Path, typer.Option(help="Where the JSON goes.")] = RESULTS,
-) -> None:
-    """Score a bundle on test mixtures that are louder or softer than it was trained on."""
+def run(data: Path, folder: Path, results: Path) -> None:
+    """Score a bundle on test mixtures that are louder or softer than it was trained on: `bgru study levels`."""
     network = bundle.read(folder)
     front_end = network.front_end
     trials = protocol.trials(data, "disjoint", front_end.sample_rate, front_end.rms)[::EVERY]
@@ -55,9 +49,5 @@ def main(
     write({"bundle": network.name, "environment": run_report.environment(), "scores": summary}, path)
     for level, scores in summary.items():
         mean = scores["all"]["mean"]
-        cli.console.print(f"{level} dB: SDR {mean['sdr']:.2f} dB, STOI {mean['stoi']:.3f}")
-    cli.console.print(f"{path}: written")
-
-
-if __name__ == "__main__":
-    cli.run(main)
+        console.print(f"{level} dB: SDR {mean['sdr']:.2f} dB, STOI {mean['stoi']:.3f}")
+    console.print(f"{path}: written")

@@ -1,4 +1,4 @@
-"""Run rows of the study: `python -m study.run ROW ... --data DIR`.
+"""Run rows of the study: `bgru study run ROW ... --data DIR`.
 
 Each row trains, scores what it trained on the 400 test mixtures, and leaves its configuration, seed, environment,
 curves and scores as one JSON file and one picture. A row that is there is not done again, and one that was killed
@@ -9,12 +9,11 @@ import dataclasses
 import json
 from collections.abc import Collection
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-import typer
 
-from model import cli
+from model.console import console
 from model.errors import BadInput
 from model.evaluation import scoring
 from model.evaluation.metrics import METRICS
@@ -45,7 +44,7 @@ def weight_bits(network: Network) -> int:
     return sum(2 * layer.rows.weight.numel() for layer in network.layers)
 
 
-def run(
+def train_and_score(
     row: Row, settings: Config, data: Path, folder: Path, team: Team, metrics: Collection[str] = ALL, every: int = 1
 ) -> dict[str, Any] | None:
     """Train a row in `folder` and score it: its result, ready for JSON, in the process that leads.
@@ -84,18 +83,18 @@ def write(result: dict[str, Any], path: Path) -> None:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
-def main(
-    names: Annotated[list[str], typer.Argument(metavar="ROW...", help="Names of rows or groups, or `all`.")],
-    data: Annotated[Path, typer.Option(help="The folder with paper/ and open/.", envvar="BGRU_DATA")],
-    out: Annotated[Path, typer.Option(help="Where the runs and their checkpoints go.")] = Path("runs/study"),
-    results: Annotated[Path, typer.Option(help="Where JSON and pictures go.")] = RESULTS,
-    units: Annotated[int, typer.Option(min=1, help="Hidden units where the paper has 1024.")] = 1024,
-    length: Annotated[float, typer.Option(min=0.001, help="Share of the epochs of each stage.")] = 1.0,
-    quick: Annotated[bool, typer.Option(help="Leave out SIR, SAR and PESQ, which take most of the time.")] = False,
-    every: Annotated[int, typer.Option(min=1, help="Score every so many-th of the 400 test mixtures.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Of everything that is drawn, where a row has none of its own.")] = 0,
+def run(
+    names: list[str],
+    data: Path,
+    out: Path,
+    results: Path,
+    units: int,
+    length: float,
+    quick: bool,
+    every: int,
+    seed: int,
 ) -> None:
-    """Train and score rows of the study, one after another. Under `torchrun` several processes share each batch."""
+    """Train and score rows of the study, one after another: `bgru study run`."""
     chosen = [row for row in ROWS if {row.name, row.group, "all"} & set(names)]
     known = {"all"} | {row.name for row in ROWS} | {row.group for row in ROWS}
     if unknown := [name for name in names if name not in known]:
@@ -104,22 +103,14 @@ def main(
         for row in chosen:
             path = results / f"{row.name}.json"
             if path.is_file():
-                cli.console.print(f"{path}: is there; remove it to run {row.name} again")
+                console.print(f"{path}: is there; remove it to run {row.name} again")
                 continue
-            cli.console.rule(row.name)
+            console.rule(row.name)
             changes = [f"seed={seed}", *row.with_sizes(units, length)]
             folder = out / (row.run_of or row.name)
             settings = config.with_settings("small", changes)
-            result = run(row, settings, data, folder, team, QUICK if quick else ALL, every)
+            result = train_and_score(row, settings, data, folder, team, QUICK if quick else ALL, every)
             if result is not None:
                 write(result, path)
                 training_plot.draw(result["epochs"], results / f"{row.name}.png")
-                cli.console.print(f"{path}: settings, curves and scores")
-
-
-main.__doc__ = f"{main.__doc__}\n\nRows, by group:\n\n" + "\n".join(
-    f"- {row.group}: `{row.name}`: {row.label}" for row in ROWS
-)
-
-if __name__ == "__main__":
-    cli.run(main)
+                console.print(f"{path}: settings, curves and scores")

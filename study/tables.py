@@ -1,4 +1,4 @@
-"""The tables and the picture of the study, from its results: `python -m study.tables`.
+"""The tables and the picture of the study, from its results: `bgru study tables`.
 
 Reads every JSON file that `study.run` and `study.references` left and writes docs/study/README.md, sizes.png and pi.png
 anew.
@@ -8,19 +8,17 @@ No figure of them is typed by hand.
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from matplotlib.figure import Figure
 
-from model import cli
 from model.bundle import bundle
+from model.console import console
 from model.errors import BadInput
 from model.evaluation.metrics import METRICS
 from model.files import replacing
 from model.training.network import BINARY
 from study.experiments import ABLATIONS, CAUSES, FORMER, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Row
-from study.run import RESULTS
 
 Result = dict[str, Any]
 
@@ -244,18 +242,15 @@ def page(results: dict[str, Result]) -> str:
         for key, scores in results.get(row.name, {"scores": {}})["scores"].items():
             for part in ("noise", "speaker"):
                 parts.append((f"{label(row, key)}, per {part}", by_part_table(scores, part)))
-    lines = ["# Results of the study", "", "Written by `python -m study.tables`; [what they mean](../study.md).", ""]
+    lines = ["# Results of the study", "", "Written by `bgru study tables`; [what they mean](../study.md).", ""]
     for title, table_lines in parts:
         if len(table_lines) > HEAD:
             lines += [f"## {title}", "", *table_lines, ""]
     return "\n".join(lines)
 
 
-def main(
-    results: Annotated[Path, typer.Option(help="Where the results are, and the tables go.")] = RESULTS,
-    bundles: Annotated[Path, typer.Option(help="The folder of the presets, for the picture of sizes.")] = BUNDLES,
-) -> None:
-    """Write the tables and the pictures of the study from the results that are there."""
+def run(results: Path, bundles: Path) -> None:
+    """Write the tables and the pictures of the study from the results that are there: `bgru study tables`."""
     found = read(results)
     with replacing(results / "README.md") as temporary:
         temporary.write_text(page(found), encoding="utf-8")
@@ -269,8 +264,4 @@ def main(
     alone = {"the same with 256 units, other front ends": points(found, OTHER_FRONT_ENDS)}
     draw_sizes(series, alone, results / "sizes.png")
     draw_rounds(found, (PAPER_BGRU, *(row for row in CAUSES if not row.run_of)), results / "pi.png")
-    cli.console.print(f"{results / 'README.md'}, sizes.png and pi.png: from {len(found)} results")
-
-
-if __name__ == "__main__":
-    cli.run(main)
+    console.print(f"{results / 'README.md'}, sizes.png and pi.png: from {len(found)} results")

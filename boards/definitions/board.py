@@ -20,6 +20,7 @@ class Board:
     part : the FPGA on it
     clock_hz : of the network: whole tops were routed at it, and the board's PLL makes it
     program : the command that puts a bitstream, or a flash image, on the board
+    bundle : the shipped bundle that it gets by default
     alive, error : the LEDs
     flash_offset : where the weights begin in the SPI flash, behind the bitstream, on a device whose largest memory
         can't be initialised
@@ -30,6 +31,7 @@ class Board:
     clock_hz: int
     platform: Any
     program: str
+    bundle: str
     alive: Resource = ("led", 0)
     error: Resource = ("led", 1)
     flash_offset: int | None = None

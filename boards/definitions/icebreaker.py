@@ -13,6 +13,7 @@ ICEBREAKER = Board(
     clock_hz=24_000_000,
     platform=ICEBreakerPlatform,
     program="iceprog {}",
+    bundle="tiny",
     alive=("led_g", 0),
     error=("led_r", 0),
     flash_offset=0x40000,

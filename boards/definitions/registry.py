@@ -15,8 +15,9 @@ BOARDS = {
 
 
 def find(name: str) -> Board:
-    """The board of that name, or `BadInput` with the names that are near."""
-    if name not in BOARDS:
-        near = difflib.get_close_matches(name, BOARDS, n=3, cutoff=0.4) or list(BOARDS)
+    """The board of that name, in any case and with `-` for `_`; or `BadInput` with the names that are near."""
+    plain = name.lower().replace("-", "_")
+    if plain not in BOARDS:
+        near = difflib.get_close_matches(plain, BOARDS, n=3, cutoff=0.4) or list(BOARDS)
         raise BadInput(f"board: expected one of {', '.join(BOARDS)}, got {name!r}; nearest: {', '.join(near)}")
-    return BOARDS[name]
+    return BOARDS[plain]

@@ -13,4 +13,5 @@ DOCK = Board(
     clock_hz=54_000_000,
     platform=TangPrimer20kDockPlatform,
     program="openFPGALoader --board tangprimer20k {}",
+    bundle="tiny",
 )

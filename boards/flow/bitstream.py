@@ -4,12 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Annotated
 
-import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from boards.definitions.registry import BOARDS, Board, find
+from boards.definitions.registry import Board, find
 from boards.flow.bram_patch import insert, placeholder
 from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import lay_out, parse_folding
@@ -23,8 +21,8 @@ from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.latency import latency
 from hw.shape.pace import Pace
-from model import cli
 from model.bundle import bundle
+from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
 
@@ -90,31 +88,17 @@ def write(folder: Path, routed: Routed, network: Network, board: Board) -> list[
     return [bitstream.name, "flash.bin"]
 
 
-def main(
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
-    fold: Annotated[
-        list[str] | None,
-        typer.Option(help="LAYER=PExSIMD, such as gru0=2x64; what is left open `python -m boards.flow.plan` chooses."),
-    ] = None,
-    clock: Annotated[float | None, typer.Option(help="MHz of the network; the board's own if not given.")] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Placements to try for the clock.")] = 8,
-    build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
+def run(
+    bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, seeds: int, build: Path
 ) -> None:
-    """Make a bitstream of a bundle for a board, from the plan to the file.
-
-    Leaves `<build>/<board>/<bundle>/bitstream/`: the bitstream, and for a board whose weights come from SPI flash
-    `flash.bin` with both parts. The shape of the network is placed and routed once, with a stand-in for its weights;
-    the weights are then written into it, so that another bundle of the same shape is a matter of seconds. Prints what
-    is used of each resource, the clock, cycles and latency per frame, and the slack to real time.
-    """
+    """Make a bitstream of a bundle for a board, from the plan to the file: `bgru bitstream`."""
     board = find(board_name).at(clock)
     network_bundle = bundle.read(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
     results = results_of(network, board, build)
 
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=cli.console) as bars:
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
         task = bars.add_task("plan", total=None)
         routed = route(network, board, seeds, lambda it: bars.update(task, description=it))
         bars.update(task, description="write the weights into it")
@@ -128,12 +112,12 @@ def main(
     print_use(board, placement.cost)
     _print_pace(network, board, placement.mhz)
     for name in files:
-        cli.console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / 'bitstream' / name}")
-    cli.console.print(f"program    {board.program.format(folder / 'bitstream' / files[-1])}")
+        console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / 'bitstream' / name}")
+    console.print(f"program    {board.program.format(folder / 'bitstream' / files[-1])}")
 
 
 def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:
-    out = cli.console.print
+    out = console.print
     layers = {name: predict(layer.spec).cycles for name, layer in network.layers.items()}
     slowest = max(layers, key=lambda name: layers[name])
     pace = Pace(layers[slowest], latency(network.spec), board.clock_hz, network.bundle.front_end.frame_rate)
@@ -145,7 +129,3 @@ def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
     out(f"real time  {pace.frame_rate:g} frames/s, {pace.ms(pace.hop):g} ms each: ", end="")
     out(f"{pace.ms(pace.hop - pace.latency):.3f} ms of slack, {pace.real_time:,.0f} x as fast")
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -5,20 +5,18 @@ import tempfile
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Module, Signal
 
-from boards.definitions.registry import BOARDS, find
+from boards.definitions.registry import find
 from boards.flow import ip_testbench
 from boards.flow.layout import lay_out, parse_folding
 from hw.flow.rtl import ports_of, rtlil_to_verilog
 from hw.gateware.axi import MAGIC, REGISTERS, VERSION, AxiNetwork
 from hw.shape.words import words
-from model import cli
 from model.bundle import bundle
+from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
 
@@ -29,28 +27,16 @@ LITERAL_BITS = 1024
 """Of one constant with memory contents. Tools take more, but copy it for each of its words."""
 
 
-def main(
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-    board_name: Annotated[
-        str, typer.Option("--board", help=f"Whose family and memories it is made for: one of {', '.join(BOARDS)}.")
-    ] = "ulx3s_85f",
-    fold: Annotated[list[str] | None, typer.Option(help="LAYER=PExSIMD, as for boards.flow.verilog.")] = None,
-    streamed: Annotated[
-        list[str] | None,
-        typer.Option(help="A layer that takes its weights from a stream in every frame; its --fold must be given."),
-    ] = None,
-    width: Annotated[int, typer.Option(help="Bits of a word of features and of masks; a multiple of 8.")] = 32,
-    name: Annotated[
-        str, typer.Option(help="Of the module, its files and its C macros: two cores in a system need two.")
-    ] = "bgru",
-    build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
+def run(
+    bundle_folder: Path,
+    board_name: str,
+    fold: list[str] | None,
+    streamed: list[str] | None,
+    width: int,
+    name: str,
+    build: Path,
 ) -> None:
-    """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md).
-
-    Leaves `<build>/<board>/<bundle>/ip/`: `bgru.v`, all of it with the contents of its memories; `registers.h`;
-    `bgru.core` for FuseSoC with the targets `lint` and `sim`; and `bench.v` with its data, which `sim` runs: a few
-    frames, compared with the golden model's masks.
-    """
+    """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md): `bgru ip`."""
     if not IDENTIFIER.fullmatch(name):
         raise BadInput(f"--name: expected letters, digits and _, no digit first, got {name}")
     board = find(board_name)
@@ -64,7 +50,7 @@ def main(
     folder = build / board.name / network_bundle.name / "ip"
     with replacing_folder(folder) as target:
         write(core, name, f"{board.name}_{network_bundle.name}", target)
-    cli.console.print(f"core   {folder}")
+    console.print(f"core   {folder}")
 
 
 def write(core: AxiNetwork, name: str, design: str, folder: Path) -> None:
@@ -233,7 +219,3 @@ def fusesoc(core: AxiNetwork, name: str, design: str, data: list[str]) -> str:
         top=name,
         data="\n".join(f"      - {file}: {{file_type: user, copyto: {file}}}" for file in data),
     )
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -4,23 +4,21 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 from rich.table import Table
 
-from boards.definitions.registry import BOARDS, Board, find
+from boards.definitions.registry import Board, find
 from boards.flow.folding_search import Design, Options, area, front
 from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room
 from hw.shape.cycles import interval
 from hw.shape.latency import entering, latency
 from hw.shape.network_spec import NetworkSpec
-from model import cli
 from model.bundle import bundle
 from model.bundle.bundle import Bundle
+from model.console import console
 from model.files import replacing
 
 __all__ = ["Plan", "pareto"]
@@ -82,46 +80,39 @@ def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board)
     return [plans[index] for index in front([(one.design.needs["lut4"], one.latency) for one in plans])]
 
 
-def main(
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
-    frame_rate: Annotated[float | None, typer.Option(help="Frames a second to keep up with.", min=1e-3)] = None,
-    fold: Annotated[list[str] | None, typer.Option(help="LAYER=PExSIMD: what is decided already.")] = None,
-    build: Annotated[Path, typer.Option(help="Where the picture goes.")] = Path("build"),
+def run(
+    bundle_folder: Path,
+    board_name: str,
+    frame_rate: float | None,
+    fold: list[str] | None,
+    clock: float | None,
+    build: Path,
 ) -> None:
-    """Choose PE, SIMD and packing of each layer, before anything is synthesised.
-
-    With a frame rate: the design that keeps up with it at the board's clock in the least area, which is the sum of the
-    shares of the device's LUT4, block RAM and single-port RAM that it takes; or one sentence about what is missing.
-    Without: that for the bundle's own frame rate, and every design that no other beats in latency and LUT4, as a table
-    and as a picture in `<build>/<board>/<bundle>/plan.svg` and `plan.png`. Cycles and RAM are exact, LUT4 within 10 %
-    (docs/planning.md); both are of the network alone, the link and the UART come on top.
-    """
-    board = find(board_name)
+    """Choose PE, SIMD and packing of each layer, before anything is synthesised: `bgru plan`."""
+    board = find(board_name).at(clock)
     network_bundle = bundle.read(bundle_folder)
     options = options_of(network_bundle, board, parse_folding(fold or []))
     rate = frame_rate or network_bundle.front_end.frame_rate
     chosen = plan_of(options, design(options, network_bundle, board, rate))
     if frame_rate is None:
         plans = pareto(options, network_bundle, board)
-        cli.console.print(_front_table(plans, board))
+        console.print(_front_table(plans, board))
         folder = build / board.name / network_bundle.name
         picture = draw(plans, chosen, network_bundle, board)
         for suffix, metadata in (("svg", {"Date": None}), ("png", {})):
             # The same plan is the same file.
             with replacing(folder / f"plan.{suffix}") as temporary, rc_context({"svg.hashsalt": "plan"}):
                 picture.savefig(temporary, format=suffix, dpi=150, metadata=metadata)
-        cli.console.print(f"picture    {folder / 'plan.svg'}, .png\n")
+        console.print(f"picture    {folder / 'plan.svg'}, .png\n")
     _print(chosen, options, network_bundle, board, rate)
 
 
 def _print(plan: Plan, options: Mapping[str, Options], network_bundle: Bundle, board: Board, rate: float) -> None:
-    out = cli.console.print
+    out = console.print
     clock = board.clock_hz
     deadline = clock / rate
-    out(
-        f"[bold]{network_bundle.name} on {board.name}[/bold] ({board.device}), {rate:g} frames/s at {clock / 1e6:g} MHz"
-    )
+    what = f"{network_bundle.name} on {board.name} ({board.device}), {rate:g} frames/s at {clock / 1e6:g} MHz"
+    out(what, style="bold", highlight=False)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     kinds = list(plan.design.needs)
     for head in ("layer", "size", "PE x SIMD", "cycles", *(TITLES[kind] for kind in kinds)):
@@ -212,7 +203,3 @@ def draw(plans: list[Plan], chosen: Plan, network_bundle: Bundle, board: Board) 
     axes.set_ylabel(f"latency of a frame at {board.clock_hz / 1e6:g} MHz, ms")
     axes.set_title(f"{network_bundle.name} on {board.name}: designs that no other beats", loc="left", fontsize="medium")
     return figure
-
-
-if __name__ == "__main__":
-    cli.run(main)

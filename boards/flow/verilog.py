@@ -1,19 +1,17 @@
 """Verilog, constraints and counts of a bundle for a board (`make verilog`)."""
 
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from boards.definitions.registry import BOARDS, Board, find
+from boards.definitions.registry import Board, find
 from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import results_of
 from hw.flow.rtl import rtlil_to_verilog
 from hw.flow.synth import Cost, layer_costs, synthesise
-from model import cli
 from model.bundle import bundle
+from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
 
@@ -21,31 +19,15 @@ DESIGN = "design.key"
 """File in the `verilog` folder with the key of the top that it holds (`boards.flow.measured`)."""
 
 
-def main(
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
-    fold: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="LAYER=PExSIMD, such as gru0=2x64, with -packed behind it to store five weights in eight bits; "
-            "may be given several times."
-        ),
-    ] = None,
-    build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
-) -> None:
-    """Write a network as Verilog for a board, synthesise it, and count what it takes.
-
-    Leaves `<build>/<board>/<bundle>/verilog/`: `top.v` with its memory files, the pin constraints, and the
-    netlist `top.json` for nextpnr. The top speaks the byte protocol of `boards/gateware/link.py` on the board's UART.
-    Prints each layer's LUT4, FF and block RAM out of context, and the whole top's against the device.
-    """
+def run(bundle_folder: Path, board_name: str, fold: list[str] | None, build: Path) -> None:
+    """Write a network as Verilog for a board, synthesise it, and count what it takes: `bgru verilog`."""
     board = find(board_name)
     network_bundle = bundle.read(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
     results = results_of(network, board, build)
 
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=cli.console) as bars:
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
         task = bars.add_task("generate", total=None)
         rtlil, pins = top_rtlil(network, board)
         with replacing_folder(folder / "verilog") as target:
@@ -60,17 +42,17 @@ def main(
     results.write("synth_layer_resources", costs)
     results.write("synth_top_resources", {"top": cost})
 
-    cli.console.print(results.table())
+    console.print(results.table())
     print_use(board, cost)
     check_room(board, cost)
-    cli.console.print(f"Verilog, constraints, netlist   {folder / 'verilog'}")
+    console.print(f"Verilog, constraints, netlist   {folder / 'verilog'}")
 
 
 def print_use(board: Board, cost: Cost) -> None:
     """Print each resource that a whole top takes, next to what the device has."""
     for resource, used in cost.items():
         available = board.available[resource]
-        cli.console.print(f"{resource:10} {used:>7,} of {available:>7,} ({used / available:.0%}) on {board.device}")
+        console.print(f"{resource:10} {used:>7,} of {available:>7,} ({used / available:.0%}) on {board.device}")
 
 
 def check_room(board: Board, cost: Cost) -> None:
@@ -79,7 +61,3 @@ def check_room(board: Board, cost: Cost) -> None:
         if used > board.available[resource]:
             there = f"the {board.device} has {board.available[resource]:,} {resource}"
             raise BadInput(f"{board.name}: {there}, the design needs {used:,}")
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -1,23 +1,21 @@
-"""Denoise a recording through a board: `python -m boards.host.transfer --port /dev/ttyUSB1 in.wav out.wav`."""
+"""Denoise a recording through a board: `bgru host --port /dev/ttyUSB1 in.wav out.wav`."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
 import serial
-import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from serial.tools import list_ports
 
-from boards.host.protocol import BAUD, END, Decoder, Info, Packet, Reason, State, Type, encode
-from model import cli
+from boards.host.protocol import END, Decoder, Info, Packet, Reason, State, Type, encode
 from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.console import console
 from model.errors import BadInput
 from model.reference import audio
 from model.reference.denoise import apply_mask
@@ -232,23 +230,8 @@ def from_masks(masks: Sequence[bytes], bins: int) -> Bits:
     return np.unpackbits(octets, axis=1, count=bins, bitorder="little")
 
 
-def main(
-    recording: Annotated[Path, typer.Argument(help="Noisy recording: WAV, FLAC, ... of any rate.")],
-    output: Annotated[Path, typer.Argument(help="Where the denoised recording goes (WAV or FLAC).")],
-    port: Annotated[str, typer.Option(help="The board's serial port: /dev/ttyUSB1, COM5, ...")],
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network on the board.")] = Path("bundles/small"),
-    baud: Annotated[int, typer.Option(min=1, help="Bits per second, as the bitstream has them.")] = BAUD,
-    loop_check: Annotated[
-        bool, typer.Option("--loop-check", help="Compare every mask with the golden model; exit code 1 if one differs.")
-    ] = False,
-) -> None:
-    """Denoise a recording through a board.
-
-    The recording becomes feature bits here, these go to the board frame by frame, and the masks that come back are
-    applied here. Frames are sent again until their masks are there, so a bad line costs time and no bit. Before
-    anything is sent the board is asked which network it has. Prints frames per second, how often real time that is,
-    and the latency from sending a frame to having its mask, waiting for other frames included.
-    """
+def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int, loop_check: bool) -> None:
+    """Denoise a recording through a board: `bgru host`."""
     network = bundle.read(bundle_folder)
     front_end = network.front_end
     noisy = audio.read(recording, front_end.sample_rate)
@@ -256,7 +239,7 @@ def main(
     link = Link(port, baud)
     try:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=cli.console) as bars:
+        with Progress(*columns, console=console) as bars:
             task = bars.add_task("frames through the board", total=len(features))
             info = link.ready(network)
             transfer = Transfer(link, info, to_frames(features), lambda done: bars.update(task, completed=done))
@@ -271,11 +254,11 @@ def main(
     if loop_check:
         _compare(GoldenModel(network).masks(features), mask)
     audio.write(output, apply_mask(front_end, noisy, mask), front_end.sample_rate)
-    cli.console.print(f"denoised recording   {output}")
+    console.print(f"denoised recording   {output}")
 
 
 def _summary(transfer: Transfer, seconds: float, frame_rate: float, after: Info) -> None:
-    out, rate = cli.console.print, len(transfer.masks) / seconds
+    out, rate = console.print, len(transfer.masks) / seconds
     out(f"rate                 {rate:,.1f} frames/s, {rate / frame_rate:.2f} x real time, {seconds:.2f} s")
     worst = np.percentile(np.array(transfer.latencies) * 1000, [50, 95, 99, 100])
     names = ("50 %", "95 %", "99 %", "max")
@@ -291,16 +274,12 @@ def _compare(expected: Bits, actual: Bits) -> None:
     wrong = np.flatnonzero(differ.any(axis=1))
     for frame in wrong[:SHOWN]:
         unit = int(np.argmax(differ[frame]))
-        cli.console.print(
-            f"[red]MISMATCH[/red] frame {frame}: {np.count_nonzero(differ[frame])} of {differ.shape[1]} bins, "
+        console.print(
+            f"MISMATCH frame {frame}: {np.count_nonzero(differ[frame])} of {differ.shape[1]} bins, "
             f"first bin {unit}: expected {expected[frame, unit]}, got {actual[frame, unit]}"
         )
     agreeing = np.count_nonzero(~differ)
-    cli.console.print(f"mask agreement       {agreeing:,} of {differ.size:,} bits in {len(differ)} frames")
+    console.print(f"mask agreement       {agreeing:,} of {differ.size:,} bits in {len(differ)} frames")
     if len(wrong):
-        cli.console.print(f"{len(wrong)} frames differ from the golden model; nothing was written")
-        raise typer.Exit(1)
-
-
-if __name__ == "__main__":
-    cli.run(main)
+        console.print(f"{len(wrong)} frames differ from the golden model; nothing was written")
+        raise SystemExit(1)

@@ -1,10 +1,9 @@
 """Simulate a bundle's RTL on a recording and hold every bit against the golden model (`make sim`)."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from boards.definitions.registry import Board, find
@@ -18,39 +17,26 @@ from hw.flow.synth import layer_costs
 from hw.gateware.network import Network
 from hw.shape.cycles import predict, unhindered
 from hw.shape.layer_spec import vectors_of
-from model import cli
 from model.bundle import bundle
 from model.bundle.bits import Bits
+from model.console import console
 from model.reference import audio
 from model.reference.denoise import apply_mask
 from model.reference.golden_model import GoldenModel
 
 
-def main(
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-    recording: Annotated[Path, typer.Option(help="Noisy recording: WAV, FLAC, ... of any rate.")] = Path(
-        "samples/noisy.flac"
-    ),
-    board_name: Annotated[str, typer.Option("--board", help="Whose clock and memories count.")] = "ulx3s_85f",
-    fold: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="LAYER=PExSIMD, such as gru0=2x64, with -packed behind it to store five weights in eight bits; "
-            "may be given several times."
-        ),
-    ] = None,
-    simulator: Annotated[str, typer.Option("--sim", help="verilator or icarus.")] = "verilator",
-    frames: Annotated[int | None, typer.Option(min=2, help="Only the first so many frames, two or more.")] = None,
-    netlist: Annotated[bool, typer.Option("--netlist", help="Simulate the synthesised cells, not the RTL.")] = False,
-    waves: Annotated[bool, typer.Option("--waves", help="Write the waveform (FST).")] = False,
-    build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
+def run(
+    bundle_folder: Path,
+    recording: Path,
+    board_name: str,
+    fold: list[str] | None,
+    simulator: str,
+    frames: int | None,
+    netlist: bool,
+    waves: bool,
+    build: Path,
 ) -> None:
-    """Run a recording through the RTL and compare every bit with the golden model.
-
-    Generates Verilog from the bundle, builds it with the simulator, sends every frame of the recording, and
-    compares each layer's vectors (r, z, h~, h; y) and the mask with the golden model. Prints a table of the
-    layers, writes the denoised recording, and exits with 1 at the first bit that differs, saying which.
-    """
+    """Run a recording through the RTL and compare every bit with the golden model: `bgru sim`."""
     board = find(board_name)
     simulator_path(simulator, waves)  # nothing is begun that can't be finished
     network_bundle = bundle.read(bundle_folder)
@@ -65,7 +51,7 @@ def main(
     results.discard("cosim_layer_cycles", "cosim_frames")
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=cli.console, transient=False) as bars:
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=False) as bars:
         task = bars.add_task("synthesise netlist" if netlist else "generate Verilog", total=1)
         verilog = (generate_netlist if netlist else generate)(network, folder / "sim" / "rtl")
         bars.update(task, completed=1)
@@ -82,11 +68,11 @@ def main(
         )
         if outcome.mismatch is not None:
             bars.stop()
-            cli.console.print(f"[red]MISMATCH[/red] {outcome.mismatch}")
+            console.print(f"MISMATCH {outcome.mismatch}")
             results.write("cosim_frames", {"mismatch": str(outcome.mismatch)})
             if waves:
                 _print_views(network, folder / "sim" / "waves.fst")
-            raise typer.Exit(1)
+            raise SystemExit(1)
         task = bars.add_task("synthesise layers", total=len(network.layers))
         costs = layer_costs(network, lambda name: bars.advance(task))
         bars.update(task, completed=len(network.layers))
@@ -104,18 +90,18 @@ def main(
     found |= {"simulator": simulator, "netlist": netlist, "recording": str(recording)}
     results.write("cosim_frames", found | {"denoised": denoised.name if whole else None})
 
-    cli.console.print(results.table())
+    console.print(results.table())
     _summary(board, network, found)
     if whole:
-        cli.console.print(f"denoised recording   {denoised}")
+        console.print(f"denoised recording   {denoised}")
     if waves:
         _print_views(network, folder / "sim" / "waves.fst")
-    cli.console.print(f"reports              {results.folder}")
+    console.print(f"reports              {results.folder}")
     for name in unhindered(network.spec):
         predicted, measured = predict(network.layers[name].spec).cycles, set(outcome.layer_cycles[name])
         if measured != {predicted}:
-            cli.console.print(f"[red]CYCLES[/red] layer {name}: expected {predicted}, got {sorted(measured)}")
-            raise typer.Exit(1)
+            console.print(f"CYCLES layer {name}: expected {predicted}, got {sorted(measured)}")
+            raise SystemExit(1)
 
 
 def _frames(network: Network, outcome: Outcome, golden_mask: Bits) -> dict[str, Any]:
@@ -152,7 +138,7 @@ def _summary(board: Board, network: Network, found: dict[str, Any]) -> None:
     ideal, measured, latency, seconds = (found[key] for key in ("ideal", "measured", "latency", "seconds"))
     hop_ms = 1000 * front_end.hop / front_end.sample_rate
     latency_ms = 1000 * latency / board.clock_hz
-    out = cli.console.print
+    out = console.print
     out(f"mask agreement       {found['mask_agreeing']:,} of {found['mask_bits']:,} bits in {found['frames']} frames")
     out(f"compared as well     {found['compared_bits']:,} bits of every layer's r, z, h~, h and y: none differs")
     out(f"utilisation          {ideal / measured:.1%} ({ideal:,} ideal / {measured:,} measured cycles per frame)")
@@ -166,10 +152,6 @@ def _summary(board: Board, network: Network, found: dict[str, Any]) -> None:
 
 def _print_views(network: Network, waveform: Path) -> None:
     """Leave saved views beside a waveform, and say how to open them."""
-    cli.console.print(f"waveform             {waveform}; open it with one of")
+    console.print(f"waveform             {waveform}; open it with one of")
     for command in save_views(network, waveform):
-        cli.console.print(f"                     {command}")
-
-
-if __name__ == "__main__":
-    cli.run(main)
+        console.print(f"                     {command}")

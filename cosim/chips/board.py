@@ -1,4 +1,4 @@
-"""A simulated board behind a pseudo-terminal: `python -m cosim.chips.board`, then `boards.host.transfer`."""
+"""A simulated board behind a pseudo-terminal: `bgru board`, then `boards.host.transfer`."""
 
 import os
 import shutil
@@ -6,17 +6,15 @@ import signal
 import subprocess
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
-import typer
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.definitions.registry import BOARDS, find
+from boards.definitions.registry import find
 from boards.flow.layout import lay_out, parse_folding
 from boards.gateware.core import BoardCore
 from boards.gateware.flash import image
@@ -27,8 +25,8 @@ from cosim.chips.spi_flash import Flash
 from hw.flow.rtl import to_verilog
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
-from model import cli
 from model.bundle import bundle
+from model.console import console
 from model.errors import BadInput
 
 __all__ = ["Program", "build", "serving"]
@@ -138,34 +136,27 @@ def _linked(link: Path | None, port: str) -> Iterator[None]:
         link.unlink(missing_ok=True)
 
 
-def main(
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
-    fold: Annotated[list[str] | None, typer.Option(help="LAYER=PExSIMD, as for `cosim.bench.sim`.")] = None,
-    link: Annotated[Path | None, typer.Option(help="Also make a link of this name to the terminal.")] = None,
-    build_folder: Annotated[Path, typer.Option("--build", help="Where results go.")] = Path("build"),
-) -> None:
-    """Simulate all of a board but its pins, and serve its UART on a pseudo-terminal until stopped.
-
-    Generates the Verilog of UART, link and network (and of the weights' loader, with a flash), builds it with
-    Verilator, and prints the terminal's name, which is what `python -m boards.host.transfer --port` takes. Ctrl-C ends
-    it.
-    """
+def simulated(
+    bundle_folder: Path, board_name: str, fold: list[str] | None, build_folder: Path
+) -> tuple[str, AbstractContextManager[tuple[str, "subprocess.Popen[bytes]"]]]:
+    """Build a simulated board: what it is, and `serving` of it."""
     board = find(board_name)
     simulator_path("verilator", waves=False)  # nothing is begun that can't be finished
     network_bundle = bundle.read(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
-    with cli.console.status("generate Verilog and build the simulation"):
+    with console.status("generate Verilog and build the simulation"):
         program = build(network, build_folder / board.name / network_bundle.name / "terminal")
+    return f"{board.name} with {network_bundle.name}", serving(program)
+
+
+def run(bundle_folder: Path, board_name: str, fold: list[str] | None, link: Path | None, build_folder: Path) -> None:
+    """Simulate all of a board but its pins, and serve its UART on a pseudo-terminal until stopped: `bgru board`."""
+    name, served = simulated(bundle_folder, board_name, fold, build_folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    with serving(program) as (port, process), _linked(link, port):
-        print(f"{board.name} with {network_bundle.name} on {port}", flush=True)
+    with served as (port, process), _linked(link, port):
+        print(f"{name} on {port}", flush=True)
         try:
             process.wait()
         except KeyboardInterrupt:
             return
     raise RuntimeError(f"the simulation ended by itself, with {process.returncode}")
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -6,9 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -18,7 +17,7 @@ from hw.flow.components import SEEDS, UNITS, clock, cost
 from hw.flow.place import fmax as placed_clock
 from hw.flow.synth import layer_costs
 from hw.shape.family import ECP5, ICE40
-from model import cli
+from model.console import console
 from model.errors import BadInput
 from model.files import replacing
 
@@ -97,42 +96,30 @@ FAILURES = ("worse", "gone")
 STYLES = {"worse": "red", "gone": "red", "better": "green", "new": "yellow"}
 
 
-def main(
-    path: Annotated[Path, typer.Option("--baseline", help="Where the baseline is.")] = PATH,
-    renew: Annotated[bool, typer.Option("--renew", help="Write the baseline instead of comparing with it.")] = False,
-    fmax: Annotated[
-        bool, typer.Option(help="Place the units on ECP5 for their clock, which takes two minutes.")
-    ] = True,
-    build: Annotated[Path, typer.Option(help="Where intermediate files go.")] = Path("build"),
-) -> None:
-    """Measure every unit and preset, and fail where one is worse than the baseline by more than is allowed.
-
-    Units are synthesised by themselves on ECP5 and iCE40 and placed on ECP5; of the presets, each layer is synthesised
-    and its cycles are worked out. Cycles and memories may not grow at all, LUT4 and flip-flops by 3 %; the clock is
-    reported only. Takes about five minutes, less where `build/cache` knows the presets' layers.
-    """
+def run(path: Path, renew: bool, fmax: bool) -> None:
+    """Measure every unit and preset, and fail where one is worse than the baseline allows: `bgru compare`."""
     if renew and not fmax:
         raise BadInput("--renew: expected every figure to be measured, got --no-fmax")
     before = None if renew else read(path)
-    now = Baseline(_tools(), _measure(build, fmax))
+    now = Baseline(_tools(), _measure(fmax))
     if before is None:
         write(now, path)
-        cli.console.print(f"baseline   {path}: {len(now.figures)} figures")
+        console.print(f"baseline   {path}: {len(now.figures)} figures")
         return
 
     found = compare(before.figures, now.figures, placed=fmax)
-    cli.console.print(_table(found))
+    console.print(_table(found))
     for line in other_tools(before.tools, now.tools):
-        cli.console.print(line)
+        console.print(line)
     for comparison in found:
         if comparison.verdict in STYLES:
-            cli.console.print(f"[{STYLES[comparison.verdict]}]{comparison.verdict}[/] {comparison}", highlight=False)
+            console.print(f"{comparison.verdict} {comparison}", style=STYLES[comparison.verdict], highlight=False)
     failures = sum(comparison.verdict in FAILURES for comparison in found)
     if failures:
-        cli.console.print(f"{failures} of {len(found)} figures are worse; if that is meant to be, run make baselines")
-        raise typer.Exit(1)
+        console.print(f"{failures} of {len(found)} figures are worse; if that is meant to be, run make baselines")
+        raise SystemExit(1)
     outdated = any(comparison.verdict in STYLES for comparison in found)
-    cli.console.print(f"no figure of {len(found)} is worse" + ("; run make baselines to keep this" if outdated else ""))
+    console.print(f"no figure of {len(found)} is worse" + ("; run make baselines to keep this" if outdated else ""))
 
 
 def compare(before: Mapping[str, float], now: Mapping[str, float], placed: bool = True) -> list[Comparison]:
@@ -197,10 +184,10 @@ def _tools() -> dict[str, str]:
     return {tool: version(tool) for tool in TOOLS}
 
 
-def _measure(build: Path, fmax: bool) -> dict[str, float]:
+def _measure(fmax: bool) -> dict[str, float]:
     """All figures, by name."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=cli.console) as bars:
+    with Progress(*columns, console=console) as bars:
         steps = len(UNITS) * (len(UNIT_FAMILIES) + fmax) + len(PRESETS) * (1 + fmax)
         task = bars.add_task("", total=steps, completed=-1)
 
@@ -247,7 +234,3 @@ def _table(found: list[Comparison]) -> Table:
 
 def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:,}"
-
-
-if __name__ == "__main__":
-    cli.run(main)

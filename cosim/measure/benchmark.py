@@ -4,16 +4,15 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-import typer
 from amaranth.sim import Simulator
 from rich.box import SIMPLE_HEAD
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from boards.definitions.registry import BOARDS, Board, find
+from boards.definitions.registry import Board, find
 from boards.flow.shipped import PRESETS, Preset
 from cosim.bench.runner import Outcome, Stimulus, simulate
 from cosim.bench.simulators import simulator_path
@@ -26,10 +25,10 @@ from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.estimate import weight_use
 from hw.shape.family import ECP5
-from model import cli
 from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.console import console
 from model.reference import audio
 from model.reference.denoise import speed as denoising_speed
 from model.reference.front_end import FrontEnd
@@ -82,18 +81,8 @@ Now = Callable[[str], None]
 """Told what is being measured."""
 
 
-def main(
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-    recording: Annotated[Path, typer.Option(help="Noisy recording.")] = Path("samples/noisy.flac"),
-    board_name: Annotated[str, typer.Option("--board", help=f"One of {', '.join(BOARDS)}.")] = "ulx3s_85f",
-    build: Annotated[Path, typer.Option(help="Where intermediate files go.")] = Path("build"),
-) -> None:
-    """Measure and print every performance figure beside its target and its reference.
-
-    Of the network: simulation speed over the whole recording, and what could be skipped. Of it and of the presets:
-    cycles, latency, how full their weight memories are. Of the units by themselves on ECP5: LUT4 and clock. And what
-    packed weights, memory slices and the synthesis options give. Takes five to ten minutes.
-    """
+def run(bundle_folder: Path, recording: Path, board_name: str, build: Path) -> None:
+    """Measure and print every performance figure beside its target and its reference: `bgru bench`."""
     simulator_path("verilator", waves=False)
     given = Preset(bundle_folder, board_name)
     name = next((name for name, preset in PRESETS.items() if preset == given), None)
@@ -101,7 +90,7 @@ def main(
     network_bundle, board = bundle.read(bundle_folder), find(board_name)
     features = _features(network_bundle.front_end, recording)
 
-    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=cli.console) as bars:
+    with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
         task = bars.add_task("", total=None)
 
         def now(what: str) -> None:
@@ -135,9 +124,9 @@ def main(
         for row in rows:
             table.add_row(*row)
         table.add_section()
-    cli.console.print(table)
-    cli.console.print("FINN, BISMO: docs/hardware.md. LUT4 (ECP5) and LUT6 (Xilinx) differ in size. Clock: ECP5-85F,")
-    cli.console.print(f"speed grade 6, out of context, between registers, median of {len(SEEDS)} placement seeds.")
+    console.print(table)
+    console.print("FINN, BISMO: docs/hardware.md. LUT4 (ECP5) and LUT6 (Xilinx) differ in size. Clock: ECP5-85F,")
+    console.print(f"speed grade 6, out of context, between registers, median of {len(SEEDS)} placement seeds.")
 
 
 def _speeds(outcome: Outcome, network: Network, features: Bits, now: Now) -> Iterator[Row]:
@@ -298,8 +287,8 @@ def _run(preset: Preset, recording: Path, frames: int, folder: Path) -> Run:
         network, network.bundle, Stimulus([features]), folder, quick_build=len(features) <= PRESET_FRAMES
     )
     if outcome.mismatch is not None:
-        cli.console.print(f"[red]MISMATCH[/red] {outcome.mismatch}")
-        raise typer.Exit(1)
+        console.print(f"MISMATCH {outcome.mismatch}")
+        raise SystemExit(1)
     return Run(network, find(preset.board), outcome)
 
 
@@ -326,7 +315,3 @@ def _python_speed(network: Network, features: Bits) -> float:
     begin = time.perf_counter()
     simulator.run_until(1e-6 * (100 + PYTHON_CYCLES))
     return PYTHON_CYCLES / (time.perf_counter() - begin)
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -5,10 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
-import typer
 from numpy.typing import NDArray
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
@@ -17,12 +16,12 @@ from scipy.optimize import nnls
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, synthesise
 from hw.gateware.network import make_layer
-from hw.shape.estimate import CALIBRATION, Estimate
+from hw.shape.estimate import Estimate
 from hw.shape.family import FAMILIES, Family
 from hw.shape.folding import Folding, Source
-from model import cli
 from model.bundle.bits import pack
 from model.bundle.bundle import Kind, Layer, Matrix
+from model.console import console
 from model.errors import BadInput
 from model.files import write_json
 
@@ -108,24 +107,15 @@ def estimated(configuration: Configuration, family: Family, coefficients: Mappin
     return {"lut4": round(lut4), **estimate.blocks(configuration.folding)}
 
 
-def main(
-    names: Annotated[
-        list[str] | None, typer.Option("--family", help=f"One of {', '.join(FAMILIES)}; all unless given.")
-    ] = None,
-    result: Annotated[Path, typer.Option(help="Where the result goes.")] = CALIBRATION,
-) -> None:
-    """Synthesise random layers, fit what each part of a layer takes, and check that on other random layers.
-
-    Takes about ten minutes for a family; what was synthesised before is not again. Exits with 1 where an estimate of
-    the validation's is more than 10 % off, or a RAM block.
-    """
+def run(names: list[str] | None, result: Path) -> None:
+    """Fit what each part of a layer takes to random layers, and check it on others: `bgru calibrate`."""
     for name in names or []:
         if name not in FAMILIES:
             raise BadInput(f"--family: expected one of {', '.join(FAMILIES)}, got {name!r}")
     families = [FAMILIES[name] for name in names or FAMILIES]
     found: dict[str, Any] = json.loads(result.read_text()) if result.is_file() else {}
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=cli.console) as bars:
+    with Progress(*columns, TimeRemainingColumn(), console=console) as bars:
         for family in families:
             task = bars.add_task(f"{family.name}", total=sum(PARTS.values()))
             costs: dict[str, list[tuple[Configuration, Cost]]] = {part: [] for part in PARTS}
@@ -135,12 +125,12 @@ def main(
                     bars.advance(task)
             found[family.name] = _result(family, costs)
             write_json(result, found)
-    cli.console.print(_table({family.name: found[family.name] for family in families}))
+    console.print(_table({family.name: found[family.name] for family in families}))
     wrong = [(name, layer) for name, entry in found.items() for layer in entry["validation"] if not _good(layer)]
     for name, layer in wrong:
-        cli.console.print(f"[red]off[/red] {name}: {json.dumps(layer)}", highlight=False)
+        console.print(f"off {name}: {json.dumps(layer)}", highlight=False)
     if wrong:
-        raise typer.Exit(1)
+        raise SystemExit(1)
 
 
 def _result(family: Family, costs: dict[str, list[tuple[Configuration, Cost]]]) -> dict[str, Any]:
@@ -190,7 +180,3 @@ def _table(found: dict[str, Any]) -> Table:
 
 def _tools() -> dict[str, str]:
     return {tool: version(tool) for tool in TOOLS}
-
-
-if __name__ == "__main__":
-    cli.run(main)

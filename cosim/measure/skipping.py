@@ -1,4 +1,4 @@
-"""What skipping work would save without changing a bit, on real recordings: `python -m cosim.measure.skipping`.
+"""What skipping work would save without changing a bit, on real recordings: `bgru skipping`.
 
 In every frame the hardware goes through a BGRU layer's `3 * groups * words` steps, one row group and one word in
 each, whatever the data. Three kinds of them change nothing; only recordings can say how many there are:
@@ -15,20 +15,18 @@ the next frame.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 from amaranth.hdl import Shape
 from numpy.typing import NDArray
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from hw.shape.words import words
-from model import cli
 from model.bundle import bundle
 from model.bundle.bits import Bits, pack, unpack
 from model.bundle.bundle import Bundle, Layer
+from model.console import console
 from model.errors import BadInput
 from model.reference import audio
 from model.reference.golden_model import GoldenModel
@@ -133,17 +131,8 @@ def shares(network: Bundle, features: Bits) -> list[tuple[str, float]]:
     ]
 
 
-def main(
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-    recordings: Annotated[
-        list[Path] | None, typer.Option("--recording", help="Noisy recording; may be given several times.")
-    ] = None,
-) -> None:
-    """Measure how much of a network's work could be skipped without changing a bit.
-
-    Runs the golden model over recordings and prints, for every BGRU layer, the share of its cycles that is spent
-    on what changes nothing: mean, least and most over the recordings.
-    """
+def run(bundle_folder: Path, recordings: list[Path] | None) -> None:
+    """Measure how much of a network's work could be skipped without changing a bit: `bgru skipping`."""
     network = bundle.read(bundle_folder)
     recurrent = [layer for layer in network.layers if layer.kind == "bgru"]
     if not recurrent:
@@ -159,10 +148,6 @@ def main(
         table.add_column(column, justify="left" if not table.columns else "right")
     for name, values in measured.items():
         table.add_row(name, *(f"{value:.1%}" for value in (np.mean(values), min(values), max(values))))
-    cli.console.print(table)
+    console.print(table)
     for layer in recurrent:
-        cli.console.print(f"{layer.name}: to skip steady words takes {stored_bits(layer):,} bits of memory")
-
-
-if __name__ == "__main__":
-    cli.run(main)
+        console.print(f"{layer.name}: to skip steady words takes {stored_bits(layer):,} bits of memory")

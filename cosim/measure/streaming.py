@@ -1,4 +1,4 @@
-"""Does a network whose weights are in SDRAM keep up with speech? `python -m cosim.measure.streaming` simulates it.
+"""Does a network whose weights are in SDRAM keep up with speech? `bgru stream` simulates it.
 
 The layer with the most weights takes them from a model of the ULX3S's SDRAM, again for every frame; the others have
 theirs in block RAM. It uses a word of the SDRAM in every cycle, so it is the memory that sets the pace: a cycle per
@@ -7,9 +7,8 @@ word, and those that refreshes take.
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -27,10 +26,10 @@ from hw.shape.cycles import predict
 from hw.shape.estimate import ram_blocks
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import vectors_of
-from model import cli
 from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle, Layer
+from model.console import console
 from model.errors import BadInput
 from model.files import write_json
 from model.reference import audio
@@ -42,24 +41,8 @@ CLOCKS = (100.0, 133.0)
 BOARD = find("ulx3s_85f")
 
 
-def main(
-    bundle_folder: Annotated[
-        Path | None, typer.Option("--bundle", help="The network; else one of the paper's size, made at random.")
-    ] = None,
-    recording: Annotated[Path, typer.Option(help="Noisy recording.")] = Path("samples/noisy.flac"),
-    clocks: Annotated[
-        list[float] | None,
-        typer.Option("--clock", min=10, max=133.3, help="In MHz; may be given several times. Else 100 and 133."),
-    ] = None,
-    frames: Annotated[int, typer.Option(min=2, help="How many to simulate; all but the first are measured.")] = 4,
-    build: Annotated[Path, typer.Option(help="Where results go.")] = Path("build"),
-) -> None:
-    """Simulate a network whose weights come from SDRAM: every bit compared, its pace measured.
-
-    The largest layer's weights come from a model of the ULX3S's SDRAM (`cosim/chips/sdram.py`), at each clock. Prints
-    cycles per frame, frames per second beside real time, and how busy the SDRAM is; exits with 1 at the first bit
-    that differs from the golden model's. Takes a minute or two per clock for a network of the paper's size.
-    """
+def run(bundle_folder: Path | None, recording: Path, clocks: list[float] | None, frames: int, build: Path) -> None:
+    """Simulate a network whose weights come from SDRAM: every bit compared, its pace measured: `bgru stream`."""
     simulator_path("verilator", waves=False)
     network_bundle = paper_sized() if bundle_folder is None else bundle.read(bundle_folder)
     front_end = network_bundle.front_end
@@ -69,7 +52,7 @@ def main(
 
     runs: dict[str, dict[str, Any]] = {}
     columns = (TextColumn("{task.description:36}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=cli.console) as bars:
+    with Progress(*columns, console=console) as bars:
         for folding in foldings_for(largest(network_bundle)):
             for clock_mhz in clocks or CLOCKS:
                 network, name = network_of(network_bundle, folding)
@@ -85,16 +68,16 @@ def main(
                 outcome = _simulate(network, {name: memory}, features, folder, now)
                 if outcome.mismatch is not None:
                     bars.stop()
-                    cli.console.print(f"[red]MISMATCH[/red] {run}: {outcome.mismatch}")
-                    raise typer.Exit(1)
+                    console.print(f"MISMATCH {run}: {outcome.mismatch}")
+                    raise SystemExit(1)
                 cycles = outcome.layer_cycles[name]
                 runs[run] = figures(layer, len(memory.words), cycles, clock_mhz, front_end.frame_rate)
     write_json(build / "streaming" / f"{network_bundle.name}.json", runs)
 
-    cli.console.print(_table(runs, front_end.frame_rate))
+    console.print(_table(runs, front_end.frame_rate))
     bits = len(features) * sum(layer.units * len(vectors_of(layer.kind)) for layer in network_bundle.layers)
     used = sum(ram_blocks(layer.layer, layer.spec)["block_ram"] for layer in network.layers.values())
-    out = cli.console.print
+    out = console.print
     out(f"compared             {bits:,} bits of every layer's r, z, h~, h and y in each run: none differs")
     available = BOARD.available["block_ram"]
     out(f"on chip              {used} of {available} block RAMs at least, for all but the weights of {name}")
@@ -186,7 +169,3 @@ def _table(runs: Mapping[str, Mapping[str, Any]], frame_rate: float) -> Table:
             what, *(form.format(held="held" if run["real_time"] else "missed", **run) for run in runs.values())
         )
     return table
-
-
-if __name__ == "__main__":
-    cli.run(main)

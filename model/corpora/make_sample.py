@@ -1,17 +1,15 @@
 """Make the noisy recording that `make sim` and the examples denoise.
 
-`python -m model.corpora.make_sample --speech DIR ...`
+`bgru sample --speech DIR ...`
 
 One utterance of a test speaker in the test part of a noise, none of which the networks trained on `--speech` met.
 """
 
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 
-from model import cli
+from model.console import console
 from model.corpora import corpus
 from model.corpora.mixing import mix
 from model.corpora.notices import read_notice, short
@@ -23,17 +21,10 @@ RATE = 16000
 SHORTEST, LONGEST = 3.5, 5.0
 
 
-def main(
-    speech: Annotated[Path, typer.Option(help="Speech: any folder of `speaker/utterance` recordings.")],
-    noise: Annotated[Path, typer.Option(help="Noise: any folder of recordings.")],
-    speaker: Annotated[str, typer.Option(help="Whose first utterance of 3.5 to 5 s is taken.")],
-    noise_name: Annotated[str, typer.Option("--noise-name", help="Which noise; its test part is used.")],
-    out: Annotated[Path, typer.Option(help="Folder for noisy.flac, clean.flac and README.md.")] = Path("samples"),
-    snr: Annotated[float, typer.Option(help="Signal-to-noise ratio, dB.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Of the excerpt of noise.")] = 0,
-    notice: Annotated[Path | None, typer.Option(help="A text file: licence and attribution of the recordings.")] = None,
+def run(
+    speech: Path, noise: Path, speaker: str, noise_name: str, out: Path, snr: float, seed: int, notice: Path | None
 ) -> None:
-    """Mix a sample recording, 16 kHz, and write it with its clean speech and a README."""
+    """Mix a sample recording, 16 kHz, and write it with its clean speech and a README: `bgru sample`."""
     licence = read_notice(notice)
     people, noises = corpus.speakers(speech), corpus.noises(noise)
     for what, name, known in (("speaker", speaker, people), ("noise", noise_name, noises)):
@@ -56,7 +47,7 @@ def main(
 `{noises[noise_name].name}` of `{short(noise)}`: neither the speaker nor that stretch of noise was used in training.
 
 ```
-python -m model.corpora.make_sample --speech {short(speech)} --noise {short(noise)} --speaker {speaker} \\
+bgru sample --speech {short(speech)} --noise {short(noise)} --speaker {speaker} \\
     --noise-name {noise_name} --snr {snr:g} --seed {seed}
 ```
 
@@ -64,12 +55,8 @@ python -m model.corpora.make_sample --speech {short(speech)} --noise {short(nois
 """,
             encoding="utf-8",
         )
-    cli.console.print(f"{out}: {utterance.name} in {noise_name} at {snr:g} dB")
+    console.print(f"{out}: {utterance.name} in {noise_name} at {snr:g} dB")
 
 
 def _seconds(path: Path) -> float:
     return len(audio.read(path, RATE)) / RATE
-
-
-if __name__ == "__main__":
-    cli.run(main)

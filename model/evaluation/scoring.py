@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from rich.progress import track
 from scipy.stats import t
 
-from model import cli
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.console import console
 from model.corpora import corpus
 from model.corpora.corpus import Corpus
 from model.corpora.mixing import Mixture, mix
@@ -155,7 +155,7 @@ def score(
     PyTorch of each to one core, which is fastest.
     """
     work = partial(_score, systems, chosen)
-    shown = partial(track, description="scoring", total=len(trials), console=cli.console)
+    shown = partial(track, description="scoring", total=len(trials), console=console)
     if processes == 1:
         return [row for rows in shown(map(work, trials)) for row in rows]
     chunk = max(1, len(trials) // (8 * processes))  # the systems are sent once for each

@@ -1,18 +1,16 @@
-"""Denoise a recording of any length with a bundle: `python -m model.reference.denoise in.wav out.wav`."""
+"""Denoise a recording of any length with a bundle: `bgru denoise in.wav out.wav`."""
 
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-import typer
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from model import cli
 from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.console import console
 from model.reference.audio import Signal
 from model.reference.front_end import FrontEnd, SlowGain, power
 from model.reference.golden_model import GoldenModel
@@ -71,16 +69,8 @@ def speed(network: Bundle, seconds: float) -> float:
     return seconds / (time.process_time() - begin)
 
 
-def main(
-    recording: Annotated[Path, typer.Argument(help="Noisy recording: WAV, FLAC, ... of any rate and length.")],
-    output: Annotated[Path, typer.Argument(help="Where the denoised recording goes (WAV or FLAC).")],
-    bundle_folder: Annotated[Path, typer.Option("--bundle", help="The network.")] = Path("bundles/small"),
-) -> None:
-    """Denoise a recording with the golden model, the same bits that the hardware computes.
-
-    It is read, denoised and written piece by piece, in memory that doesn't grow with its length. Samples that end
-    beyond full scale are clipped, and counted. Prints the processor time and how often real time that is.
-    """
+def run(recording: Path, output: Path, bundle_folder: Path) -> None:
+    """Denoise a recording with the golden model, the same bits that the hardware computes: `bgru denoise`."""
     network = bundle.read(bundle_folder)
     rate = network.front_end.sample_rate
     source, denoise = Recording(recording, rate), Denoiser(network)
@@ -88,7 +78,7 @@ def main(
     samples, begin = 0, time.process_time()
     with (
         writing(output, rate, source.samples) as append,
-        Progress(*columns, console=cli.console, transient=True, disable=not cli.console.is_terminal) as bars,
+        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars,
     ):
         task = bars.add_task("denoising", total=source.samples)
         for piece in denoise(source):
@@ -97,11 +87,7 @@ def main(
             bars.update(task, completed=samples)
     seconds, taken = samples / rate, time.process_time() - begin
     share = denoise.kept / (denoise.frames * network.layers[-1].units)
-    cli.console.print(
+    console.print(
         f"{output}: {denoise.frames:,} frames, {share:.0%} of the bins kept; "
         f"{seconds:,.1f} s in {taken:.2f} s of one core, {seconds / taken:,.0f} x real time"
     )
-
-
-if __name__ == "__main__":
-    cli.run(main)

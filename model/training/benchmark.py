@@ -1,19 +1,18 @@
-"""Speed of training next to PyTorch's own GRU of the same shape: `python -m model.training.benchmark`."""
+"""Speed of training next to PyTorch's own GRU of the same shape: `bgru speed`."""
 
 import json
 import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import numpy as np
 import torch
-import typer
 from rich.table import Table
 from torch import Tensor, nn
 
-from model import cli
+from model.console import console
 from model.files import replacing
 from model.reference.front_end import FrontEnd, limits_of
 from model.training.batches import Mixtures
@@ -120,13 +119,8 @@ def measure(preset: str, seconds: float, device: torch.device) -> dict[str, Any]
     return found
 
 
-def main(
-    preset: Annotated[list[str] | None, typer.Option(help="Sizes to measure.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Time for each figure, at least three steps.")] = 5.0,
-    threads: Annotated[int, typer.Option(min=1, help="PyTorch's threads on the CPU.")] = 1,
-    out: Annotated[Path, typer.Option(help="Where the figures go as JSON.")] = Path("build/training_speed.json"),
-) -> None:
-    """Measure training steps beside those of torch.nn.GRU and Linear of the same shape, and the making of mixtures."""
+def run(preset: list[str] | None, seconds: float, threads: int, out: Path) -> None:
+    """Measure training steps next to those of torch.nn.GRU and Linear of the same shape: `bgru speed`."""
     torch.set_num_threads(threads)
     with join() as team:
         results = [measure(name, seconds, team.device) for name in preset or ["small", "paper"]]
@@ -139,12 +133,8 @@ def main(
             ratios = [found[f"{what}, {name}"] / found[f"torch.nn.GRU, {name}"] for name in ("float32", "bfloat16")]
             table.add_row(what, *(f"{speed:,.0f}" for speed in speeds), ", ".join(f"{ratio:.2f} x" for ratio in ratios))
         table.add_row("making mixtures", f"{found['mixtures']:,.0f}", "", "")
-        cli.console.print(table)
+        console.print(table)
     with replacing(out) as temporary:
         temporary.write_text(
             json.dumps({"device": team.device.type, "threads": threads, "results": results}, indent=1) + "\n"
         )
-
-
-if __name__ == "__main__":
-    cli.run(main)

@@ -22,7 +22,7 @@ PACKAGES = ("torch", "numpy", "scipy", "fast_bss_eval", "pystoi", "pesq")
 
 def command_line(options: Sequence[tuple[str, Path | str]]) -> str:
     """The training command, with `short` paths; options that are empty are left out."""
-    words = ["python", "-m", "model.training.train"]
+    words = ["bgru", "train"]
     for option, value in options:
         text = short(value) if isinstance(value, Path) else value
         words += [option, text] if text else []

@@ -1,16 +1,14 @@
-"""Train a network on one's own recordings: `python -m model.training.train --speech DIR --noise DIR --out runs/NAME`.
+"""Train a network on one's own recordings: `bgru train --speech DIR --noise DIR --out runs/NAME`.
 
 The two rounds of Kim, Maity and Kim (ICASSP 2019) as the settings' stages say, the export to a bundle, its scores on
 speakers and noise that it never met, a report and a page. Under `torchrun` several processes share each batch.
 """
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-import typer
-
-from model import cli
 from model.bundle import bundle
+from model.console import console
 from model.corpora import corpus
 from model.corpora.corpus import Corpus
 from model.corpora.notices import read_notice
@@ -38,7 +36,7 @@ def finish(
     """From a run that has ended to its bundle, model card, report, page and picture."""
     network, front_end = trainer.load(out, settings, BINARY)
     made = to_bundle(network, front_end, out.resolve().name, origin)
-    cli.console.print(f"scoring on {', '.join(source.split.test)}, whom the network never met")
+    console.print(f"scoring on {', '.join(source.split.test)}, whom the network never met")
     trials = scoring.trials(source, settings.snr_test, settings.sample_rate, settings.rms)
     origin["scores"] = scoring.summary(scoring.score(scoring.of_bundle(made), trials))
     bundle.write(made, target)
@@ -49,41 +47,26 @@ def finish(
     examples = {f"{trial.speaker}, {trial.utterance} in {trial.noise}": trial.mixture() for trial in shown}
     training_page.write(out / "report.html", made, target, history, examples)
     for line in model_card.table(origin["scores"]):
-        cli.console.print(line)
-    cli.console.print(f"{target}: bundle and model card; {out}: run_report.html, run_report.json and training_plot.png")
-    cli.console.print(f"next: make sim BUNDLE={target}")
-    cli.console.print(f"      python -m model.reference.denoise noisy.wav denoised.wav --bundle {target}")
+        console.print(line)
+    console.print(f"{target}: bundle and model card; {out}: run_report.html, run_report.json and training_plot.png")
+    console.print(f"next: make sim BUNDLE={target}")
+    console.print(f"      bgru denoise noisy.wav denoised.wav --bundle {target}")
 
 
-def main(
-    speech: Annotated[
-        list[Path], typer.Option(help="Speech: any folder of `speaker/utterance` recordings; repeatable.")
-    ],
-    noise: Annotated[Path, typer.Option(help="Noise: any folder of recordings.")],
-    out: Annotated[Path, typer.Option(help="The run's folder; training goes on from the checkpoint found there.")],
-    preset: Annotated[str, typer.Option(help=f"Size of the network: {', '.join(config.PRESETS)}.")] = "small",
-    bundle_folder: Annotated[
-        Path | None, typer.Option("--bundle", help="Where the bundle goes, `OUT/bundle` if not given.")
-    ] = None,
-    test_speakers: Annotated[str, typer.Option(help="Speakers for the final scores, separated by commas.")] = "",
-    validation_speakers: Annotated[str, typer.Option(help="Speakers for the scores of each epoch.")] = "",
-    seed: Annotated[int | None, typer.Option(help="Of everything that is drawn, as `--set seed=`.")] = None,
-    settings: Annotated[
-        list[str] | None, typer.Option("--set", help="`name=value`, any number of times; see the list above.")
-    ] = None,
-    notice: Annotated[
-        Path | None, typer.Option(help="A text file for the model card: licence and attribution of the recordings.")
-    ] = None,
-    skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Name recordings that can't be read and go on without them.")
-    ] = False,
+def run(
+    speech: list[Path],
+    noise: Path,
+    out: Path,
+    preset: str,
+    bundle_folder: Path | None,
+    test_speakers: str,
+    validation_speakers: str,
+    seed: int | None,
+    settings: list[str] | None,
+    notice: Path | None,
+    skip_broken: bool,
 ) -> None:
-    """Train a network in two rounds and export it as a bundle with a model card.
-
-    The recordings are split by speaker (and each noise in time) into training, validation and test. A run that
-    was stopped goes on where it was when the same command is given again. `torchrun --nproc-per-node N -m
-    model.training.train` with the same options shares the work between N processes, with the same result.
-    """
+    """Train a network in two rounds and export it as a bundle with a model card: `bgru train`."""
     with distributed.join() as members:
         changes = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
         chosen = config.with_settings(preset, changes)
@@ -105,7 +88,7 @@ def main(
             *(("--speech", folder) for folder in speech),
             ("--noise", noise),
             ("--out", out),
-            ("--bundle", bundle_folder or ""),
+            ("--result", bundle_folder or ""),
             ("--test-speakers", test_speakers),
             ("--validation-speakers", validation_speakers),
             *(("--set", setting) for setting in changes),
@@ -118,9 +101,3 @@ def main(
 
 def _names(text: str) -> list[str]:
     return [name for name in text.split(",") if name]
-
-
-main.__doc__ = f"{main.__doc__}\n\nSettings for `--set`:\n\n{config.described()}\n"
-
-if __name__ == "__main__":
-    cli.run(main)

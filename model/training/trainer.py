@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from model import cli
+from model.console import console
 from model.corpora.corpus import Corpus
 from model.corpora.mixing import ideal_binary_mask
 from model.errors import BadInput
@@ -220,13 +220,13 @@ def train(source: Corpus, settings: Config, out: Path, team: Team) -> History:
         thresholds = groups["front_end"]["thresholds"].numpy()
         mixtures.front_end = dataclasses.replace(mixtures.front_end, thresholds=thresholds)
         if team.leads:
-            cli.console.print(f"{path}: going on after epoch {len(history)}")
+            console.print(f"{path}: going on after epoch {len(history)}")
     wrapped = team.wrap(network)
     held_out = Mixtures(mixtures.front_end, *source.signals("validation", settings.sample_rate), magnitudes=magnitudes)
     validation = Validation(held_out, settings, team) if team.leads else None
 
     plan = settings.plan()
-    with Progress(console=cli.console, disable=not team.leads) as progress:
+    with Progress(console=console, disable=not team.leads) as progress:
         task = progress.add_task("training", total=len(plan) * settings.batches)
         progress.advance(task, len(history) * settings.batches)
         for epoch in range(len(history), len(plan)):

@@ -25,7 +25,7 @@ def test_it_scores_mixture_ideal_masks_rnnoise_and_bundles_on_the_same_mixtures(
     (tmp_path / "paper" / "noise").mkdir()
     soundfile.write(tmp_path / "paper" / "noise" / "birds.flac", rng.normal(0, 0.1, 32000), 16000)
     bundle.write(random_bundle(rng, [("bgru", 6)], bins=9, qad_bits=2), tmp_path / "random")
-    references.main(tmp_path, [tmp_path / "random"], tmp_path / "results")
+    references.run(tmp_path, [tmp_path / "random"], tmp_path / "results", "disjoint")
     found = json.loads((tmp_path / "results" / "references-disjoint.json").read_text())["scores"]
     sdr = {name: scores["all"]["mean"]["sdr"] for name, scores in found.items()}
     assert all(scores["all"]["mixtures"] == 4 for scores in found.values())

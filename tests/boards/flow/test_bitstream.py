@@ -34,7 +34,7 @@ def run(*options, path=None):
     # Its own cache, so that what is in there says which tools ran.
     own = {"COLUMNS": "120", "BGRU_CACHE": str(Path(options[options.index("--build") + 1]) / "cache")}
     environment = os.environ | own | ({"PYTHONPATH": str(path)} if path else {})
-    command = [sys.executable, "-m", "boards.flow.bitstream", *options]
+    command = [sys.executable, "-m", "bgru", "bitstream", *options]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 

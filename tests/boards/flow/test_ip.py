@@ -35,7 +35,7 @@ def make(folder, made, *options, board="ulx3s_85f"):
     """`make ip` of a bundle, under `folder`/build; returns the core's folder."""
     bundle.write(made, folder / "net")
     where = ["--bundle", str(folder / "net"), "--board", board, "--build", str(folder / "build")]
-    result = run(sys.executable, "-m", "boards.flow.ip", *where, *options, cwd=".")
+    result = run(sys.executable, "-m", "bgru", "ip", *where, *options, cwd=".")
     assert result.returncode == 0, result.stderr
     return folder / "build" / board / made.name / "ip"
 
@@ -202,7 +202,7 @@ def test_the_header_and_the_page_have_the_map():
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(options, message, tmp_path):
     where = ["--bundle", "bundles/tiny", "--build", str(tmp_path / "build")]
-    result = run(sys.executable, "-m", "boards.flow.ip", *where, *options, cwd=".")
+    result = run(sys.executable, "-m", "bgru", "ip", *where, *options, cwd=".")
     assert result.returncode == 2
     assert result.stderr.strip() == f"error: {message}"
     assert not (tmp_path / "build").exists()

@@ -1,4 +1,4 @@
-"""`python -m boards.flow.plan`: what it chooses, what it shows, what it refuses."""
+"""`bgru plan`: what it chooses, what it shows, what it refuses."""
 
 import os
 import re
@@ -24,7 +24,7 @@ MADE = random_bundle(np.random.default_rng(1), [("bgru", 24)], bins=33, qad_bits
 
 def plan(*options):
     return subprocess.run(
-        [sys.executable, "-m", "boards.flow.plan", *options],
+        [sys.executable, "-m", "bgru", "plan", *options],
         capture_output=True,
         text=True,
         env=os.environ | {"COLUMNS": "160"},

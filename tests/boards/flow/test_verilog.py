@@ -15,9 +15,12 @@ from tests.support.random_bundles import random_bundle
 pytestmark = pytest.mark.synthesis
 
 
-def run(module, *options):
+def run(name, *options):
     return subprocess.run(
-        [sys.executable, "-m", module, *options], capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"}
+        [sys.executable, "-m", "bgru", name, *options],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "120"},
     )
 
 
@@ -27,11 +30,11 @@ def test_verilog_constraints_netlist_and_counts_for_a_board(board, tmp_path):
     bundle.write(made, tmp_path / "net")
     where = ["--board", board, "--bundle", str(tmp_path / "net"), "--build", str(tmp_path / "build")]
 
-    before = run("cosim.report.report", *where)
+    before = run("report", *where)
     assert before.returncode == 0, before.stderr
     assert "not measured yet     cosim_layer_cycles: make sim" in before.stdout
 
-    result = run("boards.flow.verilog", *where)
+    result = run("verilog", *where)
     assert result.returncode == 0, result.stderr
     folder = tmp_path / "build" / board / "random"
     names = {path.name for path in (folder / "verilog").iterdir()}
@@ -42,15 +45,13 @@ def test_verilog_constraints_netlist_and_counts_for_a_board(board, tmp_path):
     assert all(layer["lut4"] > 0 and layer["ff"] > 0 for layer in layers.values())
     assert top["lut4"] > layers["gru0"]["lut4"]
 
-    after = run("cosim.report.report", *where)
+    after = run("report", *where)
     assert f"{layers['gru0']['lut4']:,}" in after.stdout
     assert "not measured yet     synth" not in after.stdout
 
 
 def test_what_does_not_fit_leaves_nothing_behind(tmp_path):
-    result = run(
-        "boards.flow.verilog", "--board", "icebreaker", "--bundle", "bundles/small", "--build", str(tmp_path / "b")
-    )
+    result = run("verilog", "--board", "icebreaker", "--bundle", "bundles/small", "--build", str(tmp_path / "b"))
     assert result.returncode == 2
     assert "does not fit icebreaker: it needs" in result.stderr
     assert not (tmp_path / "b").exists()

@@ -11,14 +11,12 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 import soundfile
-import typer
-from typer.testing import CliRunner
 
 import boards.host.transfer
 from boards.host.protocol import VERSION, Decoder, Packet, Reason, State, Type, encode
 from model.bundle import bundle
-from model.errors import BadInput
 from model.reference.golden_model import GoldenModel
+from tests.support.command import bgru
 from tests.support.random_bundles import random_bundle
 
 WINDOW = 4
@@ -91,18 +89,15 @@ def impatient(monkeypatch):
 
 
 def run(folder, port: str, *options: str):
-    app = typer.Typer()
-    app.command()(boards.host.transfer.main)
-    paths = [str(folder / "in.wav"), str(folder / "out.wav"), "--bundle", str(folder / "net"), "--port", port]
-    return CliRunner().invoke(app, [*paths, *options])
+    return bgru("host", folder / "in.wav", folder / "out.wav", "--bundle", folder / "net", "--port", port, *options)
 
 
 def refused(folder, port: str) -> str:
     """Runs, and is refused: the sentence. Nothing is written."""
     result = run(folder, port)
-    assert isinstance(result.exception, BadInput), result.output
+    assert result.exit_code == 2, result.output
     assert sorted(path.name for path in folder.iterdir()) == ["in.wav", "net"]
-    return str(result.exception)
+    return str(result.stderr)
 
 
 @pytest.mark.parametrize("expected", [0, 250], ids=["from 0", "over the end"])
@@ -251,9 +246,6 @@ def test_a_board_that_is_reset_on_the_way(folder, reason):
 
 
 def test_a_name_that_cannot_be_written(folder):
-    app = typer.Typer()
-    app.command()(boards.host.transfer.main)
     with board(GoldenBoard()) as port:
-        paths = [str(folder / "in.wav"), str(folder / "out.mp3"), "--bundle", str(folder / "net"), "--port", port]
-        result = CliRunner().invoke(app, paths)
-    assert "expected a name that ends in .wav or .flac, got .mp3" in str(result.exception)
+        result = bgru("host", folder / "in.wav", folder / "out.mp3", "--bundle", folder / "net", "--port", port)
+    assert "expected a name that ends in .wav or .flac, got .mp3" in result.stderr

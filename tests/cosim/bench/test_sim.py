@@ -10,11 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import typer
-from typer.testing import CliRunner
 
 import cosim.bench.sim
 from model.bundle import bundle
+from tests.support.command import bgru
 from tests.support.random_bundles import random_bundle
 from tests.support.simulators import QUICKEST
 
@@ -23,7 +22,7 @@ NOISY = Path("samples/noisy.flac").resolve()
 
 def run_sim(tmp_path: Path, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", "cosim.bench.sim", "--build", str(tmp_path / "build"), *options],
+        [sys.executable, "-m", "bgru", "sim", "--build", str(tmp_path / "build"), *options],
         capture_output=True,
         text=True,
         env=os.environ | environment,
@@ -126,7 +125,7 @@ def small_case(tmp_path: Path, hidden: Sequence[tuple[str, int]] = (("bgru", 12)
 
 @pytest.mark.simulator
 def test_a_good_run_says_so_and_leaves_the_denoised_recording_and_the_reports(tmp_path):
-    result = CliRunner().invoke(_app(), small_case(tmp_path))
+    result = bgru("sim", *small_case(tmp_path))
     assert result.exit_code == 0, result.output
     denoised, rate = soundfile.read(tmp_path / "build/ulx3s_85f/random/in_denoised.wav")
     assert (len(denoised), rate) == (160, 16000)
@@ -148,18 +147,12 @@ def test_a_wrong_network_ends_with_1_and_names_the_bit(tmp_path, monkeypatch):
         return verilog
 
     monkeypatch.setattr(cosim.bench.sim, "generate", with_another_tie_rule)
-    result = CliRunner().invoke(_app(), small_case(tmp_path))
+    result = bgru("sim", *small_case(tmp_path))
     assert result.exit_code == 1
     assert "MISMATCH layer gru0, frame 0, signal r" in result.output.replace("\n", " ")
 
 
-def _app() -> typer.Typer:
-    app = typer.Typer()
-    app.command()(cosim.bench.sim.main)
-    return app
-
-
 @pytest.mark.simulator
 def test_a_layer_that_waits_for_a_slower_one_is_no_failure(tmp_path):
-    result = CliRunner().invoke(_app(), small_case(tmp_path, [("dense", 4), ("dense", 20)]))
+    result = bgru("sim", *small_case(tmp_path, [("dense", 4), ("dense", 20)]))
     assert result.exit_code == 0, result.output

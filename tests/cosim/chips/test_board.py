@@ -48,7 +48,7 @@ def program(folder) -> Program:
 
 
 def command(folder: Path, port: str, recording: str = "in.wav", net: Path | str = "net") -> list[str]:
-    words = ["boards.host.transfer", folder / recording, folder / "out.wav", "--bundle", folder / net, "--port", port]
+    words = ["bgru", "host", folder / recording, folder / "out.wav", "--bundle", folder / net, "--port", port]
     return [sys.executable, "-m", *map(str, words), "--loop-check"]
 
 

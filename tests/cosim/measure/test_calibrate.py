@@ -57,7 +57,7 @@ def test_the_smallest_layers_measured_again_are_within_10_percent_too(family):
 
 def test_an_unknown_family_is_refused():
     result = subprocess.run(
-        [sys.executable, "-m", "cosim.measure.calibrate", "--family", "ecp6"],
+        [sys.executable, "-m", "bgru", "calibrate", "--family", "ecp6"],
         capture_output=True,
         text=True,
         env=os.environ,

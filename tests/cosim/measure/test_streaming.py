@@ -7,8 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
-import typer
-from typer.testing import CliRunner
 
 import cosim.measure.streaming
 from cosim.bench.runner import Stimulus, generate, simulate
@@ -23,6 +21,7 @@ from hw.shape.folding import Folding
 from model.bundle import bundle
 from model.bundle.bundle import Bundle
 from model.errors import BadInput
+from tests.support.command import bgru
 from tests.support.hw_bench import bits_of
 from tests.support.random_bundles import random_bundle, random_features, random_layer
 from tests.support.simulators import QUICKEST
@@ -227,13 +226,11 @@ def small_case(tmp_path: Path) -> list[str]:
     soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 160), 16000)
     paths = {"--bundle": "net", "--recording": "in.wav", "--build": "build"}
     options = [word for option, name in paths.items() for word in (option, str(tmp_path / name))]
-    return [*options, "--clock", "100"]
+    return [*options, "--memory-clock", "100"]
 
 
 def run_command(options: list[str]):
-    app = typer.Typer()
-    app.command()(cosim.measure.streaming.main)
-    return CliRunner().invoke(app, options)
+    return bgru("stream", *options)
 
 
 @pytest.mark.simulator

@@ -23,9 +23,12 @@ from tests.support.random_bundles import random_bundle
 PLACED = {"lut4": 1234, "ff": 567, "block_ram": 8, "constraint_mhz": 50.0, "achieved_mhz": 61.73, "seed": 3}
 
 
-def run(module: str, *options: str) -> subprocess.CompletedProcess[str]:
+def run(name: str, *options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-m", module, *options], capture_output=True, text=True, env=os.environ | {"COLUMNS": "120"}
+        [sys.executable, "-m", "bgru", name, *options],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"COLUMNS": "120"},
     )
 
 
@@ -43,7 +46,7 @@ class Project:
         self.path = self.reports / "index.html"
 
     def page(self, *options: str) -> str:
-        result = run("cosim.report.report", *self.where, *options)
+        result = run("report", *self.where, *options)
         assert result.returncode == 0, result.stderr
         assert f"page                 {self.path}" in result.stdout
         return self.path.read_text(encoding="utf-8")
@@ -60,11 +63,9 @@ class Project:
 def measured(tmp_path_factory) -> Project:
     """Simulated and synthesised; what routing would say stands in its report, since only the page is looked at."""
     project = Project(tmp_path_factory.mktemp("measured"))
-    simulated = run(
-        "cosim.bench.sim", *project.where, "--recording", str(project.folder / "noisy.wav"), "--sim", "icarus"
-    )
+    simulated = run("sim", *project.where, "--recording", str(project.folder / "noisy.wav"), "--sim", "icarus")
     assert simulated.returncode == 0, simulated.stderr
-    synthesised = run("boards.flow.verilog", *project.where)
+    synthesised = run("verilog", *project.where)
     assert synthesised.returncode == 0, synthesised.stderr
     project.results().write("pnr", {"top": PLACED})
     project.page()

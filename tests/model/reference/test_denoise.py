@@ -15,11 +15,11 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model import cli
+from bgru.cli import main
 from model.bundle import bundle
 from model.bundle.bundle import Bundle, Layer, Matrix
 from model.reference import audio
-from model.reference.denoise import Denoiser, apply_mask, main, speed
+from model.reference.denoise import Denoiser, apply_mask, speed
 from model.reference.front_end import FrontEnd
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import READ
@@ -140,9 +140,9 @@ class Command:
 
     def __call__(self, *arguments: str) -> tuple[int, str, str]:
         """Exit code, stdout, stderr."""
-        self.monkeypatch.setattr(sys, "argv", ["denoise", *arguments])
+        self.monkeypatch.setattr(sys, "argv", ["bgru", "denoise", *arguments])
         with pytest.raises(SystemExit) as ended:
-            cli.run(main)
+            main()
         return (int(ended.value.code or 0), *self.capsys.readouterr())
 
 
@@ -154,7 +154,7 @@ def denoise(folder, monkeypatch, capsys) -> Command:
 
 def test_as_a_user_runs_it(folder):
     result = subprocess.run(
-        [sys.executable, "-m", "model.reference.denoise", "noisy.wav", "clean.wav", "--bundle", "net"],
+        [sys.executable, "-m", "bgru", "denoise", "noisy.wav", "clean.wav", "--bundle", "net"],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,

@@ -13,7 +13,7 @@ from model.training import benchmark  # noqa: E402 (after importorskip)
 def test_it_prints_ours_beside_the_reference_of_the_same_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    benchmark.main(["tiny"], seconds=0.01, threads=1, out=tmp_path / "speed.json")
+    benchmark.run(["tiny"], seconds=0.01, threads=1, out=tmp_path / "speed.json")
     (found,) = json.loads((tmp_path / "speed.json").read_text())["results"]
     for what in ("torch.nn.GRU", "pi = 0", "pi = 0.5"):
         assert found[f"{what}, float32"] > 0

@@ -25,7 +25,7 @@ def test_the_command_has_short_paths_and_only_what_was_given() -> None:
     command = run_report.command_line(
         [("--speech", Path("/data/open/speech")), ("--bundle", ""), ("--seed", "3"), ("--set", "rho=0.5")]
     )
-    assert command == "python -m model.training.train --speech open/speech --seed 3 --set rho=0.5"
+    assert command == "bgru train --speech open/speech --seed 3 --set rho=0.5"
 
 
 def test_provenance_is_json_without_absolute_paths(tmp_path: Path) -> None:

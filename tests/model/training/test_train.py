@@ -17,7 +17,7 @@ import soundfile
 
 torch = pytest.importorskip("torch")
 
-from model import cli  # noqa: E402 (after importorskip)
+from bgru.cli import main  # noqa: E402 (after importorskip)
 from model.bundle import bundle  # noqa: E402 (after importorskip)
 from model.corpora import corpus  # noqa: E402 (after importorskip)
 from model.errors import BadInput  # noqa: E402 (after importorskip)
@@ -47,7 +47,7 @@ def command(words: Sequence[str]) -> dict[str, Any]:
 
 
 def together(recordings: Path, out: Path, *more: str) -> list[str]:
-    return [*TORCHRUN, "-m", "model.training.train", *options(recordings, out, *more, **TOGETHER)]
+    return [*TORCHRUN, "-m", "bgru", "train", *options(recordings, out, *more, **TOGETHER)]
 
 
 def workers(process: int) -> list[int]:
@@ -127,15 +127,15 @@ def test_two_processes_killed_and_run_again_train_what_one_process_trains(
 
 def exit_code(monkeypatch: pytest.MonkeyPatch, words: Sequence[str]) -> int:
     """Of the command line in this process, for what doesn't need another."""
-    monkeypatch.setattr(sys, "argv", ["model.training.train", *words])
+    monkeypatch.setattr(sys, "argv", ["bgru", "train", *words])
     with pytest.raises(SystemExit) as caught:
-        cli.run(train.main)
+        main()
     assert isinstance(caught.value.code, int)
     return caught.value.code
 
 
 def test_bad_input_is_one_sentence_and_exit_code_2(recordings: Path, tmp_path: Path) -> None:
-    words = [sys.executable, "-m", "model.training.train", *options(recordings, tmp_path / "out", rhoo="1")]
+    words = [sys.executable, "-m", "bgru", "train", *options(recordings, tmp_path / "out", rhoo="1")]
     done = subprocess.run(**command(words), capture_output=True, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("error: setting rhoo=1: expected name=value")
@@ -166,9 +166,13 @@ def test_a_folder_that_no_bundle_can_be_named_after_is_refused_before_the_work(
 def test_bad_input_leaves_nothing_behind(
     recordings: Path, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
-    folders = {"speech": [recordings / "speech"], "noise": recordings / "noise", "out": tmp_path / "out"}
+    usual: dict[str, Any] = {
+        **{"speech": [recordings / "speech"], "noise": recordings / "noise", "out": tmp_path / "out"},
+        **{"preset": "small", "bundle_folder": None, "test_speakers": "", "validation_speakers": ""},
+        **{"seed": None, "settings": None, "notice": None, "skip_broken": False},
+    }
     with pytest.raises(BadInput, match=message):
-        train.main(**{**folders, **options})
+        train.run(**{**usual, **options})
     assert not (tmp_path / "out").exists()
 
 
@@ -228,7 +232,8 @@ def test_what_every_process_meets_is_said_by_one_of_them(
         "bash",
         sys.executable,
         "-m",
-        "model.training.train",
+        "bgru",
+        "train",
     ]
     words = [*TORCHRUN, *each, *options(recordings, tmp_path, **TOGETHER)]
     end_with_one_sentence(

@@ -1,0 +1,5 @@
+"""`python -m bgru`, and what `torchrun -m bgru train` starts."""
+
+from bgru.cli import main
+
+main()

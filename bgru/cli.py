@@ -1,0 +1,82 @@
+"""`bgru`: the project's one command. Subcommands are loaded light; each imports what it needs when it runs."""
+
+import sys
+from importlib import import_module
+from importlib.metadata import version
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from model.errors import BadInput
+
+TRAINING = ("torch", "safetensors", "fast_bss_eval", "pystoi", "pesq")
+"""What the training side imports beyond the simulation side."""
+
+GROUPS = {
+    "Hear it": ("denoise",),
+    "Check it": ("sim", "loop", "board", "report"),
+    "Build it": ("boards", "plan", "verilog", "bitstream", "host", "ip"),
+    "Train it": ("train", "study", "sample"),
+    "Measure it": ("bench", "compare", "stream", "skipping", "calibrate", "speed"),
+}
+"""Subcommands, by what a person wants to do."""
+
+
+class Commands(TyperGroup):
+    """Turns bad input into one sentence and exit code 2; anything else is a bug of ours and keeps its traceback."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BadInput as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            sys.exit(130)
+        except ModuleNotFoundError as error:
+            if error.name not in TRAINING:
+                raise
+            install = "pip install 'bgru-fpga[train]' (in a checkout: make .venv/train.installed)"
+            print(f"error: {error.name}: expected the training side, found no such package; {install}", file=sys.stderr)
+            sys.exit(2)
+
+
+app = typer.Typer(
+    cls=Commands,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"bgru {version('bgru-fpga')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Turn a bitwise recurrent network into an FPGA, bit for bit.
+
+    Denoise a recording, check the hardware against the golden model in a simulator, build a bitstream, train a network
+    of your own. Start with `bgru denoise noisy.wav clean.wav` and `bgru sim`.
+    """
+
+
+for panel, names in GROUPS.items():
+    for name in names:
+        module = import_module(f"bgru.commands.{name}")
+        if isinstance(module.command, typer.Typer):
+            app.add_typer(module.command, name=name, rich_help_panel=panel)
+        else:
+            app.command(name, rich_help_panel=panel)(module.command)
+
+
+def main() -> None:
+    """Entry point."""
+    app()

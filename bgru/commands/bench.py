@@ -1,0 +1,19 @@
+"""`bgru bench`."""
+
+from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Recording, bundle_for, recording_or_sample
+
+
+def command(
+    board: Board = DEFAULT_BOARD, bundle: Bundle = None, recording: Recording = None, build: Build = DEFAULT_BUILD
+) -> None:
+    """Measure every performance figure, and print it next to its target and its reference.
+
+    Of the network: simulation speed over the whole recording, and what could be skipped. Of it and of the presets:
+    cycles, latency, and how full the weight memories are. Of the components on ECP5: LUT4 and clock. And what packed
+    weights, memory slices and the synthesis options gain. Takes five to ten minutes.
+
+    Example: `bgru bench`
+    """
+    from cosim.measure.benchmark import run
+
+    run(bundle_for(bundle, board), recording_or_sample(recording), board, build)

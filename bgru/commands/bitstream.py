@@ -1,0 +1,29 @@
+"""`bgru bitstream`."""
+
+from typing import Annotated
+
+import typer
+
+from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, bundle_for
+
+
+def command(
+    board: Board = DEFAULT_BOARD,
+    bundle: Bundle = None,
+    fold: Fold = None,
+    clock: Clock = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Most placements to try for the clock.")] = 8,
+    build: Build = DEFAULT_BUILD,
+) -> None:
+    """Make a bitstream of a bundle for a board, from the plan to the file.
+
+    Writes `<build>/<board>/<bundle>/bitstream/`: the bitstream, and `flash.bin` with both parts for a board whose
+    weights come from SPI flash. A stand-in of the network's shape is placed and routed once and the weights are then
+    written into it, so the next bundle of that shape takes seconds. Prints what is used of each resource, the clock,
+    cycles and latency per frame, and the slack to real time.
+
+    Example: `bgru bitstream --board icebreaker --bundle tiny`
+    """
+    from boards.flow.bitstream import run
+
+    run(bundle_for(bundle, board), board, fold, clock, seeds, build)

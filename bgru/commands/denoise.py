@@ -1,0 +1,16 @@
+"""`bgru denoise`."""
+
+from bgru.options import Bundle, Noisy, Output, bundle_for
+
+
+def command(recording: Noisy, output: Output, bundle: Bundle = None) -> None:
+    """Denoise a recording with the golden model, the same bits that the hardware computes.
+
+    Reads, denoises and writes piece by piece, in memory that does not grow with the length. Clips samples beyond full
+    scale, and says how many. Prints the processor time and how many times real time that is.
+
+    Example: `bgru denoise noisy.wav clean.wav --bundle small`
+    """
+    from model.reference.denoise import run
+
+    run(recording, output, bundle_for(bundle))

@@ -1,0 +1,30 @@
+"""`bgru plan`."""
+
+from typing import Annotated
+
+import typer
+
+from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, bundle_for
+
+
+def command(
+    board: Board = DEFAULT_BOARD,
+    bundle: Bundle = None,
+    frame_rate: Annotated[float | None, typer.Option(help="Frames a second to keep up with.", min=1e-3)] = None,
+    fold: Fold = None,
+    clock: Clock = None,
+    build: Build = DEFAULT_BUILD,
+) -> None:
+    """Choose PE, SIMD and packing of each layer, before anything is synthesised.
+
+    With a frame rate: the design that keeps up with it at the clock in the least area, the sum of the shares of the
+    device's LUT4, block RAM and single-port RAM that it takes; or what is missing, in one sentence. Without: that for
+    the bundle's own frame rate, and all Pareto-optimal designs in latency and LUT4, as a table and as a picture,
+    `<build>/<board>/<bundle>/plan.svg` and `.png`. Cycles and RAM are exact, LUT4 within 10 % (docs/planning.md); all
+    are of the network alone, without the link.
+
+    Example: `bgru plan --board icebreaker --frame-rate 125`
+    """
+    from boards.flow.plan import run
+
+    run(bundle_for(bundle, board), board, frame_rate, fold, clock, build)

@@ -1,0 +1,32 @@
+"""`bgru stream`."""
+
+from typing import Annotated
+
+import typer
+
+from bgru.options import DEFAULT_BUILD, Build, Bundle, Frames, Recording, bundle_for, recording_or_sample
+
+
+def command(
+    bundle: Bundle = None,
+    recording: Recording = None,
+    clocks: Annotated[
+        list[float] | None,
+        typer.Option(
+            "--memory-clock", min=10, max=133.3, help="MHz of the SDRAM; repeatable. 100 and 133 if not given."
+        ),
+    ] = None,
+    frames: Frames = 4,
+    build: Build = DEFAULT_BUILD,
+) -> None:
+    """Simulate a network whose weights come from SDRAM: every bit compared, its pace measured.
+
+    The largest layer's weights come from a model of the ULX3S's SDRAM, at each clock. Prints cycles per frame, frames
+    per second next to real time, and how busy the SDRAM is; exits with 1 at the first bit that differs. All frames but
+    the first are measured. Without a bundle it takes a random network of the paper's size, one or two minutes per clock.
+
+    Example: `bgru stream --memory-clock 100`
+    """
+    from cosim.measure.streaming import run
+
+    run(bundle_for(bundle) if bundle else None, recording_or_sample(recording), clocks, frames or 4, build)

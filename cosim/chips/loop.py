@@ -1,0 +1,20 @@
+"""The real host client against the simulated board: `bgru loop`."""
+
+from pathlib import Path
+
+from boards.host.protocol import BAUD
+from boards.host.transfer import run as transfer
+from cosim.chips.board import simulated
+from model.console import console
+
+__all__ = ["run"]
+
+
+def run(
+    bundle_folder: Path, board_name: str, fold: list[str] | None, recording: Path, output: Path, build: Path
+) -> None:
+    """Denoise a recording through the simulated board and compare every mask with the golden model: `bgru loop`."""
+    name, served = simulated(bundle_folder, board_name, fold, build)
+    with served as (port, _):
+        console.print(f"{name} on {port}")
+        transfer(recording, output, port, bundle_folder, BAUD, loop_check=True)

@@ -1,0 +1,11 @@
+"""The command line within this process, quicker than a process each."""
+
+from click.testing import Result
+from typer.testing import CliRunner
+
+from bgru.cli import app
+
+
+def bgru(*words: object) -> Result:
+    """`bgru WORDS`: exit code, output, stderr and, for a bug, the exception."""
+    return CliRunner().invoke(app, [str(word) for word in words])
