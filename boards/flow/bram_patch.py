@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from boards.gateware.flash import identity_rom
 from boards.gateware.link import HostLink
-from hw.gateware.bgru import BGRULayer
+from hw.gateware.bgru_state import initial_words
 from hw.gateware.network import Network
 from hw.shape.family import Family
 from model.bundle.bits import Bits, pack
@@ -45,8 +45,8 @@ def contents(network: Network) -> dict[str, Bits]:
             if memory.shape.rom:
                 for low, (width, words) in memory.slices.items():
                     found[f"{name}.{kind}.bits_{low}"] = _bits(width, words)
-        if isinstance(layer, BGRULayer):
-            for kind, (width, words) in layer.initial_words().items():
+        if layer.spec.recurrent:
+            for kind, (width, words) in initial_words(layer.layer, layer.spec).items():
                 found[f"{name}.{kind}"] = _bits(width, words)
     identity = network.bundle.identity
     found["link"] = _bits(8, HostLink(network, identity).rom)
