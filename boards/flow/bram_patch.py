@@ -22,10 +22,10 @@ from boards.gateware.link import HostLink
 from hw.gateware.bgru_state import initial_words
 from hw.gateware.network import Network
 from hw.shape.family import Family
-from model.bundle.bits import Bits, pack
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bits import Bits
+from model.bundle.bundle import Bundle
+from model.bundle.random_bundle import layer_of, sized_front_end
 from model.errors import BadInput
-from model.reference.front_end import FrontEnd
 
 __all__ = ["Place", "contents", "insert", "placeholder", "places", "rewrite"]
 
@@ -94,23 +94,10 @@ def _pseudo_random(bundle: Bundle) -> Bundle:
         theta = limit.astype(np.int64) - kept
         state = _draw(f"{layer.name} initial state", layer.units) & 1
         state[0] = 1
-        layers.append(
-            Layer(
-                name=layer.name,
-                kind=layer.kind,
-                inputs=layer.inputs,
-                units=layer.units,
-                w=Matrix.from_values(weights[..., : layer.inputs]),
-                threshold=theta.astype(np.int32),
-                u=Matrix.from_values(weights[..., layer.inputs :]) if recurrent else None,
-                initial_state=pack(state) if recurrent else None,
-            )
-        )
+        layers.append(layer_of(layer.name, layer.kind, layer.inputs, weights, theta, state if recurrent else None))
     front_end = bundle.front_end
-    size = max(1, 2 * (front_end.bins - 1))
     thresholds = np.zeros((front_end.bins, 2**front_end.bits - 1), dtype=np.float32)
-    sizes = FrontEnd(16000, size, max(1, size // 2), "hann", 1.0, thresholds, mask_bits=front_end.mask_bits)
-    return Bundle("placeholder", sizes, tuple(layers))
+    return Bundle("placeholder", sized_front_end(thresholds, front_end.mask_bits, rms=1.0), tuple(layers))
 
 
 # Block RAM in the text of a placed design.

@@ -16,8 +16,8 @@ __all__ = ["add_sequence"]
 def add_sequence(m: Module, spec: LayerSpec, x: InputBuffer, state: State, engine: Engine) -> None:
     """Read x and the state in the order of use and offer their words to the engine.
 
-    A word of x needs a whole input vector, a word of h all of h before the frame, and one of r * h all of r. Throughput:
-    one word per cycle.
+    A word of x needs a whole input vector, a word of h all of h before the frame, and a word of r * h all of r.
+    Throughput: one word per cycle.
     """
     n = spec.words
     word, group, candidate_pass = Signal(range(n)), Signal(range(2 * spec.groups)), Signal()
