@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.measure.paper_size import paper_sized
 from model.bundle.bits import unpack
 from model.bundle.random_bundle import layer_of, random_bundle, random_weights, sized_front_end
 from tests.support.random_bundles import seeds
@@ -43,10 +42,3 @@ def test_the_same_seed_makes_the_same_bundle(seed, hidden):
     one, other = (random_bundle(np.random.default_rng(seed), hidden, name="one") for _ in range(2))
     assert one.identity == other.identity
     assert [(layer.kind, layer.units) for layer in one.layers[:-1]] == hidden
-
-
-def test_the_network_of_the_papers_size_does_not_share_a_folder_with_the_shipped_one():
-    made = paper_sized()
-    assert made.name == "random-paper-size"
-    assert [(layer.inputs, layer.units) for layer in made.layers] == [(2052, 1024), (1024, 513)]
-    assert made.front_end.frame_rate == 62.5
