@@ -23,7 +23,7 @@ def command(
 
     The largest layer's weights come from a model of the ULX3S's SDRAM, at each clock. Prints cycles per frame, frames
     per second next to real time, and how busy the SDRAM is; exits with 1 at the first bit that differs. All frames but
-    the first are measured. Without a bundle it takes a random network of the paper's size, one or two minutes per clock.
+    the first are measured. Without a bundle it takes a random network of the paper's size: some minutes per clock.
 
     Example: `bgru stream --memory-clock 100`
     """

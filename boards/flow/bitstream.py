@@ -45,7 +45,7 @@ def route(network: Network, board: Board, seeds: int, progress: Callable[[str], 
     logs, and more seeds go on after them.
     """
     progress("elaborate the shape")
-    rtlil, constraints = top_rtlil(placeholder(network), board)
+    rtlil, constraints = top_rtlil(placeholder(network.bundle, network.spec), board)
     tries: list[Placement] = []
     with TemporaryDirectory() as scratch:
         netlist = Path(scratch) / "netlist.json"

@@ -18,14 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boards.gateware.flash import identity_rom
-from boards.gateware.link import HostLink
-from hw.gateware.bgru import BGRULayer
+from boards.gateware.link import packets
+from hw.gateware.bgru_state import initial_words
+from hw.gateware.engine import FoldedMatrix
 from hw.gateware.network import Network
 from hw.shape.family import Family
-from model.bundle.bits import Bits, pack
-from model.bundle.bundle import Bundle, Layer, Matrix
+from hw.shape.network_spec import NetworkSpec
+from model.bundle.bits import Bits
+from model.bundle.bundle import Bundle
+from model.bundle.random_bundle import layer_of, sized_front_end
 from model.errors import BadInput
-from model.reference.front_end import FrontEnd
 
 __all__ = ["Place", "contents", "insert", "placeholder", "places", "rewrite"]
 
@@ -33,25 +35,22 @@ Contents = Mapping[str, Bits]
 """Memory to the bits of its words, (words, width), lowest first."""
 
 
-def contents(network: Network) -> dict[str, Bits]:
-    """Initial contents of block RAM of a board's core with this network, by memory.
+def contents(bundle: Bundle, spec: NetworkSpec) -> dict[str, Bits]:
+    """Initial contents of block RAM of a board's core with a network of this shape, by memory.
 
     These are weights and biases in ROMs, initial states, and the identity in the link and the flash loader. Weights
     that are loaded or streamed are not among them.
     """
-    found = {}
-    for name, layer in network.layers.items():
-        for kind, memory in layer.engine.memories().items():
-            if memory.shape.rom:
-                for low, (width, words) in memory.slices.items():
-                    found[f"{name}.{kind}.bits_{low}"] = _bits(width, words)
-        if isinstance(layer, BGRULayer):
-            for kind, (width, words) in layer.initial_words().items():
-                found[f"{name}.{kind}"] = _bits(width, words)
-    identity = network.bundle.identity
-    found["link"] = _bits(8, HostLink(network, identity).rom)
-    if any(layer.folding.weights == "loaded" for layer in network.layers.values()):
-        found["loader"] = _bits(8, identity_rom(identity))
+    found: dict[str, Bits] = {}
+    for layer, shape in zip(bundle.layers, spec.layers, strict=True):
+        memories = FoldedMatrix.of(layer, shape).rom_slices()
+        if shape.recurrent:
+            memories |= initial_words(layer, shape)
+        found |= {f"{layer.name}.{name}": _bits(width, words) for name, (width, words) in memories.items()}
+    features, bins = spec.layers[0].inputs, spec.layers[-1].units
+    found["link"] = _bits(8, packets(bundle.identity, spec.family, features, bins))
+    if any(layer.folding.weights == "loaded" for layer in spec.layers):
+        found["loader"] = _bits(8, identity_rom(bundle.identity))
     return found
 
 
@@ -64,10 +63,9 @@ def _bits(width: int, words: Sequence[int]) -> Bits:
 # The stand-in for all networks of a shape.
 
 
-def placeholder(network: Network) -> Network:
+def placeholder(bundle: Bundle, spec: NetworkSpec) -> Network:
     """The stand-in: a network of the same shape with pseudo-random contents."""
-    folding = {name: layer.folding for name, layer in network.layers.items()}
-    return Network(_pseudo_random(network.bundle), folding, network.family, network.in_width, network.out_width)
+    return Network.of(stand_in(bundle), spec)
 
 
 def _draw(what: str, *dimensions: int) -> NDArray[np.uint32]:
@@ -75,7 +73,7 @@ def _draw(what: str, *dimensions: int) -> NDArray[np.uint32]:
     return np.frombuffer(octets, dtype="<u4").reshape(dimensions)
 
 
-def _pseudo_random(bundle: Bundle) -> Bundle:
+def stand_in(bundle: Bundle) -> Bundle:
     """A bundle of the same sizes, with binary or ternary weights as before, layer by layer."""
     layers = []
     for layer in bundle.layers:
@@ -94,23 +92,10 @@ def _pseudo_random(bundle: Bundle) -> Bundle:
         theta = limit.astype(np.int64) - kept
         state = _draw(f"{layer.name} initial state", layer.units) & 1
         state[0] = 1
-        layers.append(
-            Layer(
-                name=layer.name,
-                kind=layer.kind,
-                inputs=layer.inputs,
-                units=layer.units,
-                w=Matrix.from_values(weights[..., : layer.inputs]),
-                threshold=theta.astype(np.int32),
-                u=Matrix.from_values(weights[..., layer.inputs :]) if recurrent else None,
-                initial_state=pack(state) if recurrent else None,
-            )
-        )
+        layers.append(layer_of(layer.name, layer.kind, layer.inputs, weights, theta, state if recurrent else None))
     front_end = bundle.front_end
-    size = max(1, 2 * (front_end.bins - 1))
     thresholds = np.zeros((front_end.bins, 2**front_end.bits - 1), dtype=np.float32)
-    sizes = FrontEnd(16000, size, max(1, size // 2), "hann", 1.0, thresholds, mask_bits=front_end.mask_bits)
-    return Bundle("placeholder", sizes, tuple(layers))
+    return Bundle("placeholder", sized_front_end(thresholds, front_end.mask_bits, rms=1.0), tuple(layers))
 
 
 # Block RAM in the text of a placed design.
@@ -241,9 +226,11 @@ def places(design: str, family: Family, memories: Contents) -> dict[str, Place]:
 def insert(design: str, network: Network) -> str:
     """A placed design with the network's memory contents.
 
-    `design` is what nextpnr wrote for `placeholder(network)`; raises `BadInput` for another.
+    `design` is what nextpnr wrote for the stand-in; raises `BadInput` for another.
     """
-    return rewrite(design, network.family, contents(placeholder(network)), contents(network))
+    return rewrite(
+        design, network.family, contents(stand_in(network.bundle), network.spec), contents(network.bundle, network.spec)
+    )
 
 
 def rewrite(design: str, family: Family, old: Contents, new: Contents) -> str:

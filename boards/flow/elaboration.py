@@ -14,10 +14,9 @@ def top_rtlil(network: Network, board: Board) -> tuple[str, str]:
     Raises `BadInput` for a clock that the board cannot make.
     """
     constraints = f"top.{board.family.constraints}"
-    top = BoardTop(network, board)
 
     def make() -> dict[str, str]:
-        files = board.platform().prepare(top, "top", emit_src=False).files
+        files = board.platform().prepare(BoardTop(network, board), "top", emit_src=False).files
         return {name: files[name] for name in ("top.il", constraints)}
 
     files = elaborated(["top", board.name, str(board.clock_hz), *described(network)], make)

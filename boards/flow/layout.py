@@ -9,10 +9,11 @@ from boards.flow.folding_search import LANES, Design, Needs, Options, cheapest
 from boards.gateware.link import Slots
 from hw.gateware.network import Network
 from hw.shape.folding import Folding, Source
+from hw.shape.network_spec import NetworkSpec
 from model.bundle.bundle import Bundle
 from model.errors import BadInput
 
-__all__ = ["design", "lay_out", "options_of", "parse_folding", "room"]
+__all__ = ["choose", "design", "lay_out", "options_of", "parse_folding", "room", "shape"]
 
 LINK_WIDTH = 8
 """Bits per word at both ends of a network on a board: the link carries bytes."""
@@ -103,6 +104,30 @@ def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest
     )
 
 
+def choose(
+    bundle: Bundle,
+    board: Board,
+    folding: Mapping[str, Folding],
+    in_width: int = LINK_WIDTH,
+    out_width: int = LINK_WIDTH,
+) -> NetworkSpec:
+    """The shape of a network for a board: `folding`, and for what it leaves open the least area in real time.
+
+    Raises `BadInput` with what is missing, and how much of it.
+    """
+    options = options_of(bundle, board, folding)
+    return shape(options, design(options, bundle, board, bundle.front_end.frame_rate), in_width, out_width)
+
+
+def shape(
+    options: Mapping[str, Options], chosen: Design, in_width: int = LINK_WIDTH, out_width: int = LINK_WIDTH
+) -> NetworkSpec:
+    """The shape of a network of a design's foldings."""
+    return NetworkSpec(
+        tuple(options[name].spec(folding) for name, folding in chosen.foldings.items()), in_width, out_width
+    )
+
+
 def lay_out(
     bundle: Bundle,
     board: Board,
@@ -110,9 +135,5 @@ def lay_out(
     in_width: int = LINK_WIDTH,
     out_width: int = LINK_WIDTH,
 ) -> Network:
-    """The network for a board: `folding`, and for what it leaves open the least area in real time (`boards.flow.plan`).
-
-    Raises `BadInput` with what is missing, and how much of it.
-    """
-    chosen = design(options_of(bundle, board, folding), bundle, board, bundle.front_end.frame_rate)
-    return Network(bundle, chosen.foldings, board.family, in_width, out_width)
+    """The network that `choose` chooses, as hardware."""
+    return Network.of(bundle, choose(bundle, board, folding, in_width, out_width))

@@ -12,10 +12,9 @@ from rich.table import Table
 
 from boards.definitions.registry import Board, find
 from boards.flow.folding_search import Design, Options, area, front
-from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room
+from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room, shape
 from hw.shape.cycles import interval
 from hw.shape.latency import entering, latency
-from hw.shape.network_spec import NetworkSpec
 from model.bundle import bundle
 from model.bundle.bundle import Bundle
 from model.console import console
@@ -43,8 +42,7 @@ class Plan:
 
 def plan_of(options: Mapping[str, Options], chosen: Design) -> Plan:
     """What a design does, exactly but for results that must wait to be cut (`hw.shape.latency`)."""
-    layers = tuple(options[name].spec(folding) for name, folding in chosen.foldings.items())
-    network = NetworkSpec(layers, LINK_WIDTH, LINK_WIDTH)
+    network = shape(options, chosen)
     return Plan(chosen, interval(network), latency(network))
 
 

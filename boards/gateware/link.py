@@ -23,7 +23,7 @@ from hw.shape.family import Family
 from hw.shape.ram_mapping import mapped
 from hw.shape.words import words
 
-__all__ = ["HostLink", "Slots"]
+__all__ = ["HostLink", "Slots", "packets"]
 
 MOST_SLOTS, FEWEST_SLOTS = 8, 4
 """Frames on the way at once: with four, a USB that answers after 20 ms still lets 200 frames/s through."""
@@ -63,6 +63,22 @@ class Slots:
         return 1 + sum(memory.cells for memory in memories if memory.resource == "block_ram")
 
 
+def packets(identity: bytes, family: Family, features: int, bins: int) -> list[int]:
+    """What is fixed of the packets that are sent: `AREA` bytes for each `Kind`.
+
+    The fourth area is never read. Its 0xFF keeps Yosys from taking out bits that are 0 in all the rest, which another
+    bundle's identity may need.
+    """
+    fixed = struct.pack("<B8sHHB", VERSION, identity, features, bins, Slots.of(family, features, bins).count)
+    sent = [
+        struct.pack("<BBH", Type.INFO, 0, INFO_BYTES) + fixed,
+        struct.pack("<BBH", Type.MASK, 0, words(bins, 8)),
+        struct.pack("<BBH", Type.REFUSAL, 0, 1),
+        b"\xff",
+    ]
+    return [byte for packet in sent for byte in packet.ljust(AREA, b"\0")]
+
+
 class HostLink(wiring.Component):
     """A network (8 bits wide at both ends) behind two byte streams that speak the protocol.
 
@@ -71,7 +87,7 @@ class HostLink(wiring.Component):
     `slots` frames of which it hasn't the mask, so that none of them is further behind.
 
     What is fixed of the packets that are sent is in a ROM in block RAM, the bundle's identity too, so that another
-    bundle's can be written into a finished bitstream; `rom` has its contents.
+    bundle's can be written into a finished bitstream; `packets` has its contents.
 
     Throughput: one byte per cycle in and a cycle for each packet, one per four cycles out, one per three cycles to the
     network. Cost: about 480 LUT4 and 220 flip-flops beside the network.
@@ -101,22 +117,6 @@ class HostLink(wiring.Component):
                 "overrun": Out(1),
             }
         )
-
-    @property
-    def rom(self) -> list[int]:
-        """What is fixed of the packets that are sent: `AREA` bytes for each `Kind`.
-
-        The fourth area is never read. Its 0xFF keeps Yosys from taking out bits that are 0 in all the rest, which
-        another bundle's identity may need.
-        """
-        fixed = struct.pack("<B8sHHB", VERSION, self.identity, self.features, self.bins, self.slots)
-        packets = [
-            struct.pack("<BBH", Type.INFO, 0, INFO_BYTES) + fixed,
-            struct.pack("<BBH", Type.MASK, 0, self.mask_bytes),
-            struct.pack("<BBH", Type.REFUSAL, 0, 1),
-            b"\xff",
-        ]
-        return [byte for packet in packets for byte in packet.ljust(AREA, b"\0")]
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -263,7 +263,8 @@ class HostLink(wiring.Component):
         """An info or a refusal where one is due, then masks in order."""
         m.submodules.stuff = stuff = Stuff()
         wiring.connect(m, stuff.o, wiring.flipped(self.o))
-        m.submodules.fixed = fixed = ram(8, 4 * AREA, self.rom, ram_style="block")
+        rom = packets(self.identity, self.network.family, self.features, self.bins)
+        m.submodules.fixed = fixed = ram(8, 4 * AREA, rom, ram_style="block")
         kind, sequence, why = Signal(Kind), Signal(8), Signal.like(counts.reason)
         place = Signal(range(max(AREA, HEADER + self.mask_bytes)))
         from_rom = read(m, fixed, Cat(place[: ceil_log2(AREA)], kind))

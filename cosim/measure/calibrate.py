@@ -19,8 +19,8 @@ from hw.gateware.network import make_layer
 from hw.shape.estimate import Estimate
 from hw.shape.family import FAMILIES, Family
 from hw.shape.folding import Folding, Source
-from model.bundle.bits import pack
-from model.bundle.bundle import Kind, Layer, Matrix
+from model.bundle.bundle import Kind, Layer
+from model.bundle.random_bundle import layer_of, random_weights
 from model.console import console
 from model.errors import BadInput
 from model.files import write_json
@@ -53,15 +53,10 @@ class Configuration:
         rng = np.random.default_rng(self.seed)
         recurrent = self.kind == "bgru"
         shape = (3, self.units, self.inputs + self.units) if recurrent else (self.units, self.inputs)
-        weights = rng.choice(np.array([-1, 1], dtype=np.int8), size=shape)
-        if not self.binary:
-            weights *= rng.random(shape) < 0.8
+        weights = random_weights(rng, shape, 1.0 if self.binary else 0.8)
         threshold = np.round(rng.normal(0, np.sqrt(shape[-1]) / 3, shape[:-1])).astype(np.int32)
-        w = Matrix.from_values(weights[..., : self.inputs])
-        if not recurrent:
-            return Layer("layer", "dense", self.inputs, self.units, w, threshold)
-        u, initial = Matrix.from_values(weights[..., self.inputs :]), pack(rng.integers(0, 2, self.units))
-        return Layer("layer", "bgru", self.inputs, self.units, w, threshold, u, initial)
+        state = rng.integers(0, 2, self.units) if recurrent else None
+        return layer_of("layer", self.kind, self.inputs, weights, threshold, state)
 
 
 def configurations(part: str, family: Family) -> Iterator[Configuration]:

@@ -14,7 +14,7 @@ from hw.gateware.popcount import delayed
 from hw.gateware.streams import Word
 from hw.gateware.trits import Unpack, pack
 from hw.shape.biases import bias_words, layer_biases
-from hw.shape.engine_spec import LOADED, EngineSpec
+from hw.shape.engine_spec import LOADED, EngineSpec, operands
 from hw.shape.layer_spec import LayerSpec
 from model.bundle.bundle import Layer
 
@@ -28,16 +28,29 @@ class FoldedMatrix:
     biases : int64 (rows,)
 
     weight_words : of `weight_width` bits each
-    bias_words : pe biases each
+    bias_words : of pe biases each
     """
 
     def __init__(self, spec: EngineSpec, weights: NDArray[np.int8], biases: NDArray[np.int64]) -> None:
+        self.spec = spec
         pe, simd = spec.folding.pe, spec.folding.simd
         blocks = weights.reshape(spec.groups, pe, spec.words, simd).transpose(0, 2, 1, 3)
         bits = pack(blocks) if spec.folding.packed else select(spec.format).encode(blocks)
         self.weight_width = spec.weight_width
         self.weight_words = _integers(bits.reshape(spec.weight_words, -1))
-        self.bias_words = [[int(bias) for bias in group] for group in biases.reshape(spec.groups, pe)]
+        # Two's complement, the lowest row's bias lowest.
+        planes = (biases.reshape(spec.groups, pe, 1) >> np.arange(spec.accumulator_bits) & 1).astype(np.uint8)
+        self.bias_words = _integers(planes.reshape(spec.groups, -1))
+
+    def rom_slices(self) -> dict[str, tuple[int, list[int]]]:
+        """Width and words of each slice of the memories that are ROMs, by its path in the engine."""
+        roms = [("biases", self.spec.biases, self.bias_words), ("weights", self.spec.weights, self.weight_words)]
+        return {
+            f"{name}.bits_{low}": part
+            for name, shape, words in roms
+            if shape is not None and shape.rom
+            for low, part in shape.cut(words).items()
+        }
 
     @classmethod
     def of(cls, layer: Layer, spec: LayerSpec) -> "FoldedMatrix":
@@ -86,31 +99,21 @@ class Engine(wiring.Component):
     def __init__(self, spec: EngineSpec, matrix: FoldedMatrix) -> None:
         self.spec, self.matrix = spec, matrix
         pe, simd = spec.folding.pe, spec.folding.simd
-        self.mvu = MVU(select(spec.format), pe, simd, spec.columns, spec.dynamic)
-        row_group = data.ArrayLayout(self.mvu.total, pe)
-        self.biases = CyclicMemory(spec.biases, [row_group.const(it).as_value().value for it in matrix.bias_words])
-        self.weights = None
-        if spec.weights is not None:
-            self.weights = CyclicMemory(spec.weights, matrix.weight_words if spec.weights.rom else ())
         members = {
             "i": In(stream.Signature(data.StructLayout({"first": 1, "last": 1, "start": 1}))),
-            "x": In(data.ArrayLayout(simd, self.mvu.operands)),
+            "x": In(data.ArrayLayout(simd, operands(spec.dynamic))),
             "o": Out(stream.Signature(Word(pe))),
         }
         if spec.folding.weights != "rom":
             members["load"] = In(stream.Signature(spec.weight_width))
         super().__init__(members)
 
-    def memories(self) -> dict[str, CyclicMemory]:
-        """What it has of memories that are read in a fixed order."""
-        return {"biases": self.biases} | ({} if self.weights is None else {"weights": self.weights})
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec, mvu = self.spec, self.mvu
-        m.submodules.mvu = mvu
-        m.submodules.biases = biases = self.biases
-        m.submodules.queue = queue = SyncFIFO(width=Word(spec.folding.pe).size, depth=spec.queue_words)
+        spec, (pe, simd) = self.spec, (self.spec.folding.pe, self.spec.folding.simd)
+        m.submodules.mvu = mvu = MVU(select(spec.format), pe, simd, spec.columns, spec.dynamic)
+        m.submodules.biases = biases = CyclicMemory(spec.biases, self.matrix.bias_words)
+        m.submodules.queue = queue = SyncFIFO(width=Word(pe).size, depth=spec.queue_words)
 
         # Room is taken when a row group's first word enters and given back a cycle after its result leaves.
         pending, next_pending = Signal(range(spec.queue_words + 1)), Signal(range(spec.queue_words + 1))
@@ -142,12 +145,13 @@ class Engine(wiring.Component):
 
     def _weights(self, m: Module, moving: Value) -> tuple[Value, Value]:
         """Whether there is a word of weights, and the word that goes with `moving`, a cycle before the MVU's."""
-        memory = self.weights
-        if memory is None:
+        shape = self.spec.weights
+        if shape is None:
             m.d.comb += self.load.ready.eq(moving)
             return self.load.valid, delayed(m, self.load.payload, 3)
-        m.submodules["weights" if memory.shape.rom else LOADED] = memory
-        if not memory.shape.rom:
+        memory = CyclicMemory(shape, self.matrix.weight_words if shape.rom else ())
+        m.submodules["weights" if shape.rom else LOADED] = memory
+        if not shape.rom:
             wiring.connect(m, wiring.flipped(self.load), memory.load)
         m.d.comb += memory.next.eq(moving)
         return memory.ready, delayed(m, memory.o, 2)

@@ -1,3 +1,5 @@
+# amaranth: UnusedElaboratable=no
+# A network whose RTLIL is in the cache is never elaborated (`hw.flow.rtl.elaborated`).
 """The common part of the two kinds of layer: shape, engine, ports, and the probe for simulation."""
 
 from typing import Any

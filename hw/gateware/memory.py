@@ -82,15 +82,6 @@ class CyclicMemory(wiring.Component):
             members["load"] = In(stream.Signature(shape.width))
         super().__init__(members)
 
-    @property
-    def slices(self) -> dict[int, tuple[int, list[int]]]:
-        """Lowest bit of each slice to its width and, of a ROM, all the words that it holds."""
-        words = [*self.contents, *[0, (1 << self.shape.width) - 1][: self.shape.spare_words]]
-        return {
-            low: (width, [(word >> low) & ((1 << width) - 1) for word in words])
-            for low, width in self.shape.slices.items()
-        }
-
     def elaborate(self, platform: object) -> Module:
         m = Module()
         rom, depth = self.shape.rom, self.shape.depth
@@ -116,7 +107,7 @@ class CyclicMemory(wiring.Component):
                 addresses.append(copy.copy)
         # Left to itself, Yosys makes a ROM of a few kbit out of LUTs, some hundred of them.
         style = {"ram_style": "block"} if rom else {}
-        for index, (low, (width, contents)) in enumerate(self.slices.items()):
+        for index, (low, (width, contents)) in enumerate(self.shape.cut(self.contents).items()):
             m.submodules[f"bits_{low}"] = bank = ram(width, len(contents) or depth, contents, **style)
             m.d.comb += self.o[low : low + width].eq(read(m, bank, addresses[index % len(addresses)]))
             if not rom:

@@ -1,10 +1,11 @@
+# amaranth: UnusedElaboratable=no
+# A network whose RTLIL is in the cache is never elaborated (`hw.flow.rtl.elaborated`).
 """The network: a bundle's layers one behind the other."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from amaranth.hdl import Module, UnusedElaboratable
+from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -22,13 +23,13 @@ from model.bundle.bundle import Bundle, Layer
 
 __all__ = ["Network", "make_layer"]
 
-# A network is sometimes made only to ask for the contents of its memories, which is no mistake.
-warnings.filterwarnings("ignore", category=UnusedElaboratable)
-
 
 def make_layer(layer: Layer, folding: Folding, family: Family) -> LayerComponent:
     """The hardware of one layer; raises `BadInput` for a folding beyond the layer (`LayerSpec`)."""
-    spec = LayerSpec.of(layer, folding, family)
+    return _hardware(layer, LayerSpec.of(layer, folding, family))
+
+
+def _hardware(layer: Layer, spec: LayerSpec) -> LayerComponent:
     return BGRULayer(layer, spec) if spec.recurrent else DenseLayer(layer, spec)
 
 
@@ -55,14 +56,21 @@ class Network(wiring.Component):
     ) -> None:
         self.bundle, self.family = bundle, family
         self.in_width, self.out_width = in_width, out_width
-        self.layers = {layer.name: make_layer(layer, folding[layer.name], family) for layer in bundle.layers}
-        self.spec = NetworkSpec(tuple(layer.spec for layer in self.layers.values()), in_width, out_width)
+        self.spec = NetworkSpec.of(bundle, folding, family, in_width, out_width)
+        made = zip(bundle.layers, self.spec.layers, strict=True)
+        self.layers = {layer.name: _hardware(layer, spec) for layer, spec in made}
         members = {"i": In(stream.Signature(Word(in_width))), "o": Out(stream.Signature(Word(out_width)))}
         for name, layer in self.layers.items():
             members[f"probe_{name}"] = Out(Probe(layer.folding.pe))
             if layer.folding.weights != "rom":
                 members[f"load_{name}"] = layer.signature.members["load"]
         super().__init__(members)
+
+    @classmethod
+    def of(cls, bundle: Bundle, spec: NetworkSpec) -> "Network":
+        """The hardware of a shape, with a bundle's arrays."""
+        foldings = {layer.name: layer.folding for layer in spec.layers}
+        return cls(bundle, foldings, spec.family, spec.in_width, spec.out_width)
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

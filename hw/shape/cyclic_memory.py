@@ -1,5 +1,6 @@
 """The shape of a memory that is read in one fixed order: its slices, copies of its address, words, latency."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 __all__ = ["CyclicShape"]
@@ -34,6 +35,13 @@ class CyclicShape:
     def spare_words(self) -> int:
         """Words behind the last that are never read: they keep Yosys from removing constant bits of a small ROM."""
         return 2 if self.rom and self.depth < BARE_FROM else 0
+
+    def cut(self, contents: Sequence[int]) -> dict[int, tuple[int, list[int]]]:
+        """Lowest bit of each slice to its width and all the words that it holds, for a memory of these contents."""
+        stored = [*contents, *[0, (1 << self.width) - 1][: self.spare_words]]
+        return {
+            low: (width, [(word >> low) & ((1 << width) - 1) for word in stored]) for low, width in self.slices.items()
+        }
 
     @property
     def copies(self) -> int:

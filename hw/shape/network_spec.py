@@ -1,9 +1,13 @@
 """NetworkSpec: the shape of a network."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hw.shape.family import Family
+from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.repack import RepackShape
+from model.bundle.bundle import Bundle
 
 __all__ = ["NetworkSpec"]
 
@@ -15,6 +19,19 @@ class NetworkSpec:
     layers: tuple[LayerSpec, ...]
     in_width: int
     out_width: int
+
+    @classmethod
+    def of(
+        cls, bundle: Bundle, foldings: Mapping[str, Folding], family: Family, in_width: int, out_width: int
+    ) -> "NetworkSpec":
+        """The shape of a bundle's network; raises `BadInput` for a folding beyond its layer (`LayerSpec`)."""
+        layers = tuple(LayerSpec.of(layer, foldings[layer.name], family) for layer in bundle.layers)
+        return cls(layers, in_width, out_width)
+
+    @property
+    def family(self) -> Family:
+        """Of its layers, the same for all."""
+        return self.layers[0].family
 
     @property
     def ideal(self) -> int:

@@ -23,6 +23,7 @@ from hw.gateware.network import Network
 from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.family import ECP5, GOWIN, ICE40
 from hw.shape.folding import Folding
+from hw.shape.network_spec import NetworkSpec
 from model.errors import BadInput
 from tests.support.hw_bench import some
 from tests.support.random_bundles import random_bundle, random_foldings, seeds
@@ -60,18 +61,27 @@ def unpacked_bitstream(design, family, folder):
     return (folder / "unpacked").read_text()
 
 
-def network_of(seed, family, hidden=12, bins=11, **mask):
+def made_of(seed, family, hidden=12, bins=11, **mask):
+    """A bundle and a shape for it."""
     made = random_bundle(np.random.default_rng(seed), [("bgru", hidden)], bins, qad_bits=2)
     source = "loaded" if family is ICE40 else "rom"
     folding = {"gru0": Folding(2, 5, source), "mask": Folding(**{"pe": 2, "simd": 5, **mask})}
-    return Network(made, folding, family, 8, 8)
+    return made, NetworkSpec.of(made, folding, family, 8, 8)
+
+
+def network_of(*args):
+    return Network.of(*made_of(*args))
+
+
+def contents_of(network):
+    return contents(network.bundle, network.spec)
 
 
 @pytest.mark.synthesis
 @pytest.mark.parametrize("family", [ECP5, ICE40], ids=lambda family: family.name)
 def test_contents_written_into_a_placed_design_make_the_design_of_a_full_build(family, tmp_path):
     one, other = network_of(1, family), network_of(2, family)
-    stand_in = placeholder(one)
+    stand_in = placeholder(one.bundle, one.spec)
     placed = full_build(stand_in, tmp_path)
     inserted = insert(placed, other)
     assert inserted == full_build(other, tmp_path)
@@ -79,12 +89,12 @@ def test_contents_written_into_a_placed_design_make_the_design_of_a_full_build(f
 
     # What is read back from the bitstream lies where the placeholder lay, word for word.
     unpacked = unpacked_bitstream(inserted, family, tmp_path)
-    assert places(unpacked, family, contents(other)) == places(placed, family, contents(stand_in))
+    assert places(unpacked, family, contents_of(other)) == places(placed, family, contents_of(stand_in))
     with pytest.raises(BadInput, match=r"placed design: expected gru0\.biases\.bits_0 in block RAM, \d+ words of"):
-        places(unpacked, family, contents(one))
+        places(unpacked, family, contents_of(one))
 
     # Of another shape, or filled already: refused.
-    for wrong, design in ((network_of(1, family, hidden=13), placed), (other, inserted)):
+    for wrong, design in ((network_of(1, family, 13), placed), (other, inserted)):
         with pytest.raises(BadInput, match="found them nowhere: it was placed for another shape or by another version"):
             insert(design, wrong)
 
@@ -111,8 +121,9 @@ class Shapes(wiring.Component):
 
     def contents(self):
         return {
-            name: (np.array(rom.slices[0][1])[:, None] >> np.arange(rom.shape.width) & 1).astype(np.uint8)
+            name: (np.array(words)[:, None] >> np.arange(width) & 1).astype(np.uint8)
             for name, rom in self.roms.items()
+            for width, words in rom.shape.cut(rom.contents).values()
         }
 
 
@@ -142,9 +153,9 @@ def test_networks_of_one_shape_have_one_placeholder_without_a_bit_that_yosys_cou
     hidden, bins = [(kind, int(sizes.integers(4, 40)))], int(sizes.integers(4, 40))
     bundles = [random_bundle(np.random.default_rng(seed), hidden, bins, rho=rho) for seed in (one, other)]
     folding = random_foldings(sizes, bundles[0])
-    stand_ins = [placeholder(Network(bundle, folding, family, 8, 8)) for bundle in bundles]
+    stand_ins = [placeholder(bundle, NetworkSpec.of(bundle, folding, family, 8, 8)) for bundle in bundles]
     assert described(stand_ins[0]) == described(stand_ins[1])
-    first, second = (contents(stand_in) for stand_in in stand_ins)
+    first, second = (contents_of(stand_in) for stand_in in stand_ins)
     assert first.keys() == second.keys()
     for name, bits in first.items():
         assert np.array_equal(bits, second[name])
@@ -156,7 +167,7 @@ def test_networks_of_one_shape_have_one_placeholder_without_a_bit_that_yosys_cou
 
 def test_a_stand_in_depends_on_the_shape_and_on_nothing_else():
     def stand_in(*network, **shape):
-        return described(placeholder(network_of(*network, **shape)))
+        return described(placeholder(*made_of(*network, **shape)))
 
     assert stand_in(2, ECP5) == stand_in(1, ECP5)
     for other in (stand_in(1, ECP5, hidden=13), stand_in(1, ECP5, simd=4), stand_in(1, ICE40)):

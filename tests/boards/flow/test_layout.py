@@ -8,11 +8,17 @@ import pytest
 
 from boards.definitions.registry import find
 from boards.flow.folding_search import cheapest
-from boards.flow.layout import design, lay_out, options_of, room
+from boards.flow.layout import choose, design, lay_out, options_of, room
+from hw.flow.rtl import to_rtlil
 from hw.shape.folding import Folding
 from model.bundle.bundle import read
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle
+
+
+def chosen_foldings(bundle, board, given):
+    return {layer.name: layer.folding for layer in choose(bundle, board, given).layers}
+
 
 MADE = random_bundle(np.random.default_rng(0), [("bgru", 40)], bins=30, qad_bits=2)
 
@@ -22,24 +28,30 @@ def test_what_is_laid_out_is_the_smallest_design_in_real_time(board, preset):
     bundle, there = read(Path("bundles") / preset), find(board)
     options = options_of(bundle, there, {})
     smallest = cheapest(options, there.available, there.clock_hz / bundle.front_end.frame_rate)
-    network = lay_out(bundle, there, {})
     assert smallest is not None
-    assert {name: layer.folding for name, layer in network.layers.items()} == smallest.foldings
+    assert chosen_foldings(bundle, there, {}) == smallest.foldings
+
+
+def test_what_is_laid_out_is_what_is_chosen():
+    board, given = find("ulx3s_85f"), {"gru0": Folding(3, 7)}
+    network = lay_out(MADE, board, given, 16, 24)
+    assert network.spec == choose(MADE, board, given, 16, 24)
+    to_rtlil(network, "network")
 
 
 def test_a_folding_that_is_given_is_kept_and_the_others_are_chosen_around_it():
-    network = lay_out(MADE, find("ulx3s_85f"), {"gru0": Folding(3, 7)})
-    assert network.layers["gru0"].folding == Folding(3, 7)
-    assert network.layers["mask"].folding == lay_out(MADE, find("ulx3s_85f"), {}).layers["mask"].folding
+    chosen = chosen_foldings(MADE, find("ulx3s_85f"), {"gru0": Folding(3, 7)})
+    assert chosen["gru0"] == Folding(3, 7)
+    assert chosen["mask"] == chosen_foldings(MADE, find("ulx3s_85f"), {})["mask"]
 
 
 def test_the_largest_layer_is_loaded_where_there_is_single_port_ram():
-    foldings = {name: layer.folding for name, layer in lay_out(MADE, find("icebreaker"), {}).layers.items()}
+    foldings = chosen_foldings(MADE, find("icebreaker"), {})
     assert {name: folding.weights for name, folding in foldings.items()} == {"gru0": "loaded", "mask": "rom"}
-    given = lay_out(MADE, find("icebreaker"), {"gru0": Folding(1, 4)}).layers["gru0"].folding
+    given = chosen_foldings(MADE, find("icebreaker"), {"gru0": Folding(1, 4)})["gru0"]
     assert given == Folding(1, 4, "loaded")
     streamed = Folding(1, 4, "streamed")
-    assert lay_out(MADE, find("icebreaker"), {"gru0": streamed}).layers["gru0"].folding == streamed
+    assert chosen_foldings(MADE, find("icebreaker"), {"gru0": streamed})["gru0"] == streamed
 
 
 def test_a_layer_that_the_bundle_does_not_have():

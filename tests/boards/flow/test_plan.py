@@ -12,9 +12,8 @@ import pytest
 
 from boards.definitions.registry import find
 from boards.flow.folding_search import Design
-from boards.flow.layout import design, options_of, parse_folding
+from boards.flow.layout import design, options_of, parse_folding, shape
 from boards.flow.plan import STEP, pareto, plan_of
-from hw.gateware.network import Network
 from hw.shape.latency import latency
 from model.bundle import bundle
 from tests.support.random_bundles import random_bundle
@@ -48,8 +47,7 @@ def test_a_frame_rate_gives_a_folding_ready_to_paste(board, net):
     assert pasted == chosen.fold.split()
     given = options_of(MADE, find(board), parse_folding(pasted))
     assert {name: choice.all[0].folding for name, choice in given.items()} == chosen.design.foldings
-    network = Network(MADE, chosen.design.foldings, find(board).family, 8, 8)
-    assert chosen.latency == latency(network.spec)
+    assert chosen.latency == latency(shape(options, chosen.design))
     assert f"{chosen.interval:,} cycles" in result.stdout
     assert f"LUT4       about {chosen.design.needs['lut4']:,} of {find(board).available['lut4']:,}" in result.stdout
     assert f"from {chosen.interval * 62.5 / 1e6:.2f} MHz on the network keeps up" in result.stdout

@@ -200,7 +200,7 @@ def _begins_with_identity(memory: Path) -> bool:
 def test_masks_of_other_weights_are_found_by_the_loop_check(folder, program):
     """A bit of a weight is changed behind the back of the identity."""
     network = lay_out(MADE, find("ulx3s_85f"), {}, 8, 8)
-    part = network.layers["mask"].engine.weights.slices[0]
+    part = network.layers["mask"].engine.matrix.rom_slices()["weights.bits_0"]
     (contents,) = [file for file in program.folder.glob("*.mem") if _words(file) == part]
     whole = contents.read_text()
     contents.write_text(whole.translate(str.maketrans("01", "10")))

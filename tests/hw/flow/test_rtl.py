@@ -78,7 +78,7 @@ def test_loaded_weights_are_not_in_the_verilog(tmp_path):
         path = to_verilog(network(weights), "net", tmp_path / weights)
         contents[weights] = len(re.findall(r"\$readmemb", path.read_text()))
     layers = network().layers.values()
-    slices = sum(len(layer.engine.weights.slices) for layer in layers)
+    slices = sum(len(layer.spec.engine.weights.slices) for layer in layers)
     assert contents["rom"] - contents["loaded"] == slices
 
 

@@ -82,10 +82,12 @@ def run(made: Made, frames, rng, idle=0.0, stall=0.0, abort=0):
 def test_weights_are_stored_in_the_order_of_use():
     weights = np.array([[1, 1, 1, -1], [-1, 1, 1, 1], [1, -1, -1, -1], [1, 1, -1, 1]], dtype=np.int8)
     spec = EngineSpec(BINARY, Folding(2, 2), columns=4, dynamic=False, groups=2, words=2, family=ECP5)
-    matrix = FoldedMatrix(spec, weights, np.arange(4))
+    matrix = FoldedMatrix(spec, weights, np.array([0, -1, 2, 3]))
     # A word holds row 0's lanes and then row 1's, lowest bit first.
     assert matrix.weight_words == [0b10_11, 0b11_01, 0b11_01, 0b10_00]
-    assert matrix.bias_words == [[0, 1], [2, 3]]
+    # Biases are four bits wide and signed, a row group's lowest row lowest.
+    assert spec.accumulator_bits == 4
+    assert matrix.bias_words == [0b1111_0000, 0b0011_0010]
     assert matrix.weight_width == spec.weight_width == 4
 
 

@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.gateware.engine import FoldedMatrix
-from hw.gateware.network import make_layer
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
@@ -133,17 +132,16 @@ def test_dense_frames_follow_one_another_without_a_gap():
 def test_ideal_is_the_sum_over_matrices():
     rng = np.random.default_rng(5)
     bundle = random_bundle(rng, hidden=[("bgru", 7)], bins=5, qad_bits=2)
-    gru = make_layer(bundle.layers[0], Folding(2, 4), ECP5)
-    mask = make_layer(bundle.layers[1], Folding(2, 4), ECP5)
-    assert gru.spec.ideal == 3 * 4 * (3 + 2)
-    assert mask.spec.ideal == 3 * 2
+    gru, mask = (LayerSpec.of(layer, Folding(2, 4), ECP5) for layer in bundle.layers)
+    assert gru.ideal == 3 * 4 * (3 + 2)
+    assert mask.ideal == 3 * 2
 
 
 def test_binary_arithmetic_where_no_weight_is_zero_and_ternary_otherwise():
     rng = np.random.default_rng(6)
     for rho, name in ((1.0, "binary"), (0.5, "ternary")):
         for layer in small_bundle(rng, "bgru", 7, rho=rho).layers:
-            assert make_layer(layer, Folding(2, 2), ECP5).engine.mvu.arithmetic.format.name == name
+            assert LayerSpec.of(layer, Folding(2, 2), ECP5).engine.format.name == name
 
 
 def test_the_columns_of_input_and_state_are_each_padded_and_the_rows_of_each_matrix():
@@ -153,7 +151,8 @@ def test_the_columns_of_input_and_state_are_each_padded_and_the_rows_of_each_mat
     matrix = FoldedMatrix.of(layer, spec)
     assert (spec.engine.groups, spec.engine.words, spec.engine.columns) == (6, 3, 8)
     # Eight kept weights of which both operands count: eight of +1 reach 0; a padding row is out of reach of sixteen.
-    assert matrix.bias_words == [[-8, -8], [-8, -17]] * 3
+    biases = np.array([bits_of(word, 12) for word in matrix.bias_words]).reshape(6, 2, 6) @ [1, 2, 4, 8, 16, -32]
+    assert biases.tolist() == [[-8, -8], [-8, -17]] * 3
     words = np.array([bits_of(word, 16) for word in matrix.weight_words]).reshape(6, 3, 2, 2, 4)[..., 1, :]
     used = words.transpose(0, 2, 1, 3).reshape(3, 4, 12)  # non-zeros: matrices, rows, lanes
     assert used[:, :3, :5].all() and used[:, :3, 8:11].all()

@@ -98,11 +98,6 @@ def test_rom_gives_its_words_over_and_over(seed, width, depth, slice_width, idle
     assert got == contents * 3
 
 
-def test_slices_are_the_words_cut():
-    slices = rom(5, [0b10_110, 0b01_001], 3).slices
-    assert slices == {0: (3, [0b110, 0b001, 0, 0b111]), 3: (2, [0b10, 0b01, 0, 0b11])}
-
-
 def test_rom_starts_over_after_reset():
     for cycles in range(3, 7):
         dut = rom(4, [7, 8, 9], 4)

@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from boards.definitions.registry import find
-from boards.flow.layout import lay_out
+from boards.flow.layout import choose
 from hw.shape.cycles import predict, unhindered
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
@@ -81,8 +81,7 @@ def test_a_layer_of_useful_size_takes_the_ideal():
 
 
 def spec_of(made: Bundle, foldings: dict[str, Folding], out_width: int = 8) -> NetworkSpec:
-    layers = tuple(LayerSpec.of(layer, foldings[layer.name], ECP5) for layer in made.layers)
-    return NetworkSpec(layers, 8, out_width)
+    return NetworkSpec.of(made, foldings, ECP5, 8, out_width)
 
 
 def test_a_layer_is_unhindered_while_nothing_behind_it_is_slower():
@@ -119,6 +118,6 @@ def test_a_layer_fed_at_a_pace_between_its_own_two_is_not_listed():
 
 @pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
 def test_a_preset_on_its_board_takes_at_most_a_fiftieth_over_the_ideal(board, preset):
-    network = lay_out(read(Path("bundles") / preset), find(board), {})
-    predicted = [predict(layer) for layer in network.spec.layers]
+    network = choose(read(Path("bundles") / preset), find(board), {})
+    predicted = [predict(layer) for layer in network.layers]
     assert sum(layer.cycles for layer in predicted) <= 1.02 * sum(layer.ideal for layer in predicted)

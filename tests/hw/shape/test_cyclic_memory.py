@@ -23,3 +23,9 @@ def test_slices_are_as_wide_as_they_may_be_and_cover_the_word(width, slice_width
     assert list(slices) == list(range(0, width, slice_width))
     assert sum(slices.values()) == width
     assert all(bits == slice_width for bits in list(slices.values())[:-1])
+
+
+def test_a_slice_holds_its_bits_of_every_word_and_of_the_spare_ones():
+    cut = CyclicShape(5, 2, 3, rom=True).cut([0b10_110, 0b01_001])
+    assert cut == {0: (3, [0b110, 0b001, 0, 0b111]), 3: (2, [0b10, 0b01, 0, 0b11])}
+    assert CyclicShape(5, 2, 3, rom=False).cut([]) == {0: (3, []), 3: (2, [])}

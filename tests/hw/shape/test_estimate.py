@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from boards.definitions.registry import find
-from boards.flow.layout import lay_out
+from boards.flow.layout import choose
 from hw.shape.estimate import CALIBRATION, layer_cycles, layer_resources, weight_use
 from hw.shape.family import ECP5, FAMILIES, ICE40
 from hw.shape.folding import Folding
@@ -70,10 +70,10 @@ def test_loaded_weights_fill_single_port_ram():
 
 @pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
 def test_a_presets_weights_take_less_than_two_bits_each_that_fill_85_percent_of_their_blocks(board, preset):
-    for layer in lay_out(read(Path("bundles") / preset), find(board), {}).layers.values():
-        _, allocated = weight_use(layer.spec)
+    for layer in choose(read(Path("bundles") / preset), find(board), {}).layers:
+        _, allocated = weight_use(layer)
         if layer.folding.weights == "rom":
-            assert 0.85 * allocated <= 2 * layer.layer.weights, layer.layer.name
+            assert 0.85 * allocated <= 2 * layer.weights, layer.name
 
 
 @pytest.mark.parametrize("family", FAMILIES)

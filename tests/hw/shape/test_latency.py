@@ -8,6 +8,7 @@ from hw.gateware.network import Network
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
 from hw.shape.latency import latency, unhurried
+from hw.shape.network_spec import NetworkSpec
 from hw.shape.words import words
 from tests.support.hw_bench import Bench, few, to_words
 from tests.support.random_bundles import random_bundle, random_features, seeds
@@ -39,7 +40,7 @@ def test_most_networks_are_unhurried_and_one_whose_results_outrun_their_cutting_
     made = random_bundle(np.random.default_rng(0), [("bgru", 8)], bins=9, qad_bits=2)
 
     def one(gru0: Folding, mask: Folding) -> bool:
-        return unhurried(Network(made, {"gru0": gru0, "mask": mask}, ECP5, 8, 8).spec)
+        return unhurried(NetworkSpec.of(made, {"gru0": gru0, "mask": mask}, ECP5, 8, 8))
 
     assert one(Folding(2, 4), Folding(1, 4))
     assert not one(Folding(7, 18), Folding(3, 2)), "seven pieces a row group of two words"

@@ -1,0 +1,90 @@
+"""The state of a BGRU layer: h in words and in chunks, r in words, and the initial state."""
+
+from typing import Any
+
+import numpy as np
+from amaranth.hdl import Cat, Module, Mux, Signal
+from numpy.typing import NDArray
+
+from hw.gateware.memory import ram
+from hw.shape.layer_spec import LayerSpec
+from hw.shape.words import ceil_log2
+from model.bundle.bits import unpack
+from model.bundle.bundle import Layer
+
+__all__ = ["State", "initial_words"]
+
+
+def initial_words(layer: Layer, spec: LayerSpec) -> dict[str, tuple[int, list[int]]]:
+    """Width and first contents of the memories that hold the initial state, by name."""
+    assert layer.initial_state is not None  # so checked with the bundle
+    pe, simd = spec.folding.pe, spec.folding.simd
+    initial = unpack(layer.initial_state, spec.units)
+    word_bank, chunk_bank = 1 << ceil_log2(spec.h_words), 1 << ceil_log2(spec.groups)
+    return {
+        "h_cells": (simd, [0] * (2 * word_bank) + _words(initial, simd, word_bank)),
+        "chunk_cells": (2 * pe, [0] * chunk_bank + _words(initial, pe, chunk_bank)),
+    }
+
+
+def _words(bits: NDArray[np.uint8], width: int, count: int) -> list[int]:
+    """A bit vector as `count` memory words, lowest index first, padded with zeros."""
+    padded = np.pad(bits, (0, count * width - len(bits))).reshape(-1, width)
+    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(padded, axis=-1, bitorder="little")]
+
+
+class State:
+    """The memories of the state in a layer's module, and which of their banks is in use.
+
+    h_cells : h in words. Banks 0 and 1 hold h before and after the frame, bank 2 the initial state.
+    chunk_cells : per row group the old h and, above it, z; in the upper half the initial state. A chunk is written
+        when z comes, together with the old h or the initial state, and when the new h does.
+    off_cells : where r is 0, in words, rather than where it is 1: words are padded with zeros, and padding lanes must
+        stay at 0.
+    bank : of h_cells, with h before the frame
+    fresh : there was no frame since reset
+    h_complete, r_complete : all words of h before the frame, and of r in the frame, are written
+
+    No read uses a word in the cycle it is written: h is read in one bank and written in the other, r is read in pass 2
+    and written in pass 1, and a chunk is read again in every cycle until its result may be taken.
+    """
+
+    def __init__(self, m: Module, layer: Layer, spec: LayerSpec) -> None:
+        self.spec = spec
+        bank, fresh = Signal(), Signal(init=1)
+        self.bank, self.fresh = bank, fresh
+        self.h_cells, self.chunk_cells = (
+            ram(width, len(first), first, ram_style="block") for width, first in initial_words(layer, spec).values()
+        )
+        m.submodules.h_cells, m.submodules.chunk_cells = self.h_cells, self.chunk_cells
+        m.submodules.off_cells = self.off_cells = ram(spec.folding.simd, spec.h_words)
+        h_complete, r_complete = Signal(init=1), Signal()
+        self.h_complete, self.r_complete = h_complete, r_complete
+
+    def release(self, m: Module, read_all: Signal) -> None:
+        """The last word of a frame is read: the next frame waits for its own h and r."""
+        with m.If(read_all):
+            m.d.sync += [self.h_complete.eq(0), self.r_complete.eq(0)]
+
+    def write(self, m: Module, words: Any) -> None:
+        """Take a stream of words, always ready: r and the new h in turn, as the row groups come."""
+        to_h, back = Signal(), Signal(range(self.spec.h_words))
+        last_back = back == self.spec.h_words - 1
+        h_write, off_write = self.h_cells.write_port(), self.off_cells.write_port()
+        m.d.comb += [
+            words.ready.eq(1),
+            h_write.addr.eq(Cat(back, ~self.bank)),
+            off_write.addr.eq(back),
+            h_write.data.eq(words.payload.data),
+            off_write.data.eq(words.payload.data),
+            h_write.en.eq(words.valid & to_h),
+            off_write.en.eq(words.valid & ~to_h),
+        ]
+        with m.If(words.valid):
+            m.d.sync += back.eq(Mux(last_back, 0, back + 1))
+            with m.If(last_back):
+                m.d.sync += to_h.eq(~to_h)
+                with m.If(to_h):
+                    m.d.sync += [self.h_complete.eq(1), self.bank.eq(~self.bank), self.fresh.eq(0)]
+                with m.Else():
+                    m.d.sync += self.r_complete.eq(1)

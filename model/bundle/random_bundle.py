@@ -1,0 +1,108 @@
+"""Random networks as whole, valid bundles: for tests, calibration, measurements and stand-ins."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle.bits import pack
+from model.bundle.bundle import Bundle, Kind, Layer, Matrix
+from model.reference.front_end import FrontEnd
+
+__all__ = [
+    "layer_of",
+    "random_bundle",
+    "random_front_end",
+    "random_layer",
+    "random_thresholds",
+    "random_weights",
+    "sized_front_end",
+]
+
+
+def layer_of(
+    name: str,
+    kind: Kind,
+    inputs: int,
+    weights: NDArray[np.integer[Any]],
+    threshold: NDArray[np.integer[Any]],
+    state: NDArray[np.integer[Any]] | None = None,
+) -> Layer:
+    """A layer of given arrays.
+
+    weights : -1, 0 and +1; (units, inputs), or (3, units, inputs + units) of a BGRU layer: r, z, h~
+    threshold : (..., units)
+    state : of a BGRU layer, its initial state: bits (units,)
+    """
+    w, u = Matrix.from_values(weights[..., :inputs]), None
+    if kind == "bgru":
+        u = Matrix.from_values(weights[..., inputs:])
+    initial = None if state is None else pack(state)
+    return Layer(name, kind, inputs, weights.shape[-2], w, threshold.astype(np.int32), u, initial)
+
+
+def sized_front_end(thresholds: NDArray[np.float32], mask_bits: int = 1, rms: float = 0.1) -> FrontEnd:
+    """A front end of thresholds (bins, levels - 1) and with the shortest window of so many bins."""
+    fft_size = max(1, 2 * (len(thresholds) - 1))
+    return FrontEnd(16000, fft_size, max(1, fft_size // 2), "hann", rms, thresholds, mask_bits=mask_bits)
+
+
+def random_front_end(rng: np.random.Generator, bins: int, qad_bits: int = 1) -> FrontEnd:
+    """A front end of `bins` bins and random non-decreasing thresholds."""
+    return sized_front_end(np.sort(rng.random((bins, 2**qad_bits - 1), dtype=np.float32), axis=1))
+
+
+def random_weights(rng: np.random.Generator, shape: Sequence[int], rho: float) -> NDArray[np.int8]:
+    """Weights of -1, 0, +1; a share `rho`, drawn weight by weight, is not 0 (1.0: none is 0)."""
+    signs = rng.choice(np.array([-1, 1], dtype=np.int8), size=tuple(shape))
+    return signs if rho == 1.0 else np.where(rng.random(tuple(shape)) < rho, signs, np.int8(0))
+
+
+def random_thresholds(rng: np.random.Generator, weights: NDArray[np.int8]) -> NDArray[np.int32]:
+    """One per row of `weights` (..., columns): most near 0 and of the sums' parity, some that no sum reaches.
+
+    So ties happen in nearly every frame.
+    """
+    columns = weights.shape[-1]
+    kept = np.count_nonzero(weights, axis=-1)
+    spread = int(np.sqrt(columns) / 3) + 1
+    near = rng.integers(-spread, spread + 1, kept.shape)
+    near += ((near + kept) % 2) * (rng.random(kept.shape) < 0.7)
+    extremes = rng.choice([-(2**31), -columns, columns, columns + 1, 2**31 - 1], kept.shape)
+    return np.where(rng.random(kept.shape) < 0.05, extremes, near).astype(np.int32)
+
+
+def random_layer(
+    rng: np.random.Generator, kind: Kind, inputs: int, units: int, rho: float = 0.8, name: str = "layer"
+) -> Layer:
+    """A layer by itself."""
+    shape = (units, inputs) if kind == "dense" else (3, units, inputs + units)
+    weights = random_weights(rng, shape, rho)
+    threshold = random_thresholds(rng, weights)
+    state = rng.integers(0, 2, units) if kind == "bgru" else None
+    return layer_of(name, kind, inputs, weights, threshold, state)
+
+
+def random_bundle(
+    rng: np.random.Generator,
+    hidden: Sequence[tuple[Kind, int]] = (("bgru", 7),),
+    bins: int = 5,
+    qad_bits: int = 1,
+    rho: float = 0.8,
+    last: Kind = "dense",
+    name: str = "random",
+) -> Bundle:
+    """`hidden` layers, kind and units of each, then one of kind `last` with a unit per bin.
+
+    Their names are gru0, dense1, ..., mask. (("bgru", 7), ("bgru", 6)) is two BGRU layers, (("dense", 9),) the paper's
+    BNN, () the mask layer alone.
+    """
+    front_end = random_front_end(rng, bins, qad_bits)
+    layers: list[Layer] = []
+    width = front_end.features
+    for index, (kind, units) in enumerate(hidden):
+        layers.append(random_layer(rng, kind, width, units, rho, f"{'gru' if kind == 'bgru' else 'dense'}{index}"))
+        width = units
+    layers.append(random_layer(rng, last, width, bins, rho, "mask"))
+    return Bundle(name, front_end, tuple(layers), {"made": "at random"})
