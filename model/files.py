@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +71,12 @@ def replacing(target: Path) -> Iterator[Path]:
 def replacing_folder(target: Path) -> Iterator[Path]:
     """Yield a temporary folder that becomes `target` (replacing an older one) if the block succeeds.
 
-    An older folder is moved aside first and moved back if its successor cannot take its place; no system call replaces
-    a folder that is not empty. Raises `BadInput` where there is no place, or no room, to write it.
+    No portable system call replaces a folder that is not empty, so an older one is moved aside first, and back if its
+    successor cannot take its place. Of two writers at once, the later one's folder stays.
+    A symbolic link stays one. Raises `BadInput` where there is no place, or no room, to write it.
     """
+    _open_folder(target)
+    target = target.resolve() if target.is_symlink() else target
     _open_folder(target)
     if target.exists() and not target.is_dir():
         raise BadInput(f"{target}: expected a folder to write, got a file")
@@ -88,18 +91,29 @@ def replacing_folder(target: Path) -> Iterator[Path]:
 
 
 def _put_in_place(temporary: Path, target: Path) -> None:
-    if not target.exists():
-        temporary.rename(target)
-        return
-    retired = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent)) / target.name
-    target.rename(retired)
-    try:
-        temporary.rename(target)
-    except BaseException:
-        retired.rename(target)
-        retired.parent.rmdir()
-        raise
-    shutil.rmtree(retired.parent)
+    while True:
+        aside = Path(tempfile.mkdtemp(prefix=f".{target.name}.old.", dir=target.parent))
+        retired = aside / target.name
+        try:
+            with suppress(FileNotFoundError):  # there is none, or another writer has just moved it
+                target.rename(retired)
+            temporary.rename(target)
+        except BaseException as error:
+            if _occupied(error):
+                continue
+            if retired.exists() and not target.exists():
+                retired.rename(target)
+            raise
+        else:
+            return
+        finally:
+            if not retired.exists() or target.exists():
+                shutil.rmtree(aside, ignore_errors=True)
+
+
+def _occupied(error: BaseException) -> bool:
+    """Whether another writer was quicker: its folder is in the place, and will be replaced."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOTEMPTY, errno.EEXIST)
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -105,7 +105,8 @@ def verilog(core: AxiNetwork, name: str) -> str:
         text = str(rtlil.convert(m, name=name, ports=ports, emit_src=False))
         path = rtlil_to_verilog(text, name, Path(scratch))
         whole = MEMORY.sub(lambda found: contents(found, path.parent), path.read_text(encoding="utf-8"))
-    assert "$readmem" not in whole
+    if "$readmem" in whole:
+        raise RuntimeError(f"{name}.v: expected every memory's contents in the text, found a $readmem of Yosys' left")
     whole = TRIGGER.sub(r"  reg \1;\n  initial \1 <= 1'b0;", whole)
     off = "".join(f"/* verilator lint_off {rule} */ // {reason}\n" for rule, reason in WAIVERS.items())
     return (
@@ -122,7 +123,8 @@ def contents(found: re.Match[str], folder: Path) -> str:
     """
     name, width, depth = found["name"], int(found["high"] or 0) + 1, int(found["last"]) + 1
     items = (folder / found["file"]).read_text().split()
-    assert len(items) == depth and all(len(item) == width for item in items)
+    if len(items) != depth or any(len(item) != width for item in items):
+        raise RuntimeError(f"{found['file']}: expected {depth} words of {width} bits from Yosys, got other ones")
     each = max(1, LITERAL_BITS // width)
     parts = []
     for begin in range(0, depth, each):

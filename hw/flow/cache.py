@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from model.errors import BadInput
+
 __all__ = ["cached", "folder", "key"]
 
 
@@ -34,12 +36,19 @@ def key(parts: Iterable[str | bytes]) -> str:
 def cached(kind: str, parts: Iterable[str | bytes], make: Callable[[Path], object]) -> Path:
     """The entry of `kind` for `parts`: a folder, which `make(folder)` fills if it is not there yet.
 
-    What `make` raises passes through and leaves no entry. Do not change an entry: others read it.
+    What `make` raises passes through and leaves no entry. Do not change an entry: others read it. Raises `BadInput`
+    where the cache cannot be written.
     """
     entry = folder() / kind / key(parts)
     if not entry.is_dir():
-        entry.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{kind}.", dir=entry.parent))
+        try:
+            entry.parent.mkdir(parents=True, exist_ok=True)
+            temporary = Path(tempfile.mkdtemp(prefix=f".{kind}.", dir=entry.parent))
+        except OSError as error:
+            raise BadInput(
+                f"{folder()}: expected a cache folder that can be written, got {error.strerror}; "
+                "set BGRU_CACHE to another"
+            ) from None
         try:
             make(temporary)
             temporary.chmod(0o755)

@@ -141,3 +141,34 @@ def test_the_old_folder_comes_back_where_the_new_one_can_not_take_its_place(tmp_
 def test_json_reads_back(tmp_path):
     write_json(tmp_path / "some" / "value.json", {"a": [1, 2.5, None]})
     assert json.loads((tmp_path / "some" / "value.json").read_text()) == {"a": [1, 2.5, None]}
+
+
+def test_of_two_writers_of_a_folder_the_later_one_stays(tmp_path, monkeypatch):
+    """The other one puts its folder in the place just after the old one was moved aside."""
+    target = tmp_path / "bundle"
+    target.mkdir()
+    (target / "old").touch()
+    rename, others = Path.rename, [tmp_path / "other"]
+
+    def racing(path, to):
+        moved = rename(path, to)
+        if path == target and others:
+            others[0].mkdir()
+            (others[0] / "other").touch()
+            rename(others.pop(), target)
+        return moved
+
+    monkeypatch.setattr(Path, "rename", racing)
+    with replacing_folder(target) as temporary:
+        (temporary / "new").touch()
+    assert [path.name for path in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_link_to_a_folder_stays_one(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with replacing_folder(tmp_path / "link") as temporary:
+        (temporary / "new").touch()
+    assert (tmp_path / "link").is_symlink()
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["new"]

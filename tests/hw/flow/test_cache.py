@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.flow import cache
+from model.errors import BadInput
 
 
 @pytest.fixture(autouse=True)
@@ -52,6 +53,13 @@ def test_of_two_commands_at_once_the_first_wins():
 
     assert (cache.cached("demo", ["a"], slow) / "text").read_text() == "quick"
     assert len(list((cache.folder() / "demo").iterdir())) == 1
+
+
+def test_a_cache_that_can_not_be_written_is_a_sentence(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("BGRU_CACHE", str(tmp_path / "file"))
+    with pytest.raises(BadInput, match=r"file: expected a cache folder that can be written, got .*; set BGRU_CACHE to"):
+        cache.cached("demo", ["a"], write("text"))
 
 
 def test_without_the_variable_it_is_in_the_build_folder(monkeypatch):

@@ -84,6 +84,6 @@ def test_loaded_weights_are_not_in_the_verilog(tmp_path):
 
 @pytest.mark.synthesis
 def test_what_yosys_said_is_in_the_exception(tmp_path):
-    with pytest.raises(RuntimeError, match=r"(?s)yosys failed in .*No such command: paint"):
+    with pytest.raises(RuntimeError, match=r"(?s)yosys failed: .*No such command: paint"):
         yosys(["paint"], tmp_path)
     assert list(tmp_path.iterdir()) == []
