@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import Bundle, bundle_for
+from bgru.options import Bundle, bundle_for, recording_or_sample
 
 
 def command(
@@ -23,4 +23,4 @@ def command(
     """
     from cosim.measure.skipping import run
 
-    run(bundle_for(bundle), recordings)
+    run(bundle_for(bundle), recordings or [recording_or_sample(None)])

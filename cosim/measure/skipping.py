@@ -131,7 +131,7 @@ def shares(network: Bundle, features: Bits) -> list[tuple[str, float]]:
     ]
 
 
-def run(bundle_folder: Path, recordings: list[Path] | None) -> None:
+def run(bundle_folder: Path, recordings: list[Path]) -> None:
     """Measure how much of a network's work could be skipped without changing a bit: `bgru skipping`."""
     network = bundle.read(bundle_folder)
     recurrent = [layer for layer in network.layers if layer.kind == "bgru"]
@@ -139,7 +139,7 @@ def run(bundle_folder: Path, recordings: list[Path] | None) -> None:
         raise BadInput(f"{bundle_folder}: expected a BGRU layer, got none")
     front_end = network.front_end
     measured: dict[str, list[float]] = {}
-    for path in recordings or [Path("samples/noisy.flac")]:
+    for path in recordings:
         for name, share in shares(network, front_end.hear(audio.read(path, front_end.sample_rate))):
             measured.setdefault(name, []).append(share)
 

@@ -1,0 +1,91 @@
+"""Figures in README and docs are those of the file or the command that they name."""
+
+import json
+import re
+
+import pytest
+
+from cosim.measure.skipping import shares, stored_bits
+from hw.flow.components import LANES
+from model.bundle import bundle
+from tests.support.paths import ROOT
+
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+HARDWARE = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
+BASELINES = json.loads((ROOT / "baselines.json").read_text())
+PRESETS = [folder.parent.name for folder in sorted((ROOT / "bundles").glob("*/manifest.json"))]
+
+
+def row(text: str, first: str) -> list[str]:
+    """Cells of the first table row that begins with `first`."""
+    (found,) = re.findall(rf"^\| {re.escape(first)} \|(.*)\|$", text, re.MULTILINE)[:1]
+    return [cell.strip() for cell in found.split("|")]
+
+
+def read(name: str):
+    return bundle.read(ROOT / "bundles" / name)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_the_readme_has_the_scores_of_the_model_cards(name):
+    cells = " | ".join(row(README, f"[`{name}`](bundles/{name}/README.md)"))
+    scores = read(name).provenance["scores"]
+    before, after = (scores[system]["all"]["mean"] for system in ("mixture", "denoised"))
+    assert f"{before['sdr']:.1f} > {after['sdr']:.1f} dB" in cells
+    stoi = f"{before['stoi']:.3f} > {after['stoi']:.3f}"
+    assert stoi.replace("0.", ".") in cells
+    assert f"{read(name).weights:,}" in cells
+
+
+@pytest.mark.parametrize("name", ["small", "tiny"])
+def test_the_readme_has_the_cycles_of_the_baselines(name):
+    cycles = max(layer["cycles"] for layer in BASELINES["presets"][name].values() if "cycles" in layer)
+    assert f"{cycles:,}" in row(README, f"[`{name}`](bundles/{name}/README.md)")
+
+
+@pytest.mark.parametrize("unit", ["ternary static", "binary static", "ternary dynamic", "binary dynamic"])
+def test_a_lane_costs_what_the_baselines_say(unit):
+    lanes, mhz, *_ = row(HARDWARE, unit.replace(" ", ", "))
+    found = BASELINES["units"][unit]["ecp5"]
+    assert lanes == f"{found['lut4'] / LANES:.2f}"
+    assert mhz == f"{found['mhz']:.0f}"
+
+
+def test_the_readme_quotes_the_same_lane():
+    lanes, mhz, *_ = row(HARDWARE, "ternary, static")
+    assert f"takes {lanes} LUT4 at {mhz} MHz" in README.replace("\n", " ")
+
+
+@pytest.mark.parametrize("layer", ["gru0", "mask"])
+def test_the_readme_shows_the_layers_of_the_baselines(layer):
+    (line,) = re.findall(rf"^{layer} .*packed.*$", README, re.MULTILINE)
+    found = BASELINES["presets"]["small"][layer]
+    words = line.split()
+    assert all(f"{found[key]:,}" in words for key in ("lut4", "ff", "block_ram", "cycles"))
+
+
+def test_the_page_about_the_hardware_has_the_baselines_of_a_rom():
+    found = BASELINES["units"]["weight rom"]["ecp5"]
+    assert f"instead of {found['lut4']} and {found['block_ram']} (`make bench`)" in HARDWARE.replace("\n  ", " ")
+
+
+def test_block_rams_of_small_are_one_number():
+    (of_readme,) = set(re.findall(r"block_ram +(\d+) of +208", README))
+    assert f"takes {of_readme} of the ECP5-85F's 208 block RAMs" in HARDWARE
+    assert f"{of_readme} of 208" in " ".join(row(README, "[`small`](bundles/small/README.md)"))
+
+
+@pytest.mark.parametrize(("name", "column"), [("small", 0), ("tiny", 1)])
+def test_what_could_be_skipped_is_what_the_command_measures(name, column, recording_features):
+    network = read(name)
+    measured = dict(shares(network, recording_features(network)))
+    for what, by, values in (
+        ("row groups kept by z", "PE", (1, 2, 4, 8)),
+        ("steady words of x", "SIMD", (8, 16, 32, 64)),
+        ("steady words of h", "SIMD", (8, 16, 32, 64)),
+        ("idle words of r * h", "SIMD", (8, 16, 32, 64)),
+    ):
+        found = " / ".join(f"{100 * measured[f'gru0: {what}, {by} {value}']:.0f}" for value in values)
+        cells = row(HARDWARE, f"{what}, {by} {' / '.join(map(str, values))}")
+        assert cells[column] == f"{found} %", what
+    assert f"{stored_bits(network.layers[0]):,} for `{name}`" in HARDWARE.replace(" bits for", " for")
