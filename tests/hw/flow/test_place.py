@@ -30,5 +30,5 @@ def test_the_median_of_the_seeds():
 
 
 def test_what_nextpnr_refuses_is_an_error_in_its_words():
-    with pytest.raises(RuntimeError, match=r"(?s)nextpnr-ecp5 failed .*seed"):
+    with pytest.raises(RuntimeError, match=r"(?s)nextpnr-ecp5 failed: .*seed"):
         fmax(Parity(), ["none"])
