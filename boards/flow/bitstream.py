@@ -29,6 +29,10 @@ from model.files import replacing_folder
 __all__ = ["Routed", "route", "short_of_timing"]
 
 
+SEEDS = 8
+"""Placements to try for the clock, unless asked for another number."""
+
+
 @dataclass(frozen=True)
 class Routed:
     """A placed and routed shape, which the weights of any network of that shape can be written into."""

@@ -1,21 +1,25 @@
-"""The presets on their boards, as they are measured: which network, folded how."""
+"""The shipped bundles on their boards, as they are measured: which network, folded how."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from boards.definitions.registry import find
+from boards.flow.bitstream import SEEDS, route
 from boards.flow.layout import lay_out, parse_folding
 from hw.flow.synth import Cost
 from hw.gateware.network import Network
+from hw.shape.cycles import interval
 from hw.shape.estimate import layer_cycles
+from hw.shape.latency import latency
 from model.bundle import bundle
+from model.shipped import bundle_folder
 
-__all__ = ["PRESETS", "Preset", "figures"]
+__all__ = ["SHIPPED", "Shipped", "figures", "placed"]
 
 
 @dataclass(frozen=True)
-class Preset:
+class Shipped:
     """A bundle on a board; `fold` (as `--fold` takes it) is what is not left to `boards.flow.layout`."""
 
     bundle: Path
@@ -27,12 +31,20 @@ class Preset:
         return lay_out(bundle.read(self.bundle), find(self.board), parse_folding(list(self.fold)))
 
 
-PRESETS = {
-    "small": Preset(Path("bundles/small"), "ulx3s_85f"),
-    "tiny": Preset(Path("bundles/tiny"), "icebreaker"),
+SHIPPED = {
+    "small": Shipped(bundle_folder("small"), "ulx3s_85f"),
+    "tiny": Shipped(bundle_folder("tiny"), "icebreaker"),
 }
 
 
 def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:
     """Each layer's cycles per frame, and what it takes by `hw.flow.synth.layer_costs`."""
     return {name: {**layer_cycles(layer.spec), **costs[name]} for name, layer in network.layers.items()}
+
+
+def placed(shipped: Shipped) -> dict[str, float]:
+    """The whole top for the board, placed and routed: resources, clock reached, interval and latency in cycles."""
+    network, board = shipped.network(), find(shipped.board)
+    placement = route(network, board, SEEDS, lambda step: None).placement
+    cycles = {"cycles": interval(network.spec), "latency": latency(network.spec)}
+    return {**placement.cost, **cycles, "mhz": round(placement.mhz, 1)}

@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from boards.flow.shipped import PRESETS, figures
+from boards.flow.shipped import SHIPPED, figures, placed
 from hw.flow.components import SEEDS, UNITS, clock, cost
 from hw.flow.place import fmax as placed_clock
 from hw.flow.synth import layer_costs
@@ -26,6 +26,7 @@ __all__ = ["Baseline", "Comparison", "compare", "other_tools", "read", "write"]
 ALLOWED: dict[str, float | None] = {
     "ideal": 0,
     "cycles": 0,
+    "latency": 0,
     "block_ram": 0,
     "spram": 0,
     "lut4": 0.03,
@@ -123,9 +124,10 @@ def run(path: Path, renew: bool, fmax: bool) -> None:
 
 
 def compare(before: Mapping[str, float], now: Mapping[str, float], placed: bool = True) -> list[Comparison]:
-    """Every figure of either, in the order of now; the clocks are left out where nothing was `placed`."""
+    """Every figure of either, in the order of now; without `placed`, those that need a placement are left out."""
     names = [*now, *(name for name in before if name not in now)]
-    return [Comparison(name, before.get(name), now.get(name)) for name in names if placed or not name.endswith("/mhz")]
+    unplaced = [name for name in names if not name.endswith("/mhz") and "/top/" not in name]
+    return [Comparison(name, before.get(name), now.get(name)) for name in (names if placed else unplaced)]
 
 
 def other_tools(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
@@ -188,7 +190,7 @@ def _measure(fmax: bool) -> dict[str, float]:
     """All figures, by name."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
-        steps = len(UNITS) * (len(UNIT_FAMILIES) + fmax) + len(PRESETS) * (1 + fmax)
+        steps = len(UNITS) * (len(UNIT_FAMILIES) + fmax) + len(SHIPPED) * (1 + 2 * fmax)
         task = bars.add_task("", total=steps, completed=-1)
 
         def now(what: str) -> None:
@@ -204,12 +206,15 @@ def _measure(fmax: bool) -> dict[str, float]:
                 now(f"{name}, {len(SEEDS)} placements")
                 units[name][ECP5.name]["mhz"] = round(clock(name), 1)
         presets = {}
-        for name, preset in PRESETS.items():
+        for name, preset in SHIPPED.items():
             network = preset.network()
             now(f"{name}, {', '.join(network.layers)}")
             presets[name] = figures(network, layer_costs(network))
             if fmax:
                 now(f"{name}, a placement")
+            if fmax:
+                now(f"{name}, the whole top on {preset.board}")
+                presets[name]["top"] = placed(preset)
             if fmax and network.family is ECP5:  # nextpnr places nothing out of context on iCE40
                 presets[name]["network"] = {"mhz": round(placed_clock(preset.network()), 1)}
         now("done")

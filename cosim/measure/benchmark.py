@@ -13,7 +13,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from boards.definitions.registry import Board, find
-from boards.flow.shipped import PRESETS, Preset
+from boards.flow.shipped import SHIPPED, Shipped
 from cosim.bench.runner import Outcome, Stimulus, simulate
 from cosim.bench.simulators import simulator_path
 from cosim.measure.paper_size import paper_sized
@@ -34,7 +34,7 @@ from model.reference.denoise import speed as denoising_speed
 from model.reference.front_end import FrontEnd
 from model.reference.golden_model import GoldenModel
 
-PAIRS = Preset(Path("bundles/small"), "ulx3s_85f", ("gru0=3x21", "mask=3x12"))
+PAIRS = Shipped(Path("bundles/small"), "ulx3s_85f", ("gru0=3x21", "mask=3x12"))
 """The preset `small` with two bits a weight."""
 
 PYTHON_CYCLES = 600
@@ -84,8 +84,8 @@ Now = Callable[[str], None]
 def run(bundle_folder: Path, recording: Path, board_name: str, build: Path) -> None:
     """Measure and print every performance figure beside its target and its reference: `bgru bench`."""
     simulator_path("verilator", waves=False)
-    given = Preset(bundle_folder, board_name)
-    name = next((name for name, preset in PRESETS.items() if preset == given), None)
+    given = Shipped(bundle_folder, board_name)
+    name = next((name for name, preset in SHIPPED.items() if preset == given), None)
     name = name or f"{bundle_folder.name} on {board_name}"
     network_bundle, board = bundle.read(bundle_folder), find(board_name)
     features = _features(network_bundle.front_end, recording)
@@ -97,7 +97,7 @@ def run(bundle_folder: Path, recording: Path, board_name: str, build: Path) -> N
             bars.update(task, description=what)
 
         runs = {}
-        for case, preset in (PRESETS | {name: given}).items():
+        for case, preset in (SHIPPED | {name: given}).items():
             now(f"simulate {case}")
             frames = len(features) if case == name else PRESET_FRAMES
             runs[case] = _run(preset, recording, frames, build / "bench" / case.replace(" ", "_"))
@@ -216,7 +216,7 @@ def _packing(costs: Mapping[str, Cost], now: Now) -> Iterator[Row]:
     """What five weights in eight bits cost, and what they save in `small`."""
     per_weight = costs["trit decoder"]["lut4"] / LANES
     yield Row("trit decoder, LUT4/weight", f"{per_weight:.2f}", "", "0", "weights as two planes")
-    networks = [preset.network() for preset in (PRESETS["small"], PAIRS)]
+    networks = [preset.network() for preset in (SHIPPED["small"], PAIRS)]
     packed, plain = (
         layer_costs(network, lambda layer: now(f"synthesise {layer} of small, packed and not"))["gru0"]
         for network in networks
@@ -279,7 +279,7 @@ def _features(front_end: FrontEnd, recording: Path) -> Bits:
     return front_end.hear(audio.read(recording, front_end.sample_rate))
 
 
-def _run(preset: Preset, recording: Path, frames: int, folder: Path) -> Run:
+def _run(preset: Shipped, recording: Path, frames: int, folder: Path) -> Run:
     """Simulate the first frames of a recording; every bit must be the golden model's."""
     network = preset.network()
     features = _features(network.bundle.front_end, recording)[:frames]

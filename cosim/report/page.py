@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from boards.definitions.registry import Board, find
 from boards.flow.measured import results_of
-from boards.flow.shipped import PRESETS
+from boards.flow.shipped import SHIPPED
 from boards.flow.verilog import DESIGN
 from cosim.report.memory_map import memory_map
 from hw.flow.results import Results
@@ -181,7 +181,7 @@ def _networks(board: Board, network: Network, build: Path) -> list[dict[str, Any
     rows = [(network.bundle.name, board, network)]
     rows += [
         (name, find(preset.board), preset.network())
-        for name, preset in PRESETS.items()
+        for name, preset in SHIPPED.items()
         if (preset.bundle / "manifest.json").is_file()
         and (preset.fold or (preset.bundle.name, preset.board) != (network.bundle.name, board.name))
     ]

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from boards.flow.shipped import PRESETS, figures
+from boards.flow.shipped import SHIPPED, figures
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_a_preset_fits_its_board(name):
-    network = PRESETS[name].network()
+    network = SHIPPED[name].network()
     found = figures(network, {layer: {"lut4": 3, "block_ram": 1} for layer in network.layers})
     assert list(found) == ["gru0", "mask"]
     for layer in found.values():
@@ -18,5 +18,5 @@ def test_a_preset_fits_its_board(name):
 
 
 def test_the_folding_of_a_preset_is_used():
-    network = replace(PRESETS["small"], fold=("gru0=3x21",)).network()
+    network = replace(SHIPPED["small"], fold=("gru0=3x21",)).network()
     assert str(network.layers["gru0"].folding) == "3x21"

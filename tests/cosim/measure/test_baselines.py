@@ -5,7 +5,7 @@ import json
 import pytest
 
 import cosim.measure.baselines
-from boards.flow.shipped import PRESETS
+from boards.flow.shipped import SHIPPED
 from cosim.measure.baselines import ALLOWED, PATH, Baseline, Comparison, compare, other_tools, read, write
 from hw.flow.components import UNITS
 from model.errors import BadInput
@@ -170,5 +170,5 @@ def test_the_baseline_of_the_repository_is_one_of_all_units_and_presets():
     figures = json.loads(PATH.read_text(encoding="utf-8"))
     assert set(figures["tools"]) == set(cosim.measure.baselines.TOOLS)
     assert set(figures["units"]) == set(UNITS)
-    assert set(figures["presets"]) == set(PRESETS)
+    assert set(figures["presets"]) == set(SHIPPED)
     assert {name.rsplit("/", 1)[-1] for name in read(PATH).figures} == set(ALLOWED)
