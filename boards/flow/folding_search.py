@@ -1,4 +1,4 @@
-"""Choose foldings: for a network those that meet a deadline in the least area, or all that no other beats."""
+"""Folding search: the least area that meets a deadline, or the Pareto front."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,15 +16,15 @@ from model.bundle.bundle import Layer
 __all__ = ["LANES", "Design", "Needs", "Option", "Options", "area", "cheapest", "front"]
 
 LANES = 256
-"""Rows times columns of a folding that is looked at, at most."""
+"""Most lanes (PE x SIMD) of a folding in the search."""
 
 Needs = Mapping[str, int]
-"""Resource (lut4, block_ram, spram) to how many are taken, or are there."""
+"""Resource (lut4, block_ram, spram) to how many are used, or available."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """A folding of a layer: the ideal cycles of a frame, of which no fewer are taken, and what it needs."""
+    """A folding of a layer, its lower bound on cycles per frame (`ideal`), and what it needs."""
 
     folding: Folding
     ideal: int
@@ -33,27 +33,27 @@ class Option:
 
 @dataclass(frozen=True)
 class Design:
-    """A folding for each layer, the sum of their ideal cycles, and what they need together."""
+    """A folding for each layer, the sum of their ideal cycles, and their needs together."""
 
     foldings: Mapping[str, Folding] = field(default_factory=dict)
     ideal: int = 0
     needs: Needs = field(default_factory=dict)
 
     def joined(self, name: str, option: Option) -> "Design":
-        """The same and one layer more."""
+        """The design with one more layer."""
         needs = {kind: self.needs.get(kind, 0) + count for kind, count in option.needs.items()}
         return Design({**self.foldings, name: option.folding}, self.ideal + option.ideal, needs)
 
     def over(self, available: Needs) -> dict[str, int]:
-        """How many of each resource are missing, of those of which some are."""
+        """The resources that run short, and by how many."""
         return {kind: count - available[kind] for kind, count in self.needs.items() if count > available[kind]}
 
 
 class Options:
-    """The foldings of a layer to choose from: up to `LANES` lanes, packed or not; or `folding` alone, if given.
+    """A layer's foldings to choose from: up to `LANES` lanes, packed or not; or `folding` alone, if given.
 
-    Weights are no deeper than a RAM block, so that none needs multiplexers behind it, which cost clock: a layer then
-    takes few cycles, too. Only where no folding's are that shallow, deeper ones are looked at.
+    Weights are no deeper than a RAM block, since multiplexers between blocks cost clock; such foldings also take few
+    cycles. Deeper ones are considered only if no folding is that shallow.
     """
 
     def __init__(self, layer: Layer, family: Family, source: Source, folding: Folding | None = None) -> None:
@@ -84,17 +84,17 @@ def _foldings(layer: Layer, source: Source, packed: bool) -> Iterable[Folding]:
 
 
 def area(needs: Needs, available: Needs) -> float:
-    """The sum of the shares of a device's resources that are taken, so that each weighs as much as it is scarce."""
+    """Sum of the shares of a device's resources that are used: each resource weighs as much as it is scarce."""
     return sum(count / available[kind] for kind, count in needs.items())
 
 
 def cheapest(
     layers: Mapping[str, Options], available: Needs, limit: float, *, free: Needs | None = None, fitting: bool = True
 ) -> Design | None:
-    """The design with the least area, whose layers take at most `limit` cycles each and fit into what is `free`.
+    """The design of least area whose layers take at most `limit` cycles each and fit into what is `free`, or None.
 
-    None if there is no such design. Of several as small, the one with the fewest cycles. A layer whose folding is given
-    may take longer; and unless `fitting`, all together may take more than is available.
+    Ties go to the fewest cycles. A layer whose folding is given may take longer. Without `fitting`, the design may need
+    more than is available.
     """
     slow: set[tuple[str, Folding]] = set()
     while True:
@@ -111,7 +111,7 @@ def cheapest(
         if not designs:
             return None
         design = min(designs, key=lambda one: (area(one.needs, available), one.ideal))
-        # A layer may take a few cycles more than the ideal, never fewer: what is too slow so is taken out.
+        # The exact cycles may exceed the ideal by a few: remove what is too slow after all, and search again.
         found = {
             (name, one)
             for name, one in design.foldings.items()
@@ -123,9 +123,9 @@ def cheapest(
 
 
 def front(points: Sequence[tuple[float, ...]], free: int = 0) -> list[int]:
-    """Indices of the points that no other is as low as in every coordinate, ordered by them; of equal ones the first.
+    """Indices of the Pareto-optimal points (lower is better), sorted by coordinates; of equal points the first.
 
-    The last `free` coordinates only order points that are equal in the others.
+    The last `free` coordinates only break ties.
     """
     if not points:
         return []

@@ -1,4 +1,4 @@
-"""Lay a network out for a board, or say what is missing."""
+"""Fit a network to a board, or say what is missing."""
 
 import re
 from collections.abc import Mapping
@@ -33,10 +33,10 @@ def parse_folding(entries: list[str]) -> dict[str, Folding]:
 
 
 def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> dict[str, Options]:
-    """What there is to choose from for each layer: all, or what `folding` says.
+    """The foldings to choose from, by layer: all, or what `folding` says.
 
-    On a device with single-port RAM, the weights of the largest layer are loaded into it; all else is in block RAM,
-    but for what `folding` has streamed.
+    On a device with single-port RAM, the largest layer's weights are loaded into it. All other weights are in block RAM
+    unless `folding` streams them.
     """
     layers = {layer.name: layer for layer in bundle.layers}
     for name in folding:
@@ -54,7 +54,7 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
 
 
 def room(bundle: Bundle, board: Board) -> Needs:
-    """What the device has for a network: the link takes some block RAM, and the loader of weights from flash, too."""
+    """What the device has left for a network: the link takes block RAM, and so does the flash loader."""
     features, bins = bundle.layers[0].inputs, bundle.layers[-1].units
     taken = Slots.of(board.family, features, bins).block_rams(board.family)
     taken += board.flash_offset is not None
@@ -62,10 +62,10 @@ def room(bundle: Bundle, board: Board) -> Needs:
 
 
 def design(options: Mapping[str, Options], bundle: Bundle, board: Board, frame_rate: float) -> Design:
-    """The design that keeps up with the frame rate at the board's clock in the least area.
+    """The design of least area that keeps up with the frame rate at the board's clock.
 
-    A layer whose folding was given may be slower: then whoever gave it wants it so. Raises `BadInput` with what is
-    missing, cycles or RAM or LUT4, and how much of it.
+    A layer whose folding was given may be slower: that is the user's choice. Raises `BadInput` with what is missing
+    (cycles, RAM or LUT4) and how much of it.
     """
     limit = board.clock_hz / frame_rate
     for name, choice in options.items():
@@ -80,13 +80,13 @@ def design(options: Mapping[str, Options], bundle: Bundle, board: Board, frame_r
     found = cheapest(options, board.available, limit, free=free)
     if found is None:
         smallest = cheapest(options, board.available, limit, fitting=False)
-        assert smallest is not None  # each layer has a folding that is quick enough
+        assert smallest is not None  # each layer has a folding that is fast enough
         raise BadInput(f"bundle {bundle.name} does not fit {board.name}{_missing(options, board, free, smallest)}")
     return found
 
 
 def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest: Design) -> str:
-    """What the smallest design lacks: bits, for those a user can change, or else what the device has of anything."""
+    """What the smallest design lacks: memory bits, which a user can reduce, or else cells of the device."""
     bits = {"single-port RAM": 0, "block RAM": 0}
     for name, folding in smallest.foldings.items():
         need = options[name].spec(folding).bits

@@ -1,4 +1,4 @@
-"""Plan a network for a board: the smallest design in real time, or all that are worth having (`make plan`)."""
+"""Plan a network for a board: the smallest design in real time, or the Pareto front (`make plan`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,12 +23,12 @@ from model.files import replacing
 __all__ = ["Plan", "pareto"]
 
 STEP = 0.05
-"""By how much a design must be quicker than the one before it to be listed, for LUT4 are not known better."""
+"""Least gain in cycles from one listed design to the next: LUT4 estimates are no finer."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A design, and what it does: cycles from frame to frame, and from a frame's first word in to its last word out."""
+    """A design with its initiation interval and its latency (first word in to last word out), in cycles."""
 
     design: Design
     interval: int
@@ -41,16 +41,16 @@ class Plan:
 
 
 def plan_of(options: Mapping[str, Options], chosen: Design) -> Plan:
-    """What a design does, exactly but for results that must wait to be cut (`hw.shape.latency`)."""
+    """A design with its cycles: exact, except for the latency of a network that is not `unhurried`."""
     network = shape(options, chosen)
     return Plan(chosen, interval(network), latency(network))
 
 
 def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board) -> list[Plan]:
-    """The designs that fit the board and that no other beats in both latency and LUT4, the smallest first.
+    """The designs that fit the board and are Pareto-optimal in latency and LUT4, the smallest first.
 
-    They are found by their ideal cycles, and then judged by the exact ones. Each is at least `STEP` quicker than the
-    one before: what lies between is not worth a line.
+    The search uses ideal cycles, the final selection exact ones. Each design is at least `STEP` faster than the one
+    before.
     """
     designs = [(0, Design())]
     features = network_bundle.layers[0].inputs
@@ -86,7 +86,7 @@ def run(
     clock: float | None,
     build: Path,
 ) -> None:
-    """Choose PE, SIMD and packing of each layer, before anything is synthesised: `bgru plan`."""
+    """Choose PE, SIMD and packing of each layer before synthesis: `bgru plan`."""
     board = find(board_name).at(clock)
     network_bundle = bundle.read(bundle_folder)
     options = options_of(network_bundle, board, parse_folding(fold or []))
@@ -154,7 +154,7 @@ def _front_table(plans: list[Plan], board: Board) -> Table:
 
 
 def draw(plans: list[Plan], chosen: Plan, network_bundle: Bundle, board: Board) -> Figure:
-    """The designs in the plane of LUT4 and latency, with their block RAM as colour, real time as a line."""
+    """The designs by LUT4 and latency, block RAM as colour, real time as a line."""
     milliseconds = 1000 / board.clock_hz
     figure = Figure(figsize=(8, 5), layout="constrained")
     axes = figure.subplots()

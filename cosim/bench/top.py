@@ -1,4 +1,4 @@
-"""The simulated top: a network with a recorder on each layer's probe, and the memories that its weights stream from."""
+"""The simulated top: a network, a recorder on each layer's probe, and the SDRAMs that stream weights."""
 
 from collections.abc import Mapping, Sequence
 
@@ -22,9 +22,9 @@ SDRAM_BITS = 16
 
 
 def weight_memory(layer: LayerComponent, clock_mhz: float, timing: Timing | None = None) -> Sdram:
-    """An SDRAM with a layer's weights in the order of use, bit behind bit.
+    """An SDRAM with a layer's weights in the order of use, packed without gaps.
 
-    Its words must be cut or joined to the layer's at full speed: these have 16 bits, or a multiple, or a divisor.
+    To cut or join its words at full speed, the layer's must be a multiple or a divisor of 16 bits wide.
     """
     matrix = layer.engine.matrix
     width = matrix.weight_width
@@ -37,7 +37,7 @@ def weight_memory(layer: LayerComponent, clock_mhz: float, timing: Timing | None
 
 
 def _sdram_words(words: Sequence[int], width: int) -> list[int]:
-    """Words of `width` bits joined or cut, lowest bits first; the last one is filled up with zeros."""
+    """Words of `width` bits joined or cut, lowest bits first; the last one is padded with zeros."""
     if width >= SDRAM_BITS:
         mask = (1 << SDRAM_BITS) - 1
         return [word >> low & mask for word in words for low in range(0, width, SDRAM_BITS)]
@@ -47,7 +47,7 @@ def _sdram_words(words: Sequence[int], width: int) -> list[int]:
 
 
 class Recorder(wiring.Component):
-    """Collect a layer's chunks into whole vectors, to be read once a frame rather than once a cycle.
+    """Collect a layer's results into whole vectors, so that the testbench reads once a frame, not once a cycle.
 
     Simulation only. Row groups come in order, so a vector is a shift register.
 
@@ -56,8 +56,8 @@ class Recorder(wiring.Component):
     probe : In(Probe)
     <vector> : Out(groups * pe), each vector of the last frame; they hold until the next frame's first result
     frames : Out(32), frames recorded since reset; changes when the last frame's vectors are complete
-    releases : Out(32), frames that the layer has let go of since reset
-    cycles : Out(32), cycles for which it held the last of them; changes with `releases`
+    releases : Out(32), frames that the layer has released since reset
+    cycles : Out(32), cycles for which it held the last one; changes with `releases`
     """
 
     def __init__(self, spec: LayerSpec) -> None:
@@ -85,7 +85,7 @@ class Recorder(wiring.Component):
                 with m.If(probe.vector == len(computed) - 1):
                     m.d.sync += self.frames.eq(self.frames + 1)
 
-        # A frame is let go of when the layer falls idle or, with the next already waiting, in the same cycle.
+        # A layer releases a frame when it falls idle or, if the next is already waiting, in the same cycle.
         busy = Signal(32)
         with m.If(probe.released):
             m.d.sync += [self.cycles.eq(busy + 1), busy.eq(0), self.releases.eq(self.releases + 1)]
@@ -95,11 +95,11 @@ class Recorder(wiring.Component):
 
 
 class Top(wiring.Component):
-    """Network and recorders, with everything that the bench drives and reads as ports.
+    """Network and recorders; what the testbench drives and reads are ports.
 
     Parameters
     ----------
-    sdram : by layer, a `weight_memory` of its own in place of its `load` port
+    sdram : by layer, a `weight_memory` in place of its `load` port
 
     Members
     -------

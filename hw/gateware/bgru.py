@@ -18,10 +18,10 @@ class BGRULayer(LayerComponent):
     Pass 2 (candidate): h~, row group by row group: words of x against Wh, then words of r * h against Uh; each
                         result meets its z and its old h and becomes the new h.
 
-    The passes follow one another without a gap, frame after frame. Only two things wait: words of r * h for the last of
-    r, and words of h for the last of the frame before. The words of x that come before them in a row group go ahead
-    meanwhile and mostly outlast the wait. Then the layer takes the ideal `3 * groups * words` cycles exactly;
-    `hw.shape.cycles` predicts its cycles for any shape.
+    The passes follow each other without a gap, frame after frame. Only two things wait: words of r * h for the last of
+    r, and words of h for the last h of the frame before. The words of x that come first in a row group go ahead
+    meanwhile and mostly outlast the wait. Then the layer takes exactly the ideal `3 * groups * words` cycles;
+    `hw.shape.cycles` predicts the cycles of any shape.
 
     The state lives twice: as `pe`-bit chunks, for `h = z ? h : h~`, and as `simd`-bit words, for U h. The words are in
     two banks, since the old h is still read while the new one is written. Both memories also hold the initial state,

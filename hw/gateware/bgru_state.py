@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from hw.gateware.memory import ram
 from hw.shape.layer_spec import LayerSpec
-from hw.shape.words import ceil_log2
+from hw.shape.words import ceil_log2, integers
 from model.bundle.bits import unpack
 from model.bundle.bundle import Layer
 
@@ -29,8 +29,7 @@ def initial_words(layer: Layer, spec: LayerSpec) -> dict[str, tuple[int, list[in
 
 def _words(bits: NDArray[np.uint8], width: int, count: int) -> list[int]:
     """A bit vector as `count` memory words, lowest index first, padded with zeros."""
-    padded = np.pad(bits, (0, count * width - len(bits))).reshape(-1, width)
-    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(padded, axis=-1, bitorder="little")]
+    return integers(np.pad(bits, (0, count * width - len(bits))).reshape(-1, width))
 
 
 class State:

@@ -10,7 +10,7 @@ __all__ = ["DenseLayer"]
 
 
 class DenseLayer(LayerComponent):
-    """One matrix, one bias per row; frames follow one another without a gap.
+    """One matrix, one bias per row; frames follow each other without a gap.
 
     Cycles per frame: `spec.ideal`, exactly groups x words. Latency: that plus `spec.engine.latency + 1`.
     Memory: the engine's, and twice the input vector.

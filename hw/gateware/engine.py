@@ -16,6 +16,7 @@ from hw.gateware.trits import Unpack, pack
 from hw.shape.biases import bias_words, layer_biases
 from hw.shape.engine_spec import LOADED, EngineSpec, operands
 from hw.shape.layer_spec import LayerSpec
+from hw.shape.words import integers
 from model.bundle.bundle import Layer
 
 __all__ = ["Engine", "FoldedMatrix"]
@@ -37,10 +38,10 @@ class FoldedMatrix:
         blocks = weights.reshape(spec.groups, pe, spec.words, simd).transpose(0, 2, 1, 3)
         bits = pack(blocks) if spec.folding.packed else select(spec.format).encode(blocks)
         self.weight_width = spec.weight_width
-        self.weight_words = _integers(bits.reshape(spec.weight_words, -1))
+        self.weight_words = integers(bits.reshape(spec.weight_words, -1))
         # Two's complement, the lowest row's bias lowest.
         planes = (biases.reshape(spec.groups, pe, 1) >> np.arange(spec.accumulator_bits) & 1).astype(np.uint8)
-        self.bias_words = _integers(planes.reshape(spec.groups, -1))
+        self.bias_words = integers(planes.reshape(spec.groups, -1))
 
     def rom_slices(self) -> dict[str, tuple[int, list[int]]]:
         """Width and words of each slice of the memories that are ROMs, by its path in the engine."""
@@ -67,31 +68,26 @@ class FoldedMatrix:
         return cls(spec.engine, weights, bias_words(layer_biases(layer), pe, spec.columns, spec.recurrent))
 
 
-def _integers(bits: NDArray[np.uint8]) -> list[int]:
-    """Rows of bits, lowest first, as Python integers."""
-    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(bits, axis=-1, bitorder="little")]
-
-
 class Engine(wiring.Component):
     """Multiply a stream of operand words by a matrix whose weights arrive in the order of use.
 
-    The MVU can't be held up, so a row group only begins while there is room for its result: results in the
-    pipeline and in the queue together never exceed the queue's depth. Then the reader of `o` may wait for as
-    long as it likes. Weights that are not there yet hold `i` up in the same way.
+    The MVU cannot stall, so a row group begins only while there is room for its result: the results in the pipeline
+    and in the queue together never exceed the queue's depth. The reader of `o` may then wait as long as it likes.
+    Weights that have not arrived stall `i` in the same way.
 
-    Weights come from a ROM (`source` is "rom"), from a RAM that is filled after reset ("loaded"), or from outside,
-    again for every frame ("streamed"): the latter two by `load`.
+    Weights come from a ROM, from a RAM that is filled after reset, or as a stream for every frame, as
+    `spec.folding.weights` says; the latter two through `load`.
 
-    Latency: `latency` cycles from a row group's last word to its result at `o`: the weights' memory, three registers
-    between it and the MVU, the MVU's, and one for the queue. Block RAM is slow to answer and spread over the device:
-    one register is its own (`hw.flow.bram_output_registers`), one on the way, one beside the MVU; packed weights are
-    unpacked before that. Throughput: one word per cycle. Memory: groups x words x weight_width bits of weights, groups
-    x pe x bias bits, a queue of `depth` x pe.
+    Latency: `spec.latency` cycles from a row group's last word to its result at `o`: the weights' memory, three
+    registers between it and the MVU, the MVU's latency, and one for the queue. Block RAM is slow and spread over the
+    device: one register is its own (`hw.flow.bram_output_registers`), one is on the way, one next to the MVU; packed
+    weights are unpacked before that. Throughput: one word per cycle. Memory: `spec.weight_words` x `spec.weight_width`
+    bits of weights, groups x pe biases of `spec.accumulator_bits`, a queue of `spec.queue_words` x pe.
 
     Members
     -------
     i : In(stream of {first, last, start}), one per operand word
-    x : In(one or two operands of simd) of the word that was taken from `i` two cycles before
+    x : In(one or two operands of simd) of the word that was taken from `i` two cycles ago
     o : Out(stream of Word(pe)), one per row group
     load : In(stream of weight words) in the order of use, unless the weights are in a ROM
     """
@@ -115,7 +111,7 @@ class Engine(wiring.Component):
         m.submodules.biases = biases = CyclicMemory(spec.biases, self.matrix.bias_words)
         m.submodules.queue = queue = SyncFIFO(width=Word(pe).size, depth=spec.queue_words)
 
-        # Room is taken when a row group's first word enters and given back a cycle after its result leaves.
+        # A row group takes room when its first word enters and frees it a cycle after its result leaves.
         pending, next_pending = Signal(range(spec.queue_words + 1)), Signal(range(spec.queue_words + 1))
         room = Signal(init=1)
         entering = self.i.valid & self.i.ready & self.i.payload.first

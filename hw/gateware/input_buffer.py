@@ -14,15 +14,15 @@ __all__ = ["InputBuffer"]
 class InputBuffer(wiring.Component):
     """Two vectors of `length` bits in `simd`-bit words: one is read, the other is filled.
 
-    With `clean`, bits of the last word beyond `length` are stored as zero, whatever came.
+    With `clean`, bits of the last word beyond `length` are stored as zero.
     Latency: one cycle from `address` to `data`, and one from the last word in to `full`.
-    Memory: two times the vector, one write and one read port.
+    Memory: twice the vector, one write and one read port.
 
     Members
     -------
     i : In(stream of Word(simd))
-    full : Out(1), a vector is there; start : Out(1), its `start`
-    address, enable : In, the word to read; data : Out(simd), it, a cycle later (held while `enable` is low)
+    full : Out(1), there is a vector to read; start : Out(1), its `start`
+    address, enable : In, the word to read; data : Out(simd), the word a cycle later (held while `enable` is low)
     release : In(1), done with the vector
     """
 

@@ -1,4 +1,4 @@
-"""MVU: the matrix-vector unit, `pe` rows and `simd` columns at a time."""
+"""MVU: the matrix-vector unit, `pe` rows and `simd` columns per cycle."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal, signed
 from amaranth.lib import data, stream, wiring
@@ -14,18 +14,19 @@ __all__ = ["MVU"]
 
 
 class MVU(wiring.Component):
-    """Multiply, count, accumulate over the words of a row group, and say which rows ended at 0 or above.
+    """Multiply, count and accumulate over the words of a row group; output which rows ended at 0 or above.
 
     A row group is `pe` rows; its words come one per cycle, the first with `first`, the last with `last`. A row's
-    accumulator begins at the row's bias and counts the products of +1 up; bit `p` of the result is 1 where row
-    p's ended at 0 or above (ties give 1). So the sign is the comparison, and padding needs no logic: padding
-    weights count nothing, and the bias of a padding row is out of reach.
+    accumulator begins at the row's bias and adds its products of +1; bit `p` of the result is 1 where row p ended at 0
+    or above (ties give 1). So the sign is the comparison, and padding needs no logic: padding weights add nothing, and
+    the bias of a padding row is out of reach.
 
     Widths: a row's accumulator holds any sum that can occur and no more (`hw.shape.number_format.accumulator_bits`).
     Latency: `latency` cycles from the last word to the result: the popcount's, and one to accumulate.
-    Throughput: one word per cycle, without back-pressure: whoever feeds it must have room for what comes out.
-    Cost per row: a LUT4 per product, `hw.shape.popcount.cost` of them less one, two per bit of the accumulator; on
-    ECP5 a third of the products and half of the accumulator move into the carry chains (`hw/flow/absorb.py`).
+    Throughput: one word per cycle, without back-pressure: the user must have room for the results.
+    Cost per row: a LUT4 per product, `hw.shape.popcount.cost` of all products but one, two LUT4 per bit of the
+    accumulator; on ECP5 a third of the products and half of the accumulator move into the carry chains
+    (`hw/flow/absorb.py`).
 
     Members
     -------

@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # A network whose RTLIL is in the cache is never elaborated (`hw.flow.rtl.elaborated`).
-"""The network: a bundle's layers one behind the other."""
+"""The network: a bundle's layers in a row."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -36,14 +36,14 @@ def _hardware(layer: Layer, spec: LayerSpec) -> LayerComponent:
 class Network(wiring.Component):
     """Feature bits in, mask bits out. Layers work at the same time, each on its own frame.
 
-    Initiation interval: the slowest layer's cycles. Latency: the sum of the layers'. Both ends may wait at any
-    time. A frame whose words carry `start` begins a new utterance; so does the first one after reset.
+    Initiation interval: the slowest layer's cycles (`hw.shape.cycles`). Latency: `hw.shape.latency`. Both ends may wait
+    at any time. A frame whose words carry `start` begins a new utterance; so does the first one after reset.
 
     Members
     -------
     i : In(stream of Word(in_width)), features per frame; o : Out(stream of Word(out_width)), bins per frame
     probe_<layer> : Out(Probe), each layer's
-    load_<layer> : In(stream of weight words), of each layer that hasn't them in a ROM
+    load_<layer> : In(stream of weight words), of each layer whose weights are not in a ROM
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Popcount: how many bits of a word are 1."""
+"""Popcount: the number of ones in a word."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, Value
 from amaranth.lib import stream, wiring
@@ -12,10 +12,10 @@ __all__ = ["Popcount", "delayed", "packed_sums"]
 class Popcount(wiring.Component):
     """Count the ones of `width` bits, one word per cycle, by a tree of adders that share carry chains.
 
-    The count of n bits is the count of one half of n - 1 bits, plus that of the other half, plus the bit that is
-    left, as carry in: no input of an adder is wasted, and 2^k - 1 bits take no more full adders than they must.
-    The adders of a level lie in few carry chains, so that a full adder costs one LUT4 and an adder one more
-    (`packed_sums`); out of LUTs alone, each full adder would cost two. A register follows each level.
+    The count of n bits is the count of one half of n - 1 bits, plus that of the other half, plus the remaining bit as
+    carry in. No adder input is wasted, and 2^k - 1 bits take the least number of full adders. The adders of a level
+    share few carry chains, so that a full adder costs one LUT4 and an adder one more (`packed_sums`); built of LUTs
+    alone, each full adder would cost two. A register follows each level.
 
     Latency: `hw.shape.popcount.latency(width)` cycles. Throughput: one word per cycle, without back-pressure.
     Cost: `hw.shape.popcount.cost(width)`; 98 LUT4 and 119 flip-flops for 63 bits.
@@ -63,9 +63,9 @@ class Popcount(wiring.Component):
 def packed_sums(adders: list[tuple[Value, Value, Value]]) -> list[Value]:
     """The sums a + b + carry of several adders, by few additions and so in few carry chains.
 
-    Each adder has as many positions as its wider operand has bits, and one before them in which both summands
-    are its carry: whatever comes into that position goes no further, and appears there as its sum bit, which is
-    the carry out of the adder before. Cost: one LUT4 per position, and one at the end of each chain.
+    Each adder has as many positions as its wider operand has bits, and one before them in which both summands are its
+    carry. A carry into that position goes no further: it becomes the position's sum bit, the carry out of the adder
+    before. Cost: one LUT4 per position, and one at the end of each chain.
     """
     size = adders_per_chain([max(len(a), len(b)) for a, b, _ in adders])
     return [total for first in range(0, len(adders), size) for total in _one_chain(adders[first : first + size])]
@@ -87,7 +87,7 @@ def _one_chain(adders: list[tuple[Value, Value, Value]]) -> list[Value]:
 
 
 def delayed(m: Module, value: Value, cycles: int, *, reset: bool = False) -> Value:
-    """`value`, `cycles` cycles later; with `reset`, 0 after a reset until then."""
+    """`value`, `cycles` cycles later; with `reset`, its registers are reset to 0."""
     for _ in range(cycles):
         register = Signal(value.shape(), reset_less=not reset, name="delayed")
         m.d.sync += register.eq(value)

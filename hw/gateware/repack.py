@@ -1,4 +1,4 @@
-"""Repack: carry a vector over from words of one width to words of another."""
+"""Repack: a vector in words of one width to words of another."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -14,13 +14,12 @@ __all__ = ["Repack"]
 class Repack(wiring.Component):
     """Cut words of `source` bits into pieces of gcd(source, sink) bits and join these to words of `sink` bits.
 
-    The vector has `length` bits; what a source word carries beyond them is dropped, what a sink word has
-    beyond them is zero.
+    Bits of a source word beyond the vector's length are dropped; those of a sink word are zero.
 
-    Throughput: one piece per cycle. Latency from a source word to the sink word that it completes: one cycle
-    to cut (none where source divides sink), one to join (none where sink divides source).
-    Cost: source flip-flops and LUT4 to cut, sink flip-flops to join (and as many LUT4 where the last word is
-    short); nothing for a step that is not needed.
+    Throughput: one piece per cycle. Latency from a source word to the sink word that it completes: one cycle to cut
+    (none if source divides sink), one to join (none if sink divides source).
+    Cost: source flip-flops and LUT4 to cut, sink flip-flops to join (and as many LUT4 if the last word is short);
+    nothing for a step that is not needed.
 
     Members
     -------
@@ -39,7 +38,7 @@ class Repack(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A piece is on its way from the cutting to the joining half.
+        # A piece goes from the cutting to the joining half.
         length, width, pieces = self.shape.length, self.shape.piece, self.shape.pieces
         piece, start = Signal(width), Signal()
         valid, ready, last = Signal(), Signal(), Signal(init=pieces == 1)

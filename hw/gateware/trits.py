@@ -1,20 +1,20 @@
 """Five ternary weights in eight bits: 243 of 256 codes, 1.6 bits a weight instead of 2.
 
-A code is the five signs as they are, and three bits p, q and w that say, with them, which trits are not zero. The
-sign of a trit that is zero means nothing for the product, so it is free to say something else:
+A code is the five signs, unchanged, and three bits p, q and w. With the signs, these say which trits are not zero.
+The sign of a zero trit does not affect the product, so it is free to carry information:
 
-- Trits 3 and 4: both where w is 1, else one, which one their signs say (equal: trit 3). That both are zero they
-  can't say; that is the *escape*.
-- Trits 0 and 2: trit 0 where p is 1, trit 2 where q is.
-- Trit 1: always where p and q are 1; where one is, the sign of the other's trit says so; where neither is, only if
-  both their signs are 0.
+- Trits 3 and 4: w = 1 means both; w = 0 means one, and their signs say which (equal: trit 3). Both being zero has no
+  code here; that case is the *escape*.
+- Trits 0 and 2: p means trit 0, q means trit 2.
+- Trit 1: p = q = 1 always means it. If one of them is 1, the sign of the other's trit decides. If neither is, it is not
+  zero only if both their signs are 0.
 - Where trit 1 is zero, its sign is free: if it equals that of trit 4, *both* trits 0 and 2 are not zero after all.
 
-5 of the 32 combinations of p, q, both and the signs of trits 0 and 2 are then left over. They are the escape; in it
-the sign of trit 3 says whether trit 1 is zero, and w the same of trit 0 or 2.
+This leaves 5 of the 32 combinations of p, q, both and the signs of trits 0 and 2. They are the escape; in it the sign
+of trit 3 says whether trit 1 is zero, and w does so for trit 0 or 2.
 
-The rules are written once, for whatever has `& | ^ ~`: Amaranth's single bits and NumPy's booleans. The encoder is
-the decoder's inverse, looked up.
+The rules are written once, for anything with `& | ^ ~`: Amaranth's single bits and NumPy's booleans. The encoder is a
+look-up table of the decoder's inverse.
 """
 
 from functools import cache
@@ -31,7 +31,7 @@ from hw.shape.number_format import CODE_BITS, TRITS, packed_bits
 __all__ = ["DECODER", "TritDecoder", "Unpack", "pack"]
 
 DECODER = "trits"
-"""How the module of a decoder is called; `hw.flow.synth` keeps these apart until all else is mapped."""
+"""Name of a decoder's module; `hw.flow.synth` keeps these separate until everything else is mapped."""
 
 
 def pack(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
@@ -66,10 +66,10 @@ class Unpack(wiring.Component):
 
 
 class TritDecoder(wiring.Component):
-    """An 8-bit code to five sign and five non-zero bits; the sign of a trit that is zero may be either.
+    """An 8-bit code to five sign and five non-zero bits; the sign of a zero trit is arbitrary.
 
-    Cost: 8 LUT4, four levels deep; the signs are wires. Where Yosys optimises it together with anything else, it
-    trades LUTs for depth and makes 12 to 13 of them, so it is a module of its own.
+    Cost: 8 LUT4, four levels deep; the signs are wires. It is a module of its own, since Yosys trades LUTs for depth
+    where it optimises it with other logic, and makes 12 to 13 LUT4.
     """
 
     def __init__(self) -> None:

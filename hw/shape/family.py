@@ -1,4 +1,4 @@
-"""FPGA families: what a block RAM looks like, and how Yosys is asked to synthesise for them."""
+"""FPGA families: their RAM blocks, their cells, and how Yosys synthesises for them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,11 +12,11 @@ class Family:
 
     block_ram : words to bits per word, for each shape of the block RAM
     block_ram_bits : usable bits of one
-    single_port_ram : words and bits per word of the large RAM that can't be initialised, where there is one
+    single_port_ram : words and bits per word of the large RAM that cannot be initialised, if there is one
     synthesis : the Yosys command, without `-top`
-    nextpnr : the Python package that brings its nextpnr
-    constraints : what amaranth calls its file of pin constraints, behind the dot
-    absorbs : whether carry chains take in LUT4 (`hw.flow.absorb`), and block RAM flip-flops
+    nextpnr : the Python package with its nextpnr
+    constraints : suffix of its file of pin constraints
+    absorbs : whether carry chains absorb LUT4 (`hw.flow.absorb`) and block RAM absorbs flip-flops
         (`hw.flow.bram_output_registers`)
     cells : cell type to (resource of the report, how many of it the cell is)
     """
@@ -32,9 +32,9 @@ class Family:
     cells: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
     def slice_width(self, depth: int, width: int) -> int:
-        """How wide a memory slice of `depth` words is so that one block RAM is as deep as it.
+        """Width of a memory slice of `depth` words for which one block RAM is deep enough.
 
-        A memory deeper than any block RAM is left in one piece.
+        A memory deeper than any block RAM stays in one piece.
         """
         fitting = [words for words in self.block_ram if words >= depth]
         return self.block_ram[min(fitting)] if fitting else width
@@ -59,7 +59,7 @@ class Family:
         return self.block_ram_bits
 
     def blocks(self, depth: int, width: int) -> int:
-        """The fewest block RAMs that hold `depth` words of `width` bits, all in one shape."""
+        """Fewest block RAMs, all of one shape, that hold `depth` words of `width` bits."""
         return min(-(-depth // words) * -(-width // bits) for words, bits in self.block_ram.items())
 
 

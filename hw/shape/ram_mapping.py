@@ -1,8 +1,7 @@
-"""Where Yosys puts a memory: into block RAM, distributed RAM, single-port RAM, or logic, and how many cells it takes.
+"""How Yosys maps a memory: to block RAM, distributed RAM, single-port RAM or logic, and to how many cells.
 
-Its pass `memory_libmap` gives every way of building a memory a cost and takes the cheapest; the same costs are worked
-out here, so that RAM blocks are known exactly before synthesis. `tests/hw/shape/test_ram_mapping.py` holds them against
-Yosys.
+Its pass `memory_libmap` gives every mapping a cost and takes the cheapest. The same costs are computed here, so RAM
+blocks are known exactly before synthesis. `tests/hw/shape/test_ram_mapping.py` checks them against Yosys.
 """
 
 from dataclasses import dataclass
@@ -13,17 +12,17 @@ __all__ = ["RAMS", "Mapped", "Ram", "mapped"]
 
 @dataclass(frozen=True)
 class Ram:
-    """One kind of RAM cell, as Yosys' library of a family describes it.
+    """A kind of RAM cell, as Yosys' library of a family describes it.
 
     resource : block_ram, spram, or distributed (out of LUTs)
-    address_bits : of a cell at its narrowest
-    widths : bits per word that a cell can have: each next one takes an address bit less
-    cost : what Yosys reckons a cell at
-    per_bit : whether a cell is reckoned by the part of its width that is used
-    byte : bits that are written together; a word is padded to whole ones
-    narrowest_written : the narrowest of `widths` in a RAM
-    one_port : whether it reads and writes by the same port, and so at the same address
-    clearing : what Yosys reckons it at that what was read can be cleared
+    address_bits : of the narrowest shape
+    widths : bits per word of its shapes; each next shape has an address bit less
+    cost : Yosys' cost of a cell
+    per_bit : whether only the part of the width that is used counts
+    byte : bits that are written together; a word is padded to whole bytes
+    narrowest_written : the narrowest shape of a RAM that is written
+    one_port : whether one port, and so one address, serves reads and writes
+    clearing : Yosys' cost of clearing the output register
     """
 
     resource: str
@@ -39,11 +38,11 @@ class Ram:
 
 @dataclass(frozen=True)
 class Mapped:
-    """What a memory becomes.
+    """What Yosys makes of a memory.
 
     resource : block_ram, spram, distributed, or logic
-    cells : how many RAM cells it takes; none in logic
-    deep : how many of these lie behind one another
+    cells : RAM cells; none in logic
+    deep : cells behind one another, selected by the upper address bits
     """
 
     width: int
@@ -71,7 +70,7 @@ RAMS = {
 """By family, in the order of Yosys' libraries, its share/lattice/lutrams_trellis.txt and brams_16kd.txt and so on."""
 
 LOGIC_COST = {True: 1 / 16, False: 1.0}
-"""Of a bit of a ROM, and of a RAM."""
+"""Of a bit of a ROM (True), and of a RAM."""
 
 
 @cache
@@ -87,10 +86,10 @@ def mapped(
 ) -> Mapped:
     """What Yosys makes of `depth` words of `width` bits with a read port and, unless it is a ROM, a write port.
 
-    block : it asks for block RAM
-    synchronous : what is read goes into a register, and nothing else
+    block : it has the attribute that asks for block RAM
+    synchronous : what is read goes into a register, and nowhere else
     cleared : what is read goes into a register that is sometimes cleared instead
-    one_port : it is never read and written at once, both are at the same address, and it has no contents at first
+    one_port : one address serves reads and writes, and it has no contents at first
     """
     found, best = Mapped(width, depth), 0 if block else int(width * depth * LOGIC_COST[rom])
     candidates: dict[str, tuple[float, Mapped]] = {}
@@ -111,7 +110,7 @@ def mapped(
 
 
 def _shaped(ram: Ram, width: int, depth: int, rom: bool) -> tuple[float, Mapped]:
-    """The shape of cells that Yosys reckons cheapest, and its cost. It keeps the best cost so far as a whole number."""
+    """The shape of cells with the least cost, and the cost. Yosys keeps the best cost so far as a whole number."""
     best: tuple[float, Mapped] | None = None
     for index, wide in enumerate(ram.widths):
         if not rom and wide < ram.narrowest_written:
@@ -119,7 +118,7 @@ def _shaped(ram: Ram, width: int, depth: int, rom: bool) -> tuple[float, Mapped]
         byte = 1 if rom else min(ram.byte, wide)
         deep = -(-depth >> ram.address_bits - index)
         padded = -(-width // byte) * byte
-        # What lies behind one another shares cells: three bits twice as deep as a cell take one of six bits.
+        # Cells are shared in depth: three bits of twice a cell's depth take one cell of six bits.
         cells = -(-deep * padded // wide)
         cost = ram.cost * (deep * width / wide if ram.per_bit else cells)
         cost += _deep_cost(deep, width, rom) + (0 if ram.one_port else 2)
@@ -130,5 +129,5 @@ def _shaped(ram: Ram, width: int, depth: int, rom: bool) -> tuple[float, Mapped]
 
 
 def _deep_cost(deep: int, width: int, rom: bool) -> float:
-    """Half a point for a bit of a multiplexer behind cells that lie behind one another, and for a write enable."""
+    """Half a point for each bit of the multiplexer behind deep memories, and for each write enable."""
     return 0 if deep == 1 else (deep - 1) * width / 2 + (0 if rom else deep / 2)

@@ -1,6 +1,9 @@
 """Vectors in words: how many words carry a vector, and which bits of the last one belong to it."""
 
-__all__ = ["ceil_log2", "used_lanes", "words"]
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ceil_log2", "integers", "used_lanes", "words"]
 
 
 def words(length: int, width: int) -> int:
@@ -16,3 +19,8 @@ def used_lanes(length: int, width: int) -> int:
 def ceil_log2(count: int) -> int:
     """Bits of the address of `count` words, or of a counter of so many values."""
     return (count - 1).bit_length()
+
+
+def integers(rows: NDArray[np.uint8]) -> list[int]:
+    """Rows of bits, lowest first, as Python integers."""
+    return [int.from_bytes(row.tobytes(), "little") for row in np.packbits(rows, axis=-1, bitorder="little")]

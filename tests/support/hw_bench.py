@@ -1,4 +1,4 @@
-"""What the tests of hw/ share: a bench that feeds streams and drains them, and notes the cycle of every transfer.
+"""A testbench for components: it feeds and drains streams and logs the cycle of every transfer.
 
 Cycle 0 ends at the first clock edge. A transfer's cycle is the one in which valid and ready were both high, so a
 block of latency n answers an item of cycle c in cycle c + n.
@@ -23,15 +23,15 @@ few = settings(
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )
-"""Simulating is slow: few examples, the same in every run, and no search for a smaller one, for shapes are small."""
+"""Simulation is slow: few examples, the same in every run, no shrinking, for shapes are small anyway."""
 
 some = settings(few, max_examples=20)
 
 
 class Bench:
-    """One simulation of `dut`. Say what to feed, drain and watch, then `run`; the logs fill as it runs.
+    """One simulation of `dut`: say what to feed, drain and watch, then `run`, which fills the logs.
 
-    `rng` decides about idle cycles and back-pressure. A bench that is still waiting after `limit` cycles fails.
+    `rng` draws idle cycles and back-pressure. A bench that still waits after `limit` cycles fails.
     """
 
     def __init__(self, dut: Any, rng: np.random.Generator | None = None, limit: int = 20_000) -> None:
@@ -55,7 +55,7 @@ class Bench:
         self.simulator.run()
 
     def aborted_run(self, cycles: int, streams_in: Sequence[Any], streams_out: Sequence[Any]) -> None:
-        """Before all else: random traffic for some cycles, then reset. Cycles count from its end."""
+        """Start with random traffic for some cycles, then reset. Cycle 0 is the first after it."""
         self.first_cycle = cycles + 2
 
         async def bench(ctx: Any) -> None:

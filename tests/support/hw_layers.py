@@ -1,4 +1,4 @@
-"""Driving a layer or a whole network and holding every vector of every frame against the golden model."""
+"""Simulate a layer or a whole network and check every vector of every frame against the golden model."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -33,7 +33,7 @@ def golden_frames(bundle: Bundle, features: NDArray[np.uint8], starts: Sequence[
 
 
 class LayerWatch:
-    """A layer's probe: its vectors are compared, its cycles per frame counted as the co-simulation counts them."""
+    """A layer's probe: compares its vectors, counts its cycles per frame as the co-simulation does."""
 
     def __init__(self, bench: Bench, probe: Any, layer: Layer, folding: Folding, frames: int) -> None:
         self.layer, self.pe = layer, folding.pe
@@ -42,7 +42,7 @@ class LayerWatch:
 
     @staticmethod
     def _wait_for(bench: Bench, probe: Any, frames: int) -> Any:
-        """A layer lets go of the last frame after its last word is out: the bench stays until then."""
+        """A layer releases the last frame after its last word is out: the bench runs until then."""
 
         async def script(ctx: Any) -> None:
             await bench.begun(ctx)
@@ -82,7 +82,7 @@ class LayerWatch:
 
 
 def weights_sent(layer: Any, frames: int) -> list[int]:
-    """What a layer's `load` is fed: its weights once, or again for every frame."""
+    """Words for a layer's `load`: its weights once, or once for every frame."""
     return layer.engine.matrix.weight_words * (frames if layer.folding.weights == "streamed" else 1)
 
 
