@@ -1,4 +1,4 @@
-"""Plan a network for a board: the smallest design in real time, or the Pareto front (`make plan`)."""
+"""Plan a network for a board: the smallest design in real time, or the Pareto front (`bgru plan`)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -44,8 +44,8 @@ def generated_memories(hardware, name) -> dict[str, tuple[int, int]]:
 @given(
     seed=seeds,
     kind=st.sampled_from(["bgru", "dense"]),
-    inputs=st.integers(1, 60),
-    units=st.integers(1, 40),
+    inputs=st.integers(1, 24),
+    units=st.integers(1, 12),
     rho=densities,
     source=sources,
     family=st.sampled_from(list(FAMILIES.values())),
