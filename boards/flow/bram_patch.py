@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boards.gateware.flash import identity_rom
-from boards.gateware.link import HostLink
+from boards.gateware.link_format import LinkFormat
 from hw.gateware.bgru import BGRULayer
 from hw.gateware.network import Network
 from hw.shape.family import Family
@@ -49,7 +49,7 @@ def contents(network: Network) -> dict[str, Bits]:
             for kind, (width, words) in layer.initial_words().items():
                 found[f"{name}.{kind}"] = _bits(width, words)
     identity = network.bundle.identity
-    found["link"] = _bits(8, HostLink(network, identity).rom)
+    found["link"] = _bits(8, LinkFormat.of(network.bundle, network.family).rom)
     if any(layer.folding.weights == "loaded" for layer in network.layers.values()):
         found["loader"] = _bits(8, identity_rom(identity))
     return found

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from boards.definitions.registry import Board
 from boards.flow.folding_search import LANES, Design, Needs, Options, cheapest
-from boards.gateware.link import Slots
+from boards.gateware.link_format import LinkFormat
 from hw.gateware.network import Network
 from hw.shape.folding import Folding, Source
 from model.bundle.bundle import Bundle
@@ -54,8 +54,7 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
 
 def room(bundle: Bundle, board: Board) -> Needs:
     """What the device has for a network: the link takes some block RAM, and the loader of weights from flash, too."""
-    features, bins = bundle.layers[0].inputs, bundle.layers[-1].units
-    taken = Slots.of(board.family, features, bins).block_rams(board.family)
+    taken = LinkFormat.of(bundle, board.family).block_rams(board.family)
     taken += board.flash_offset is not None
     return {**board.available, "block_ram": board.available["block_ram"] - taken}
 
