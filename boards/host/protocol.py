@@ -56,6 +56,10 @@ STATUS_BYTES = 3
 INFO = INFO_CONSTANTS + STATUS_BYTES * "B"
 
 
+MOST_WINDOW = 127
+"""Frames on the way: with more, 8 bits of sequence could not tell an old frame from a new one."""
+
+
 class Type(IntEnum):
     """The first byte of a packet."""
 
@@ -117,13 +121,17 @@ class Info:
 
     @classmethod
     def of(cls, packet: Packet) -> "Info":
-        """Read from an INFO packet; raises `BadInput` where the board speaks another version."""
+        """Read from an INFO packet; raises `BadInput` for another version, or for values that no board has."""
         if packet.payload[:1] != bytes([VERSION]) or len(packet.payload) != struct.calcsize(INFO):
             raise BadInput(
                 f"board: expected version {VERSION} of the protocol, got {packet.payload[:1].hex() or 'none'}; "
                 "build its bitstream and this host from the same revision"
             )
         _, identity, features, bins, window, state, overruns, refused = struct.unpack(INFO, packet.payload)
+        if state not in set(State):
+            raise BadInput(f"board: expected 0, 1 or 2 as the state of its weights, got {state}")
+        if not 1 <= window <= MOST_WINDOW:
+            raise BadInput(f"board: expected a window of 1 to {MOST_WINDOW} frames, got {window}")
         return cls(packet.sequence, identity, features, bins, window, State(state), overruns, refused)
 
 
