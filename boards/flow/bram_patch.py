@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from boards.gateware.flash import identity_rom
-from boards.gateware.link import packets
+from boards.gateware.link_format import LinkFormat
 from hw.gateware.bgru_state import initial_words
 from hw.gateware.engine import FoldedMatrix
 from hw.gateware.network import Network
@@ -47,8 +47,7 @@ def contents(bundle: Bundle, spec: NetworkSpec) -> dict[str, Bits]:
         if shape.recurrent:
             memories |= initial_words(layer, shape)
         found |= {f"{layer.name}.{name}": _bits(width, words) for name, (width, words) in memories.items()}
-    features, bins = spec.layers[0].inputs, spec.layers[-1].units
-    found["link"] = _bits(8, packets(bundle.identity, spec.family, features, bins))
+    found["link"] = _bits(8, LinkFormat.of(bundle, spec.family).rom)
     if any(layer.folding.weights == "loaded" for layer in spec.layers):
         found["loader"] = _bits(8, identity_rom(bundle.identity))
     return found

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from boards.definitions.registry import Board
 from boards.flow.folding_search import LANES, Design, Needs, Options, cheapest
-from boards.gateware.link import Slots
+from boards.gateware.link_format import LinkFormat
 from hw.gateware.network import Network
 from hw.shape.folding import Folding, Source
 from hw.shape.network_spec import NetworkSpec
@@ -55,8 +55,7 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
 
 def room(bundle: Bundle, board: Board) -> Needs:
     """What the device has left for a network: the link takes block RAM, and so does the flash loader."""
-    features, bins = bundle.layers[0].inputs, bundle.layers[-1].units
-    taken = Slots.of(board.family, features, bins).block_rams(board.family)
+    taken = LinkFormat.of(bundle, board.family).block_rams(board.family)
     taken += board.flash_offset is not None
     return {**board.available, "block_ram": board.available["block_ram"] - taken}
 

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from boards.gateware.flash import SPI, FlashLoader
 from boards.gateware.link import HostLink
+from boards.gateware.link_format import LinkFormat
 from boards.gateware.uart import Receiver, Transmitter
 from boards.host.protocol import BAUD
 from hw.gateware.network import Network
@@ -51,16 +52,19 @@ class BoardCore(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.link = link = HostLink(self.network, self.network.bundle.identity)
+        m.submodules.network = network = self.network
+        m.submodules.link = link = HostLink(LinkFormat.of(network.bundle, network.family))
         m.submodules.receiver = receiver = Receiver(self.divisor)
         m.submodules.transmitter = transmitter = Transmitter(self.divisor)
         m.d.comb += [receiver.pin.eq(self.rx), self.tx.eq(transmitter.pin), self.overrun.eq(link.overrun)]
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
+        wiring.connect(m, link.frames, network.i)
+        wiring.connect(m, network.o, link.masks)
         if self.loader is not None:
             m.submodules.loader = loader = self.loader
             wiring.connect(m, loader.spi, wiring.flipped(self.flash))
-            wiring.connect(m, loader.o, getattr(self.network, f"load_{self.loaded}"))
+            wiring.connect(m, loader.o, getattr(network, f"load_{self.loaded}"))
             m.d.comb += [
                 link.loading.eq(~loader.done & ~loader.failed),
                 link.failed.eq(loader.failed),

@@ -19,6 +19,7 @@ __all__ = [
     "ESCAPED",
     "HEADER",
     "OVERHEAD",
+    "STATUS_BYTES",
     "VERSION",
     "Decoder",
     "Info",
@@ -27,6 +28,7 @@ __all__ = [
     "State",
     "Type",
     "encode",
+    "info_constants",
 ]
 
 BAUD = 1_000_000
@@ -43,6 +45,19 @@ HEADER = 4
 
 OVERHEAD = HEADER + 2
 """Bytes beside the payload: the CRC too."""
+
+
+INFO_CONSTANTS = "<B8sHHB"
+"""An INFO payload up to its status: version, identity, features, bins, window."""
+
+STATUS_BYTES = 3
+"""The rest of an INFO payload: state, overruns, refused."""
+
+INFO = INFO_CONSTANTS + STATUS_BYTES * "B"
+
+
+MOST_WINDOW = 127
+"""Frames on the way: with more, 8 bits of sequence could not tell an old frame from a new one."""
 
 
 class Type(IntEnum):
@@ -104,18 +119,25 @@ class Info:
     overruns: int
     refused: int
 
-    FORMAT = "<B8sHHBBBB"
-
     @classmethod
     def of(cls, packet: Packet) -> "Info":
-        """Read from an INFO packet; raises `BadInput` where the board speaks another version."""
-        if packet.payload[:1] != bytes([VERSION]) or len(packet.payload) != struct.calcsize(cls.FORMAT):
+        """Read from an INFO packet; raises `BadInput` for another version, or for values that no board has."""
+        if packet.payload[:1] != bytes([VERSION]) or len(packet.payload) != struct.calcsize(INFO):
             raise BadInput(
                 f"board: expected version {VERSION} of the protocol, got {packet.payload[:1].hex() or 'none'}; "
                 "build its bitstream and this host from the same revision"
             )
-        _, identity, features, bins, window, state, overruns, refused = struct.unpack(cls.FORMAT, packet.payload)
+        _, identity, features, bins, window, state, overruns, refused = struct.unpack(INFO, packet.payload)
+        if state not in set(State):
+            raise BadInput(f"board: expected 0, 1 or 2 as the state of its weights, got {state}")
+        if not 1 <= window <= MOST_WINDOW:
+            raise BadInput(f"board: expected a window of 1 to {MOST_WINDOW} frames, got {window}")
         return cls(packet.sequence, identity, features, bins, window, State(state), overruns, refused)
+
+
+def info_constants(identity: bytes, features: int, bins: int, window: int) -> bytes:
+    """What never changes in a board's INFO payload; `STATUS_BYTES` follow: state, overruns, refused."""
+    return struct.pack(INFO_CONSTANTS, VERSION, identity, features, bins, window)
 
 
 def encode(packet: Packet) -> bytes:

@@ -1,5 +1,7 @@
 """Denoise a recording through a board: `bgru host --port /dev/ttyUSB1 in.wav out.wav`."""
 
+import errno
+import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +33,19 @@ LOADING_PAUSE = 0.05
 SHOWN = 10
 
 
+def _permission(port: str, error: Exception) -> str:
+    """How to get the permission to open a port, where that is what is missing: its group may."""
+    if getattr(error, "errno", None) != errno.EACCES:
+        return ""
+    try:
+        import grp  # not on Windows
+
+        group = grp.getgrgid(os.stat(port).st_gid).gr_name
+    except (ImportError, KeyError, OSError):
+        return ""
+    return f"; it belongs to the group {group}: `sudo usermod -a -G {group} $USER`, then log in again"
+
+
 class Link:
     """Packets over a serial port. A port that can't be opened, or goes away, is `BadInput`."""
 
@@ -43,7 +58,8 @@ class Link:
             there = ", ".join(sorted(entry.device for entry in list_ports.comports())) or "none"
             reason = getattr(error, "strerror", None) or error
             raise BadInput(
-                f"{port}: expected a serial port, could not open it ({reason}); ports here: {there}"
+                f"{port}: expected a serial port, could not open it ({reason}){_permission(port, error)}; "
+                f"ports here: {there}"
             ) from None
         with suppress(AttributeError, NotImplementedError, ValueError):  # not every system, not every port
             self._serial.set_low_latency_mode(True)
@@ -96,6 +112,12 @@ class Link:
                 f"{self.port}: expected the bundle {network.name} ({network.identity.hex()}) on the board, got another "
                 f"({info.identity.hex()}); give --bundle the one that is on it, or write this one's bitstream to it"
             )
+        expected, got = (network.front_end.features, network.layers[-1].units), (info.features, info.bins)
+        if got != expected:
+            raise BadInput(
+                f"{self.port}: expected frames of {expected[0]} and masks of {expected[1]} bits from the board, "
+                f"got {got[0]} and {got[1]}"
+            )
         if info.state == State.FAILED:
             raise BadInput(
                 f"{self.port}: expected weights in the board's flash, it found damaged ones, or another bundle's; "
@@ -145,7 +167,7 @@ class Transfer:
             for packet in self.link.receive():
                 if packet.type == Type.MASK:
                     self._keep(packet)
-                elif packet.type == Type.REFUSAL:
+                elif packet.type == Type.REFUSAL and len(packet.payload) == 1:
                     self._refused(packet)
             now = time.monotonic()
             if len(self.masks) > done:

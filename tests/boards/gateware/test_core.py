@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from boards.gateware.core import BoardCore
-from boards.gateware.link import Slots
+from boards.gateware.link_format import LinkFormat
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
 from hw.gateware.network import Network
@@ -45,4 +45,4 @@ def test_the_block_rams_beside_the_network_are_known_before_synthesis(family, bi
     network = Network(made, {"gru0": Folding(2, 4), "mask": Folding(2, 4)}, family, 8, 8)
     cost = synthesise(to_rtlil(BoardCore(network, 24_000_000), "core"), "core", family)
     layers = sum(ram_blocks(layer.layer, layer.spec)["block_ram"] for layer in network.layers.values())
-    assert cost["block_ram"] == layers + Slots.of(family, made.front_end.features, bins).block_rams(family)
+    assert cost["block_ram"] == layers + LinkFormat.of(made, family).block_rams(family)

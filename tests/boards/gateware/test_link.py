@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from amaranth.hdl import ClockDomain, Module
+from amaranth.hdl import ClockDomain, Module, Mux, Signal
+from amaranth.lib import wiring
 from amaranth.sim import Simulator
 from hypothesis import given
+from hypothesis import strategies as st
 
 from boards.gateware.link import HostLink
+from boards.gateware.link_format import LinkFormat
 from boards.host.protocol import END, Decoder, Info, Packet, Reason, State, Type, encode
 from hw.gateware.network import Network
 from hw.shape.family import ECP5, ICE40, Family
@@ -24,10 +27,35 @@ from tests.support.random_bundles import random_bundle, random_features, random_
 LIMIT = 60_000
 
 
+class Linked(wiring.Component):
+    """A link with a network, as in a board's core."""
+
+    def __init__(self, network: Network) -> None:
+        self.network = network
+        self.link = HostLink(LinkFormat.of(network.bundle, network.family))
+        self.slots = self.link.form.slots
+        names = ("i", "o", "loading", "failed", "overrun")
+        super().__init__({name: self.link.signature.members[name] for name in names})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.network, m.submodules.link = self.network, self.link
+        wiring.connect(m, wiring.flipped(self.i), self.link.i)
+        wiring.connect(m, self.link.o, wiring.flipped(self.o))
+        wiring.connect(m, self.link.frames, self.network.i)
+        wiring.connect(m, self.network.o, self.link.masks)
+        m.d.comb += [
+            self.link.loading.eq(self.loading),
+            self.link.failed.eq(self.failed),
+            self.overrun.eq(self.link.overrun),
+        ]
+        return m
+
+
 class Host:
     """The other end of a link in a simulation: sends bytes, and waits for packets."""
 
-    def __init__(self, ctx: Any, link: HostLink, decoder: list[Packet]) -> None:
+    def __init__(self, ctx: Any, link: Any, decoder: list[Packet]) -> None:
         self.ctx, self.link, self.got = ctx, link, decoder
 
     async def send(self, *packets: Packet | bytes) -> None:
@@ -55,7 +83,7 @@ class Host:
         assert not self.got
 
 
-def converse(link: HostLink, script: Callable[[Host], Coroutine[Any, Any, None]]) -> None:
+def converse(link: Any, script: Callable[[Host], Coroutine[Any, Any, None]]) -> None:
     """Run a script of a host's against a link; what the link says must decode, all of it."""
     top, sync = Module(), ClockDomain("sync")
     top.domains += sync
@@ -86,13 +114,13 @@ def converse(link: HostLink, script: Callable[[Host], Coroutine[Any, Any, None]]
     assert decoder.damaged == 0
 
 
-def small_link(family: Family = ECP5) -> tuple[HostLink, Bits, list[bytes]]:
+def small_link(family: Family = ECP5) -> tuple[Linked, Bits, list[bytes]]:
     """A link with a small network, features of an utterance of 20 frames, and their masks as payloads."""
     rng = np.random.default_rng(7)
     made = random_bundle(rng, [("bgru", 6)], bins=11, qad_bits=2)
     network = Network(made, {"gru0": Folding(2, 5), "mask": Folding(2, 4)}, family, 8, 8)
     features = random_features(rng, made, 20)
-    return HostLink(network, made.identity), features, masks_of(made, features)
+    return Linked(network), features, masks_of(made, features)
 
 
 def masks_of(made: Bundle, features: Bits) -> list[bytes]:
@@ -118,7 +146,7 @@ IDENTIFY = Packet(Type.IDENTIFY, 0)
 def test_masks_are_the_golden_models_for_any_network(seed):
     rng = np.random.default_rng(seed)
     made = random_bundle(rng, [("bgru", int(rng.integers(1, 9)))], bins=int(rng.integers(1, 20)), qad_bits=2)
-    link = HostLink(Network(made, random_foldings(rng, made), ECP5, 8, 8), made.identity)
+    link = Linked(Network(made, random_foldings(rng, made), ECP5, 8, 8))
     features = random_features(rng, made, 3)
 
     async def script(host):
@@ -300,7 +328,7 @@ def test_a_frame_beyond_the_window_is_refused_and_the_overrun_stays():
     rng = np.random.default_rng(2)
     made = random_bundle(rng, [("bgru", 10)], bins=11, qad_bits=2)
     slow = Network(made, {"gru0": Folding(1, 1), "mask": Folding(1, 1)}, ECP5, 8, 8)
-    link, features = HostLink(slow, made.identity), random_features(rng, made, 14)
+    link, features = Linked(slow), random_features(rng, made, 14)
     masks = masks_of(made, features)
 
     async def script(host):
@@ -317,5 +345,45 @@ def test_a_frame_beyond_the_window_is_refused_and_the_overrun_stays():
             assert await host.ask(packets[n]) == Packet(Type.MASK, n, masks[n])
         assert host.ctx.get(link.overrun) == 1
         assert Info.of(await host.ask(IDENTIFY)).overruns == 1
+
+    converse(link, script)
+
+
+class Echo(wiring.Component):
+    """A link behind which each frame's first bytes, inverted, come back: no network, and lengths of any kind."""
+
+    def __init__(self, form: LinkFormat) -> None:
+        self.form, self.link = form, HostLink(form)
+        super().__init__({name: self.link.signature.members[name] for name in ("i", "o")})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.link = link = self.link
+        wiring.connect(m, wiring.flipped(self.i), link.i)
+        wiring.connect(m, link.o, wiring.flipped(self.o))
+        place = Signal(range(self.form.frame_bytes))
+        m.d.comb += [
+            link.frames.ready.eq(1),
+            link.masks.valid.eq(link.frames.valid & (place < self.form.mask_bytes)),
+            link.masks.payload.data.eq(~link.frames.payload.data),
+        ]
+        with m.If(link.frames.valid):
+            m.d.sync += place.eq(Mux(place == self.form.frame_bytes - 1, 0, place + 1))
+        return m
+
+
+@given(data=st.data(), frame_bytes=st.integers(1, 40), slots=st.sampled_from([2, 4, 8]), info=st.binary(max_size=20))
+@few
+def test_payloads_of_any_length_and_meaning_go_through(data, frame_bytes, slots, info):
+    mask_bytes = data.draw(st.integers(1, frame_bytes))
+    link = Echo(LinkFormat(frame_bytes, mask_bytes, slots, info))
+    payloads = [data.draw(st.binary(min_size=frame_bytes, max_size=frame_bytes)) for _ in range(3)]
+
+    async def script(host):
+        answer = await host.ask(IDENTIFY)
+        assert answer == Packet(Type.INFO, 0, info + bytes([State.READY, 0, 0]))
+        for n, payload in enumerate(payloads):
+            answer = await host.ask(Packet(Type.FRAME if n else Type.START, n, payload))
+            assert answer == Packet(Type.MASK, n, bytes(255 - byte for byte in payload[:mask_bytes]))
 
     converse(link, script)

@@ -1,5 +1,7 @@
 """The host's own handling of what can go wrong, against boards that misbehave in ways that the gateware doesn't."""
 
+import errno
+import grp
 import os
 import re
 import select
@@ -10,10 +12,11 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
+import serial
 import soundfile
 
 import boards.host.transfer
-from boards.host.protocol import VERSION, Decoder, Packet, Reason, State, Type, encode
+from boards.host.protocol import VERSION, Decoder, Packet, Reason, State, Type, encode, info_constants
 from model.bundle import bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.command import bgru
@@ -249,3 +252,47 @@ def test_a_name_that_cannot_be_written(folder):
     with board(GoldenBoard()) as port:
         result = bgru("host", folder / "in.wav", folder / "out.mp3", "--bundle", folder / "net", "--port", port)
     assert "expected a name that ends in .wav or .flac, got .mp3" in result.stderr
+
+
+@pytest.mark.parametrize("payload", [b"", b"\x01\x01"], ids=["empty", "too long"])
+def test_a_refusal_of_a_wrong_length_is_dropped_like_a_damaged_packet(folder, payload):
+    golden = GoldenBoard()
+
+    def untidy(packet: Packet) -> list[Packet]:
+        return [Packet(Type.REFUSAL, 77, payload), *golden(packet)]
+
+    with board(untidy) as port:
+        result = run(folder, port, "--loop-check")
+    assert result.exit_code == 0, result.output
+    assert "after 0 refusals" in result.output
+
+
+def test_a_state_of_the_weights_that_the_host_does_not_know(folder):
+    strange = Packet(Type.INFO, 0, info().payload[:-3] + bytes([9, 0, 0]))
+    with board(lambda packet: [strange]) as port:
+        assert "board: expected 0, 1 or 2 as the state of its weights, got 9" in refused(folder, port)
+
+
+def test_a_window_of_no_frames(folder):
+    shut = Packet(Type.INFO, 0, info().payload[:-4] + bytes([0, State.READY, 0, 0]))
+    with board(lambda packet: [shut]) as port:
+        assert "board: expected a window of 1 to 127 frames, got 0" in refused(folder, port)
+
+
+def test_a_board_whose_sizes_are_not_the_bundles(folder):
+    constants = info_constants(MADE.identity, MADE.front_end.features, 10, WINDOW)
+    with board(lambda packet: [Packet(Type.INFO, 0, constants + bytes([State.READY, 0, 0]))]) as port:
+        message = refused(folder, port)
+    assert "expected frames of 18 and masks of 9 bits from the board, got 18 and 10" in message
+
+
+def test_a_port_without_permission_names_the_group_that_has_it(folder, monkeypatch):
+    port = folder / "in.wav"
+    denied = serial.SerialException(errno.EACCES, f"could not open port {port}: Permission denied")
+
+    def deny(*_: object, **__: object) -> None:
+        raise denied
+
+    monkeypatch.setattr(serial, "Serial", deny)
+    group = grp.getgrgid(port.stat().st_gid).gr_name
+    assert f"it belongs to the group {group}: `sudo usermod -a -G {group} $USER`" in refused(folder, str(port))

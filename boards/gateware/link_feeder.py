@@ -1,0 +1,71 @@
+"""Accepted frames from their slots into a stream."""
+
+from amaranth.hdl import Module, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from boards.gateware.link_format import LinkFormat
+from boards.host.protocol import HEADER
+from hw.gateware.streams import Word
+
+__all__ = ["FrameFeeder"]
+
+
+class FrameFeeder(wiring.Component):
+    """Stream the payload of each accepted frame, in order, each once.
+
+    Throughput: one byte per three cycles, and one more cycle per frame.
+
+    Members
+    -------
+    expected, starts : In, as `PacketReceiver` has them
+    skip : In(1), accepted frames are dropped, and reported as `skipped`
+    place : Out, of the byte to read from slot `taken`; data : In(8), that byte a cycle later
+    taken : Out(8), sequence of the next frame to stream
+    skipped : Out(1), pulse: a frame was dropped
+    o : Out(stream of Word(8)), `frame_bytes` for each frame
+    """
+
+    def __init__(self, form: LinkFormat) -> None:
+        self.form = form
+        super().__init__(
+            {
+                "expected": In(8),
+                "starts": In(form.slots),
+                "skip": In(1),
+                "place": Out(form.frame_bits, init=HEADER),
+                "data": In(8),
+                "taken": Out(8),
+                "skipped": Out(1),
+                "o": Out(stream.Signature(Word(8))),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        byte = Signal(8)
+        slot = self.taken[: exact_log2(self.form.slots)]
+        m.d.comb += [self.o.payload.data.eq(byte), self.o.payload.start.eq(self.starts.bit_select(slot, 1))]
+        with m.FSM(name="feed"):
+            with m.State("wait"):
+                with m.If(self.taken != self.expected):
+                    with m.If(self.skip):
+                        m.d.comb += self.skipped.eq(1)
+                        m.d.sync += self.taken.eq(self.taken + 1)
+                    with m.Else():
+                        m.next = "read"
+            with m.State("read"):
+                m.next = "hold"
+            with m.State("hold"):
+                m.d.sync += byte.eq(self.data)
+                m.next = "offer"
+            with m.State("offer"):
+                m.d.comb += self.o.valid.eq(1)
+                with m.If(self.o.ready):
+                    m.d.sync += self.place.eq(self.place + 1)
+                    m.next = "read"
+                    with m.If(self.place == HEADER + self.form.frame_bytes - 1):
+                        m.d.sync += [self.place.eq(HEADER), self.taken.eq(self.taken + 1)]
+                        m.next = "wait"
+        return m

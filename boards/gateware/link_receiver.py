@@ -1,0 +1,142 @@
+"""The receiving end of the host link: bytes of the line into slots, and a verdict on each packet."""
+
+from amaranth.hdl import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import exact_log2
+
+from boards.gateware.link_format import LinkFormat
+from boards.gateware.slip import Unstuff
+from boards.host.protocol import OVERHEAD, Reason, Type
+
+__all__ = ["PacketReceiver"]
+
+
+class PacketReceiver(wiring.Component):
+    """Write each packet into the next free slot as it comes; at its end, accept it or refuse it.
+
+    Only accepting moves `expected` on. After anything else the next packet overwrites the slot.
+    Throughput: one byte per cycle, and one more cycle per packet.
+
+    Members
+    -------
+    i : In(stream of 8 bits), from the host
+    place, data, enable : Out, the byte to write into slot `expected`; a packet begins at place 0
+    taken : In(8), sequence of the next frame that leaves its slot
+    to_send : In(8), sequence of the next mask to send
+    loading : In(1), frames are refused
+    expected : Out(8), sequence of the next frame to accept
+    starts : Out(slots), which of the frames in the slots begin an utterance
+    ask : Out(1), pulse: the host asks for an INFO packet
+    refuse, reason : Out, pulse: a packet is refused, and why
+    rewind, rewind_to : Out, pulse: send the masks from this sequence on again
+    overrun : Out(1), a frame found no free slot; stays until reset
+    overruns, refused : Out(8), how often since reset; stay at 255
+    """
+
+    def __init__(self, form: LinkFormat) -> None:
+        self.form = form
+        super().__init__(
+            {
+                "i": In(stream.Signature(8)),
+                "place": Out(form.frame_bits),
+                "data": Out(8),
+                "enable": Out(1),
+                "taken": In(8),
+                "to_send": In(8),
+                "loading": In(1),
+                "expected": Out(8),
+                "starts": Out(form.slots),
+                "ask": Out(1),
+                "refuse": Out(1),
+                "reason": Out(range(max(Reason) + 1)),
+                "rewind": Out(1),
+                "rewind_to": Out(8),
+                "overrun": Out(1),
+                "overruns": Out(8),
+                "refused": Out(8),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        form = self.form
+        m.submodules.unstuff = unstuff = Unstuff()
+        wiring.connect(m, wiring.flipped(self.i), unstuff.i)
+        item = unstuff.o.payload
+        index = Signal(range(OVERHEAD + form.frame_bytes + 2))  # stays at its last value in a packet that is too long
+        kind, sequence = Signal(8), Signal(8)
+        identify, start, follows = (kind == which for which in (Type.IDENTIFY, Type.START, Type.FRAME))
+        length = Signal(16)
+        m.d.comb += length.eq(Mux(identify, 0, form.frame_bytes))
+        right, whole, room, begun = Signal(), Signal(), Signal(), Signal()
+        behind, unsent = Signal(8), Signal(8)
+        m.d.sync += [
+            behind.eq(self.expected + ~sequence),  # 0 for the last frame that was accepted, -1 for the next
+            unsent.eq(self.to_send + ~sequence),  # 0 for the last mask that was sent, negative for those to come
+        ]
+        m.d.comb += [
+            self.place.eq(index),
+            self.data.eq(item.data),
+            self.enable.eq(unstuff.o.valid & room),
+            self.rewind_to.eq(sequence),
+        ]
+
+        def refuse(reason: Reason) -> None:
+            m.d.comb += [self.refuse.eq(1), self.reason.eq(reason)]
+
+        with m.If(self.refuse & (self.refused != 255)):
+            m.d.sync += self.refused.eq(self.refused + 1)
+
+        with m.FSM(name="receive"):
+            with m.State("packet"):
+                m.d.comb += unstuff.o.ready.eq(1)
+                # Decided once a packet: either all of it is written, or at most its first byte, which nobody reads.
+                with m.If(index == 0):
+                    m.d.sync += room.eq((self.expected - self.taken)[:8] != form.slots)
+                with m.If(unstuff.o.valid & ~item.end):
+                    with m.If(index != OVERHEAD + form.frame_bytes + 1):
+                        m.d.sync += index.eq(index + 1)
+                    with m.Switch(index):
+                        with m.Case(0):
+                            m.d.sync += kind.eq(item.data)
+                        with m.Case(1):
+                            m.d.sync += sequence.eq(item.data)
+                        with m.Case(2):
+                            m.d.sync += whole.eq(item.data == length[:8])
+                        with m.Case(3):
+                            m.d.sync += whole.eq(whole & (item.data == length[8:]))
+                with m.If(unstuff.o.valid & item.end & (index != 0)):
+                    m.d.sync += [right.eq(unstuff.right), whole.eq(whole & (index == OVERHEAD + length)), index.eq(0)]
+                    m.next = "verdict"
+            with m.State("verdict"):
+                m.next = "packet"
+                with m.If(~right):
+                    refuse(Reason.CRC)
+                with m.Elif(~(identify | start | follows)):
+                    refuse(Reason.TYPE)
+                with m.Elif(~whole):
+                    refuse(Reason.LENGTH)
+                with m.Elif(identify):
+                    m.d.comb += self.ask.eq(1)
+                with m.Elif(self.loading):
+                    refuse(Reason.NOT_READY)
+                with m.Elif(~begun & ~start):
+                    refuse(Reason.NO_START)
+                with m.Elif((behind == 255) & room):
+                    slot = self.expected[: exact_log2(form.slots)]
+                    m.d.sync += [
+                        self.expected.eq(self.expected + 1),
+                        self.starts.bit_select(slot, 1).eq(start),
+                        begun.eq(1),
+                    ]
+                with m.Elif(behind == 255):
+                    refuse(Reason.FULL)
+                    m.d.sync += self.overrun.eq(1)
+                    with m.If(self.overruns != 255):
+                        m.d.sync += self.overruns.eq(self.overruns + 1)
+                with m.Elif((behind < form.slots) & begun):
+                    m.d.comb += self.rewind.eq(~unsent[7])
+                with m.Else():
+                    refuse(Reason.ORDER)
+        return m
