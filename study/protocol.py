@@ -48,7 +48,7 @@ def source(data: Path, protocol: str, more_speech: Sequence[Path] = (), hold_out
     if protocol not in PROTOCOLS:
         raise BadInput(f"protocol: expected one of {', '.join(PROTOCOLS)}, got {protocol}")
     folders = [data / "paper" / "speech", *more_speech]
-    found = corpus.find(folders, data / "paper" / "noise", TEST, VALIDATION)
+    found = corpus.find(folders, [data / "paper" / "noise"], TEST, VALIDATION)
     split, stretches = found.split, {}
     if not hold_out:
         split = dataclasses.replace(split, training=tuple(sorted((*split.training, *split.validation))))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import Noise, Notice
+from bgru.options import Notice
 
 
 def _settings(wanted: bool) -> None:
@@ -20,7 +20,10 @@ def command(
     speech: Annotated[
         list[Path], typer.Option("--speech", help="Speech: any folder of `speaker/utterance` recordings.")
     ],
-    noise: Noise,
+    noise: Annotated[
+        list[Path],
+        typer.Option("--noise", help="Noise: any folder of recordings."),
+    ],
     out: Annotated[Path, typer.Option(help="The run's folder; training goes on from the checkpoint found there.")],
     preset: Annotated[str, typer.Option(help="Size of the network: tiny, small or paper.")] = "small",
     result: Annotated[
@@ -28,6 +31,12 @@ def command(
     ] = None,
     test_speakers: Annotated[str, typer.Option(help="Speakers for the final scores, separated by commas.")] = "",
     validation_speakers: Annotated[str, typer.Option(help="Speakers for the scores of each epoch.")] = "",
+    held_out_kinds: Annotated[
+        str, typer.Option(help="Kinds of noise that training never hears and validation does, separated by commas.")
+    ] = "",
+    rooms: Annotated[
+        Path | None, typer.Option("--rooms", help="Impulse responses of rooms: any folder of recordings.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn, as `--set seed=`.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="`name=value`, repeatable; `--settings` lists them.")
@@ -40,14 +49,29 @@ def command(
         bool, typer.Option("--settings", callback=_settings, is_eager=True, help="List all settings and exit.")
     ] = False,
 ) -> None:
-    """Train a network in two rounds, and export it as a bundle with a model card and a page.
+    """Train a network, and export it as a bundle with a model card and a page.
 
-    The recordings are split by speaker (and each noise in time) into training, validation and test; `--speech` is
-    repeatable. A run that was stopped goes on where it was when the same command is given again. `torchrun
-    --nproc-per-node N -m bgru train` with the same options shares the work between N processes, with the same result.
+    The recordings are split by speaker, and noises in time, into training, validation and test. `--speech` and
+    `--noise` are repeatable; a noise called `rain__roof.wav` is of the kind `rain`, and kinds are drawn evenly. A run
+    that was stopped goes on where it was when the same command is given again. `torchrun --nproc-per-node N -m bgru
+    train` with the same options shares the work between N processes, with the same result.
 
     Example: `bgru train --speech speech --noise noise --out runs/mine --preset small`
     """
     from model.training.train import run
 
-    run(speech, noise, out, preset, result, test_speakers, validation_speakers, seed, settings, notice, skip_broken)
+    run(
+        speech,
+        noise,
+        out,
+        preset,
+        result,
+        test_speakers,
+        validation_speakers,
+        held_out_kinds,
+        rooms,
+        seed,
+        settings,
+        notice,
+        skip_broken,
+    )

@@ -1,11 +1,12 @@
-"""Corpora: any folder of `speaker/utterance` recordings, any folder of noises, and how they are split.
+"""Corpora: folders of `speaker/utterance` recordings, folders of noises, and how they are split.
 
-Speech is split by speaker, so that a network is never scored on a voice that it has heard. Each noise file is
-split in time, so that it is never scored on a stretch of noise that it has heard.
+Speech is split by speaker, so a network is never scored on a voice it has heard. Each noise file is split in time,
+so it is never scored on a stretch of noise it has heard. Whole kinds of noise can be held back from training: they
+show how a network does on noise it has never met, and choose between epochs and recipes.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -19,21 +20,25 @@ from model.reference.audio import Signal
 log = logging.getLogger(__name__)
 
 SUFFIXES = frozenset(f".{name.lower()}" for name in soundfile.available_formats() if name != "RAW")
-"""What counts as a recording: the usual suffix of every format that libsndfile reads and that has a header."""
+"""File suffixes of recordings: the usual one of every format with a header that libsndfile reads."""
 
 SHORTEST = 0.05
-"""Seconds that a recording has at least, and each part of a noise: what is shorter is no sound to learn from."""
+"""Minimum length in seconds of a recording, and of each part of a noise."""
 
 NOISE_PARTS = {
     **{"training": (0.0, 0.6), "validation": (0.6, 0.7), "test": (0.7, 1.0)},
     **{"all but test": (0.0, 0.7), "whole": (0.0, 1.0)},
+    **{"first half": (0.0, 0.5), "second half": (0.5, 1.0)},
 }
-"""Stretches of every noise file, as fractions of its length: each part's own, and those that parts may share."""
+"""Stretches of a noise file, as fractions of its length: one for each part, and others a part may use instead."""
+
+HELD_OUT_STRETCHES = {"validation": "first half", "test": "second half"}
+"""The parts that hear noises of held-out kinds, and which stretch of them."""
 
 
 @dataclass(frozen=True)
 class Split:
-    """Speaker names of the three parts; `split_speakers` puts none in two of them."""
+    """Speaker names of the three parts, which have no speaker in common."""
 
     training: tuple[str, ...]
     validation: tuple[str, ...]
@@ -42,41 +47,64 @@ class Split:
 
 @dataclass(frozen=True)
 class Corpus:
-    """Recordings of speakers and noises, and who is in which part.
+    """Recordings of speakers and noises, and the part each belongs to.
 
-    A part named in `stretches` has that one of `NOISE_PARTS` instead of its own.
+    `stretches` gives a part another stretch of `NOISE_PARTS` than its own. Noises of the kinds in `held_out` are
+    never in training; where there are any, validation hears only them.
     """
 
     utterances: Mapping[str, tuple[Path, ...]]
     noises: Mapping[str, Path]
     split: Split
     stretches: Mapping[str, str] = field(default_factory=dict)
+    held_out: frozenset[str] = frozenset()
 
     def stretch(self, part: str) -> str:
-        """The name of the stretch of every noise that a part has."""
+        """The name of the stretch that a part has of every noise that isn't held out."""
         return self.stretches.get(part, part)
 
+    def noise_stretches(self, part: str) -> dict[str, str]:
+        """The noises that a part hears: name to the name of the stretch."""
+        if not self.held_out:
+            return dict.fromkeys(self.noises, self.stretch(part))
+        known = {} if part == "validation" else {n: self.stretch(part) for n in self.noises if not self.is_held_out(n)}
+        if part not in HELD_OUT_STRETCHES:
+            return known
+        return known | {n: HELD_OUT_STRETCHES[part] for n in self.noises if self.is_held_out(n)}
+
+    def is_held_out(self, noise: str) -> bool:
+        """Whether a noise is of a kind that training never hears."""
+        return kind(noise) in self.held_out
+
     def signals(self, part: str, sample_rate: int) -> tuple[list[Signal], dict[str, Signal]]:
-        """Utterances of a part, and its stretch of every noise by name, read at `sample_rate`."""
+        """Utterances of a part, and its stretch of every noise it hears by name, at `sample_rate`."""
         names = getattr(self.split, part)
         speech = [read_speech(path, sample_rate) for name in names for path in self.utterances[name]]
-        return speech, {name: read_noise(path, self.stretch(part), sample_rate) for name, path in self.noises.items()}
+        heard = self.noise_stretches(part)
+        return speech, {name: read_noise(self.noises[name], heard[name], sample_rate) for name in heard}
+
+
+def kind(noise: str) -> str:
+    """The kind of a noise: `rain` of `rain__roof`; without `__`, the whole name."""
+    return noise.partition("__")[0]
 
 
 def find(
     speech: Sequence[Path],
-    noise: Path,
+    noise: Sequence[Path],
     test: Sequence[str] = (),
     validation: Sequence[str] = (),
     fraction: float = 0.1,
     seed: int = 0,
     skip_broken: bool = False,
+    held_out: Collection[str] = (),
 ) -> Corpus:
-    """List the folders and split the speakers, see `split_speakers`.
+    """List the folders and split the speakers, see `split_speakers`; `held_out` names kinds of noise, see `Corpus`.
 
-    A recording that can't be used (broken, silent, too short) is `BadInput` when it is read; with `skip_broken` all are
-    tried here, and such a one is named and left out, a noise also where one of its parts is like that.
-    Raises `BadInput` for a folder without recordings, and for a speaker in two folders.
+    A recording that can't be used (broken, silent, too short) raises `BadInput` when it is read. With `skip_broken`,
+    all are tried here, and the unusable ones are logged and left out, also noises with an unusable part.
+    Raises `BadInput` for a folder without recordings, for a speaker or a noise in two folders, for an unknown kind,
+    and where no kind is left for training.
     """
     utterances: dict[str, tuple[Path, ...]] = {}
     for folder in speech:
@@ -84,7 +112,12 @@ def find(
         if both := sorted(set(found) & set(utterances)):
             raise BadInput(f"{folder}: expected speakers that no other folder has, got {both[0]} again")
         utterances |= found
-    noises_found = noises(noise)
+    noises_found: dict[str, Path] = {}
+    for folder in noise:
+        more = noises(folder)
+        if both := sorted(set(more) & set(noises_found)):
+            raise BadInput(f"{folder}: expected noises that no other folder has, got {both[0]} again")
+        noises_found |= more
     if skip_broken:
         usable = {
             name: tuple(path for path in paths if _usable(path, read_speech)) for name, paths in utterances.items()
@@ -92,8 +125,14 @@ def find(
         utterances = {name: paths for name, paths in usable.items() if paths}
         noises_found = {name: path for name, path in noises_found.items() if _usable(path, _read_parts)}
         if not (utterances and noises_found):
-            raise BadInput(f"{noise if utterances else speech[0]}: expected recordings, got none that can be read")
-    return Corpus(utterances, noises_found, split_speakers(list(utterances), test, validation, fraction, seed))
+            raise BadInput(f"{(noise if utterances else speech)[0]}: expected recordings, got none that can be read")
+    kinds = {kind(name) for name in noises_found}
+    if unknown := sorted(set(held_out) - kinds):
+        raise BadInput(f"held-out kind {unknown[0]}: expected one of {', '.join(sorted(kinds))}, got another")
+    if kinds == set(held_out):
+        raise BadInput(f"held-out kinds: expected fewer than all {len(kinds)}, got {', '.join(sorted(held_out))}")
+    split = split_speakers(list(utterances), test, validation, fraction, seed)
+    return Corpus(utterances, noises_found, split, held_out=frozenset(held_out))
 
 
 def _usable(path: Path, read: Callable[[Path, int], object]) -> bool:
@@ -112,9 +151,12 @@ def _recordings(folder: Path) -> list[Path]:
 def speakers(folder: Path) -> dict[str, tuple[Path, ...]]:
     """List `folder/speaker/**/utterance.(wav|flac|...)`: speaker to recordings, both sorted by name.
 
+    Recordings directly in the folder count as one speaker with the folder's name.
     Raises `BadInput` where the folder is missing or holds no recording.
     """
     found = {}
+    if folder.is_dir() and (direct := [path for path in _recordings(folder) if path.parent == folder]):
+        found[folder.resolve().name] = tuple(direct)
     for speaker in sorted(folder.iterdir()) if folder.is_dir() else ():
         if speaker.is_dir() and (paths := _recordings(speaker)):
             found[speaker.name] = tuple(paths)
@@ -127,7 +169,7 @@ def speakers(folder: Path) -> dict[str, tuple[Path, ...]]:
 def noises(folder: Path) -> dict[str, Path]:
     """List the recordings of a folder of noises: name (path below the folder, without suffix) to file.
 
-    Raises `BadInput` where the folder is missing or holds no recording, or two whose names differ in the suffix alone.
+    Raises `BadInput` where the folder is missing, holds no recording, or two whose names differ only in the suffix.
     """
     found: dict[str, Path] = {}
     for path in _recordings(folder):
@@ -174,7 +216,7 @@ def noise_part(noise: Signal, part: str) -> Signal:
 
 
 def read_noise(path: Path, part: str, sample_rate: int) -> Signal:
-    """Read the stretch of a noise file that belongs to `part`; one too short or silent is `BadInput`."""
+    """Read the stretch of a noise file that belongs to `part`; raises `BadInput` where it is too short or silent."""
     return _audible(path, f"noise in its {part} part", noise_part(audio.read(path, sample_rate), part), sample_rate)
 
 
@@ -183,7 +225,7 @@ def _read_parts(path: Path, sample_rate: int) -> list[Signal]:
 
 
 def read_speech(path: Path, sample_rate: int) -> Signal:
-    """Read an utterance; one too short or silent is `BadInput`: it can't be mixed at any signal-to-noise ratio."""
+    """Read an utterance; one too short or silent raises `BadInput`: it has no signal-to-noise ratio."""
     return _audible(path, "speech", audio.read(path, sample_rate), sample_rate)
 
 

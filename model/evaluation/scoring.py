@@ -1,7 +1,7 @@
 """Scores of denoisers on held-out speech and noise: every system on the same trials.
 
-A *system* is whatever makes an estimate of the speech from a mixture. The unprocessed mixture, the ideal binary mask
-and a bundle (by the golden model) are here; any other callable of the same form can be scored beside them.
+A *system* estimates the speech from a mixture. The unprocessed mixture, the ideal binary mask and a bundle (by the
+golden model) are here; any other callable of the same form can be scored next to them.
 """
 
 import zlib
@@ -34,10 +34,16 @@ from model.reference.golden_model import GoldenModel
 CONFIDENCE = 0.95
 """Of the intervals about means."""
 
+MIXTURE = "mixture"
+"""The system that does nothing, which others may harm: see `summary`."""
+
 
 @dataclass(frozen=True)
 class Trial:
-    """One utterance in one stretch of a noise (see `corpus.NOISE_PARTS`): mixed where it is asked for."""
+    """One utterance in one stretch of a noise (see `corpus.NOISE_PARTS`), mixed on request.
+
+    An `snr_db` of infinity is clean speech.
+    """
 
     speaker: str
     speech: Path
@@ -54,7 +60,7 @@ class Trial:
         return self.speech.stem
 
     def mixture(self) -> Mixture:
-        """The signals; the excerpt of noise depends on the three names only, so that it is the same for everyone.
+        """The signals; the excerpt of noise depends on the three names only, so it is the same for every system.
 
         Raises `BadInput` where a recording can't be read or is silent.
         """
@@ -68,18 +74,39 @@ _noise = lru_cache(maxsize=1)(corpus.read_noise)  # trials come noise by noise
 
 
 def trials(source: Corpus, snr_db: float, sample_rate: int, rms: float, part: str = "test") -> list[Trial]:
-    """Every utterance of a part's speakers in every noise, in the stretch of it that is the part's."""
+    """Every utterance of a part's speakers in every noise that the part hears."""
     return [
-        Trial(speaker, path, noise, file, source.stretch(part), snr_db, sample_rate, rms)
-        for noise, file in source.noises.items()
+        Trial(speaker, path, noise, source.noises[noise], stretch, snr_db, sample_rate, rms)
+        for noise, stretch in source.noise_stretches(part).items()
         for speaker in getattr(source.split, part)
         for path in source.utterances[speaker]
     ]
 
 
+def sample(
+    source: Corpus, snrs_db: Sequence[float], sample_rate: int, rms: float, count: int, held_out: bool
+) -> list[Trial]:
+    """About `count` of the test's trials in noises of kinds that are held out, or of those that aren't, by noise.
+
+    Kinds share them evenly, and so do the SNRs within a kind. What is drawn of a kind depends on its own recordings
+    only. Fewer come where a kind has fewer; none where there is no such kind.
+    """
+    by_kind: dict[str, list[Trial]] = {}
+    for trial in trials(source, 0.0, sample_rate, rms):
+        if source.is_held_out(trial.noise) == held_out:
+            by_kind.setdefault(corpus.kind(trial.noise), []).append(trial)
+    drawn = []
+    for index, (kind, found) in enumerate(sorted(by_kind.items())):
+        share = (index + 1) * count // len(by_kind) - index * count // len(by_kind)
+        order = np.random.default_rng(zlib.crc32(kind.encode())).permutation(len(found))[:share]
+        snrs = [snrs_db[(index + place) % len(snrs_db)] for place in range(len(order))]
+        drawn += [replace(found[chosen], snr_db=snr) for chosen, snr in zip(order, snrs, strict=True)]
+    return sorted(drawn, key=lambda trial: (trial.noise, trial.speaker, trial.utterance))
+
+
 @dataclass(frozen=True, eq=False)
 class Estimate:
-    """What a system makes of a mixture: the speech (samples,) and, of one that masks, its mask and front end."""
+    """A system's estimate of the speech (samples,) and, of a system that masks, its mask and front end."""
 
     signal: Signal
     mask: Bits | None = None
@@ -130,9 +157,9 @@ class Golden:
 
 
 def of_bundle(bundle: Bundle) -> dict[str, System]:
-    """What a model card compares: the mixture, the bundle's output, and the ceiling of any mask of its front end."""
+    """The systems of a model card: the mixture, the bundle's output, and the ceiling of one-bit masks."""
     one_bit = replace(bundle.front_end, mask_bits=1)
-    return {"mixture": unprocessed, "denoised": Golden(bundle), "ibm": IdealMask(one_bit)}
+    return {MIXTURE: unprocessed, "denoised": Golden(bundle), "ibm": IdealMask(one_bit)}
 
 
 @dataclass(frozen=True)
@@ -144,6 +171,22 @@ class Row:
     utterance: str
     noise: str
     scores: dict[str, float | None]
+    snr_db: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """The kind of the noise."""
+        return corpus.kind(self.noise)
+
+    @property
+    def snr(self) -> str:
+        """The signal-to-noise ratio as text, for JSON: 5, -2.5, inf."""
+        return f"{self.snr_db:g}"
+
+    @property
+    def trial(self) -> tuple[str, str, str, float]:
+        """What makes a trial: rows of all systems on it have the same."""
+        return self.speaker, self.utterance, self.noise, self.snr_db
 
 
 def score(
@@ -172,34 +215,42 @@ def _score(systems: Mapping[str, System], chosen: Collection[str], trial: Trial)
         if estimate.mask is not None and estimate.front_end is not None:
             kept = (estimate.front_end.gains(estimate.mask) > 0.5).astype(np.uint8)
             scores |= metrics.mask_scores(dominance(estimate.front_end, signals), kept, chosen)
-        rows.append(Row(name, trial.speaker, trial.utterance, trial.noise, scores))
+        rows.append(Row(name, trial.speaker, trial.utterance, trial.noise, scores, trial.snr_db))
     return rows
 
 
 def summary(rows: Sequence[Row], without: Collection[str] = ()) -> dict[str, Any]:
-    """Per system {"all": ..., "noises": {name: ...}, "speakers": {name: ...}}, ready for JSON.
+    """Scores per system, ready for JSON: {"all": ..., "noises": {name: ...}, "kinds", "speakers", "snrs" alike}.
 
     Each ... is {"mixtures": n, "mean": {metric: m}, "interval": {metric: h}}. h is half the width of the mean's 95 %
-    confidence interval by Student's t, as if the n mixtures were drawn at random and one by one: how far the mean of
-    other mixtures of the kind may lie from this one. It says nothing of other speakers and noises, nor of another seed
-    in training, and is None for one mixture. Where a metric has no value for k of the mixtures, they are not in its
-    mean, and "missing": {metric: k} says so. With `without`, "without" is the same for the utterances that are not
-    named there, such as sentences that all speakers share.
+    confidence interval by Student's t over the mixtures, as if they were drawn independently: it says nothing of other
+    speakers and noises, nor of another seed in training, and is None for one mixture. Where a metric has no value for
+    k of the mixtures, they are not in its mean, and "missing": {metric: k} says so. Where `MIXTURE` is among the
+    systems and STOI was scored, "harmed" is the share of the mixtures whose STOI a system lowers. With `without`,
+    "without" is the same for the utterances that are not named there, such as sentences that all speakers share.
     """
-    return {name: _of_system([row for row in rows if row.system == name], without) for name in _values(rows, "system")}
+    before = {row.trial: row.scores.get("stoi") for row in rows if row.system == MIXTURE}
+    return {
+        name: _of_system([row for row in rows if row.system == name], without, before)
+        for name in _values(rows, "system")
+    }
 
 
-def _of_system(rows: Sequence[Row], without: Collection[str]) -> dict[str, Any]:
+Before = Mapping[tuple[str, str, str, float], float | None]
+"""STOI of the mixtures, by trial."""
+
+
+def _of_system(rows: Sequence[Row], without: Collection[str], before: Before) -> dict[str, Any]:
     others = [row for row in rows if row.utterance not in without]
     return {
-        "all": _figures(rows),
-        **({"without": _figures(others)} if without else {}),
+        "all": _figures(rows, before),
+        **({"without": _figures(others, before)} if without else {}),
         **{
             f"{part}s": {
-                name: _figures([row for row in rows if getattr(row, part) == name])
+                name: _figures([row for row in rows if getattr(row, part) == name], before)
                 for name in sorted(_values(rows, part))
             }
-            for part in ("noise", "speaker")
+            for part in ("noise", "kind", "speaker", "snr")
         },
     }
 
@@ -208,15 +259,18 @@ def _values(rows: Sequence[Row], part: str) -> list[str]:
     return list(dict.fromkeys(getattr(row, part) for row in rows))
 
 
-def _figures(rows: Sequence[Row]) -> dict[str, Any]:
+def _figures(rows: Sequence[Row], before: Before) -> dict[str, Any]:
     scores = {key: [row.scores[key] for row in rows if key in row.scores] for key in METRICS}
     known = {key: [value for value in values if value is not None] for key, values in scores.items()}
     missing = {key: count for key, values in scores.items() if (count := len(values) - len(known[key]))}
+    pairs = [(row.scores.get("stoi"), before.get(row.trial)) for row in rows if row.system != MIXTURE]
+    lowered = [after < unprocessed for after, unprocessed in pairs if after is not None and unprocessed is not None]
     return {
         "mixtures": len(rows),
         "mean": {key: round(float(np.mean(values)), 4) for key, values in known.items() if values},
         "interval": {key: _interval(values) for key, values in known.items() if values},
         **({"missing": missing} if missing else {}),
+        **({"harmed": round(float(np.mean(lowered)), 4)} if lowered else {}),
     }
 
 

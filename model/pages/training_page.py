@@ -61,6 +61,10 @@ class Line(NamedTuple):
     points: list[tuple[float, float]]
 
 
+PARTS = {"held_out": "Noise of kinds that it was never trained on", "scores": "Noise of kinds that it knows"}
+"""Scores in a bundle's provenance, and the title of each."""
+
+
 class Tick(NamedTuple):
     """A place on an axis, 0 to 100, and what stands there."""
 
@@ -87,6 +91,7 @@ def write(
     what they are called; the bundle denoises them here.
     """
     origin = bundle.provenance
+    scores = origin.get("held_out") or origin["scores"]
     html.write(
         path,
         Path(__file__).parent / "training_page.html.jinja",
@@ -95,11 +100,12 @@ def write(
             "folder": shlex.quote(str(folder)),
             "origin": origin,
             "kept": _kept(bundle),
-            "tiles": _tiles(origin["scores"]),
+            "scores": scores,
+            "tiles": _tiles(scores),
             "charts": _charts(history, origin["best"]["epoch"]),
             "best": (origin["best"]["epoch"] - 0.5) * 100 / len(history),
-            "figures": [figure for figure in FIGURES if figure.key in origin["scores"]["denoised"]["all"]["mean"]],
-            "range": _range(origin["scores"]),
+            "figures": [figure for figure in FIGURES if figure.key in scores["denoised"]["all"]["mean"]],
+            "parts": [(title, origin[part], _range(origin[part])) for part, title in PARTS.items() if part in origin],
             "examples": _examples(bundle, examples),
             "mask_colours": MASK_COLOURS,
         },
@@ -134,8 +140,8 @@ def _tiles(scores: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _range(scores: Mapping[str, Any]) -> tuple[float, float]:
-    """Least and most of the SDR of any noise, before, after and by the ideal mask, with 0 in between."""
-    found = [part["mean"]["sdr"] for system in scores.values() for part in system["noises"].values()]
+    """Least and most of the SDR of any kind of noise, before, after and by the ideal mask, with 0 in between."""
+    found = [part["mean"]["sdr"] for system in scores.values() for part in system["kinds"].values()]
     return min(0.0, *found), max(0.0, *found)
 
 

@@ -1,9 +1,8 @@
-"""Fresh training mixtures, made in the STFT domain.
+"""Fresh training mixtures: random excerpts, augmented and mixed in the time domain, then transformed.
 
-The STFT is linear, so that spectra of speech and noise, computed once and kept in memory (about 1 GB per hour of
-speech at 16 kHz and a hop of 128), are mixed there: each batch is new excerpts at new signal-to-noise ratios for the
-price of an addition. Every sequence of a batch has a source of randomness of its own, so that a batch can be made in
-parts, by several processes, and is the same.
+Recordings stay in memory as samples. Every mixture draws its own excerpts, filters, room, level and signal-to-noise
+ratio, so no two batches are alike. Every sequence of a batch has a source of randomness of its own, so that several
+processes can make a batch in parts and get the same.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,26 +11,59 @@ from dataclasses import dataclass
 import numpy as np
 import soxr
 from numpy.typing import NDArray
+from scipy.fft import irfft, next_fast_len, rfft
 
 from model.bundle.bits import Bits
+from model.corpora.corpus import kind
 from model.corpora.mixing import Element, excerpt, mask_targets, noise_gain
 from model.reference.audio import Signal
 from model.reference.front_end import FrontEnd, SlowGain, power
 from model.reference.recording import Spectrum
 
 RESPONSE_POINTS = 8
-"""Where a random frequency response is drawn, evenly from 0 Hz up; between them it is interpolated."""
+"""Points of a random frequency response, evenly from 0 Hz up; between them it is interpolated."""
 
 COMPRESSION = 0.3
 """Power of the magnitudes that a network with real-valued inputs is given."""
 
+SECOND_NOISE_DB = 10.0
+"""A second noise is softer than the first by up to this much, decibels."""
+
+CLIPPING = (0.3, 0.9)
+"""Range of the clipping level, as a share of the mixture's peak."""
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """What is done to recordings on their way into a mixture. Shares are probabilities per mixture.
+
+    Recordings are played at one of the speeds, pitch included. `equaliser_db` is the spread of the random frequency
+    responses of speech and of noise. `reverberant` is the share of speech in a room, `synthetic` the share of
+    noises that are synthetic, `second_noise` that of mixtures with two noises, `clean` and `pure_noise` those of
+    mixtures without noise and without speech, `clipped` that of mixtures beyond a recorder's full scale.
+    """
+
+    speech_speeds: Sequence[float] = (1.0,)
+    noise_speeds: Sequence[float] = (1.0,)
+    equaliser_db: float = 0.0
+    reverberant: float = 0.0
+    synthetic: float = 0.0
+    second_noise: float = 0.0
+    clean: float = 0.0
+    pure_noise: float = 0.0
+    clipped: float = 0.0
+
+
+AS_RECORDED = Augmentation()
+"""Nothing is done to them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Arrays of shape (frames, sequences, ...): what a network is given, and what it is to make of it.
+    """Arrays of shape (frames, sequences, ...): a network's input and targets.
 
-    `features` (..., features) go in; `mask` (..., bins * mask bits) is wanted, each bit with its `weight`; `mixture`
-    and `speech` (..., bins) are |X|^2 and |S|^2.
+    `features` (..., features) go in; `mask` (..., bins * mask bits) is the target, each bit with its `weight`;
+    `mixture` and `speech` (..., bins) are |X|^2 and |S|^2.
     """
 
     features: Bits | NDArray[np.float32]
@@ -41,55 +73,103 @@ class Batch:
     speech: NDArray[np.float32]
 
 
+class Noises:
+    """Noises to draw from: every kind has the same chance, then every recording of it."""
+
+    def __init__(self, noises: Mapping[str, Signal], speeds: Sequence[float] = (1.0,)) -> None:
+        self._kinds: dict[str, list[Signal]] = {}
+        for name in sorted(noises):
+            self._kinds.setdefault(kind(name), []).extend(_played(noises[name], speed) for speed in speeds)
+        self._recordings = list(self._kinds.values())
+
+    def draw(self, samples: int, rng: np.random.Generator) -> Signal:
+        """An excerpt of so many samples; a shorter recording is looped."""
+        recordings = self._recordings[rng.integers(len(self._recordings))]
+        return excerpt(recordings[rng.integers(len(recordings))], samples, rng)
+
+
 class Mixtures:
-    """Spectra of a part's speech and noise, and batches drawn from them."""
+    """A part's recordings, and batches of mixtures drawn from them."""
 
     def __init__(
         self,
         front_end: FrontEnd,
         speech: Sequence[Signal],
         noise: Mapping[str, Signal],
-        speech_speeds: Sequence[float] = (1.0,),
-        noise_speeds: Sequence[float] = (1.0,),
-        equaliser_db: float = 0.0,
+        augmentation: Augmentation = AS_RECORDED,
+        synthetic: Mapping[str, Signal] | None = None,
+        rooms: Sequence[Signal] = (),
         magnitudes: bool = False,
     ) -> None:
-        """Keep the spectra of recordings (samples,); each also as it sounds when played at each of its speeds.
+        """Keep recordings (samples,), synthetic noises and impulse responses of rooms.
 
-        `equaliser_db` is the spread of the random frequency responses, see `_response`. Features are the front end's
-        bits or, for a network that isn't bitwise, `magnitudes`.
+        Features are the front end's bits or, for a network that isn't bitwise, `magnitudes`.
         """
-        self.front_end, self._magnitudes = front_end, magnitudes
-        self._equaliser_db = equaliser_db
-        self._speech = [front_end.stft(_played(utterance, speed)) for utterance in speech for speed in speech_speeds]
-        self._noise = [front_end.stft(_played(noise[name], speed)) for name in sorted(noise) for speed in noise_speeds]
-        self._to_power = SlowGain(front_end).to_power.astype(np.float32)
+        self.front_end, self._magnitudes, self._augmentation = front_end, magnitudes, augmentation
+        self._speech = [_played(utterance, speed) for utterance in speech for speed in augmentation.speech_speeds]
+        self._noise = Noises(noise, augmentation.noise_speeds)
+        self._synthetic = Noises(synthetic) if synthetic else None
+        self._rooms = list(rooms)
+        transform = front_end.transform
+        self._edge = -(-transform.m_num_mid // front_end.hop)  # frames whose window begins before the excerpt
+        self._skip = self._edge - transform.p_min
 
-    def _response(self, rng: np.random.Generator) -> NDArray[np.float32]:
-        """A smooth random frequency response, shape (bins,): another microphone, another room."""
-        points = rng.normal(0.0, self._equaliser_db, RESPONSE_POINTS)
-        decibels = np.interp(np.linspace(0, RESPONSE_POINTS - 1, self.front_end.bins), range(RESPONSE_POINTS), points)
-        return np.power(10.0, decibels / 20.0).astype(np.float32)
+    def _filtered(self, signal: Signal, room: Signal | None, rng: np.random.Generator) -> Signal:
+        """A signal in a room, through a smooth random frequency response: another microphone."""
+        size = next_fast_len(len(signal) + (0 if room is None else len(room)), real=True)
+        spectrum = rfft(signal, size)
+        if self._augmentation.equaliser_db:
+            points = rng.normal(0.0, self._augmentation.equaliser_db, RESPONSE_POINTS)
+            decibels = np.interp(np.linspace(0, RESPONSE_POINTS - 1, len(spectrum)), range(RESPONSE_POINTS), points)
+            spectrum *= np.power(10.0, decibels / 20.0).astype(np.float32)
+        if room is not None:
+            spectrum *= rfft(room, size)
+        filtered: Signal = irfft(spectrum, size)[: len(signal)]
+        return filtered
 
-    def _power(self, spectrum: Spectrum) -> float:
-        """Mean square of the signal behind a spectrum (Parseval)."""
-        return float(np.mean(power(spectrum) @ self._to_power))
+    def _one_noise(self, samples: int, rng: np.random.Generator) -> Signal:
+        synthetic = self._synthetic is not None and rng.random() < self._augmentation.synthetic
+        source = self._synthetic if synthetic and self._synthetic is not None else self._noise
+        return self._filtered(source.draw(samples, rng), None, rng)
+
+    def _pair(self, samples: int, snr_db: tuple[float, float], rng: np.random.Generator) -> tuple[Signal, Signal]:
+        """Speech and noise (samples,), whose sum is the mixture at the front end's level."""
+        how = self._augmentation
+        content = rng.random()
+        room = self._rooms[rng.integers(len(self._rooms))] if self._rooms and rng.random() < how.reverberant else None
+        speech = self._filtered(excerpt(self._speech[rng.integers(len(self._speech))], samples, rng), room, rng)
+        noise = self._one_noise(samples, rng)
+        if rng.random() < how.second_noise:
+            other = self._one_noise(samples, rng)
+            gain = noise_gain(_power(noise), _power(other), rng.uniform(0.0, SECOND_NOISE_DB))
+            noise = noise + np.float32(gain) * other
+        noise = noise * np.float32(noise_gain(_power(speech), _power(noise), rng.uniform(*snr_db)))
+        if content < how.clean:
+            noise = np.zeros_like(noise)
+        elif content < how.clean + how.pure_noise:
+            speech = np.zeros_like(speech)
+        mixture = speech + noise
+        if rng.random() < how.clipped:
+            limit = rng.uniform(*CLIPPING) * np.max(np.abs(mixture))
+            noise = np.clip(mixture, -limit, limit) - speech  # the distortion is noise, too
+        level = np.float32(self.front_end.rms / np.sqrt(max(_power(speech + noise), 1e-20)))
+        return level * speech, level * noise
 
     def spectra(
         self, frames: int, snr_db: tuple[float, float], sources: Sequence[np.random.Generator]
     ) -> tuple[Spectrum, Spectrum]:
         """A pair of speech and noise from each source, (sequences, frames, bins), at the front end's level together.
 
-        Every utterance and every noise has the same chance; shorter ones are looped.
+        Frames are those of a recording that began before: none hears the excerpt's edges.
         """
-        shape = (len(sources), frames, self.front_end.bins)
+        front_end = self.front_end
+        before = front_end.transform.m_num_mid
+        samples = (frames - 1 + self._edge) * front_end.hop + front_end.fft_size - before
+        shape = (len(sources), frames, front_end.bins)
         speech, noise = np.empty(shape, np.complex64), np.empty(shape, np.complex64)
         for index, rng in enumerate(sources):
-            clean = excerpt(self._speech[rng.integers(len(self._speech))], frames, rng) * self._response(rng)
-            other = excerpt(self._noise[rng.integers(len(self._noise))], frames, rng) * self._response(rng)
-            other = other * np.float32(noise_gain(self._power(clean), self._power(other), rng.uniform(*snr_db)))
-            level = np.float32(self.front_end.rms / np.sqrt(max(self._power(clean + other), 1e-20)))
-            speech[index], noise[index] = level * clean, level * other
+            for into, signal in zip((speech, noise), self._pair(samples, snr_db, rng), strict=True):
+                into[index] = front_end.stft(signal)[self._skip : self._skip + frames]
         return speech, noise
 
     def batch(
@@ -103,7 +183,7 @@ class Mixtures:
         """A fresh mixture of `frames` frames from each source, turned up or down by up to `level_db` decibels.
 
         The weight of a mask bit in the loss is what a wrong one costs (`mixing.mask_targets`) to the power of
-        `loss_power` / 2, with mean 1 over the mixture: 2 is error energy itself, 0 the paper's plain mask error.
+        `loss_power` / 2, with mean 1 over the mixture: 2 is error energy, 0 the paper's plain mask error.
         """
         speech, noise = self.spectra(frames, snr_db, sources)
         mixture = speech + noise
@@ -115,14 +195,14 @@ class Mixtures:
         return Batch(features, _time_first(mask), _time_first(weight), _time_first(heard), _time_first(clean))
 
     def features(self, mixture: Spectrum, level_db: NDArray[np.float64]) -> Bits | NDArray[np.float32]:
-        """What a network is given of mixtures (sequences, frames, bins), turned up by `level_db` decibels each."""
+        """A network's input from mixtures (sequences, frames, bins), turned up by `level_db` decibels each."""
         gain = np.power(10.0, level_db / 10.0).astype(np.float32)
         heard = np.ascontiguousarray((power(mixture) * gain[:, None, None]).swapaxes(0, 1))
         return features(self.front_end, heard, self._magnitudes)
 
 
 def features(front_end: FrontEnd, heard: NDArray[np.float32], magnitudes: bool = False) -> Bits | NDArray[np.float32]:
-    """What a network is given of |X|^2, (frames, bins) or (frames, sequences, bins), from the first frame on.
+    """A network's input from |X|^2, (frames, bins) or (frames, sequences, bins), from the first frame on.
 
     The front end's bits, `features` for each frame, or magnitudes compressed by `COMPRESSION`, one per bin.
     """
@@ -134,6 +214,10 @@ def features(front_end: FrontEnd, heard: NDArray[np.float32], magnitudes: bool =
 
 def _time_first(values: NDArray[Element]) -> NDArray[Element]:
     return np.ascontiguousarray(values.swapaxes(0, 1))
+
+
+def _power(signal: Signal) -> float:
+    return float(np.mean(np.square(signal, dtype=np.float64)))
 
 
 def _played(recording: Signal, speed: float) -> Signal:

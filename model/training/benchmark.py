@@ -21,7 +21,7 @@ from model.training.config import Config, with_settings
 from model.training.distributed import join
 from model.training.loss import weighted_loss
 from model.training.network import REAL, Binarisation, Network, Pi
-from model.training.trainer import bipolar
+from model.training.trainer import augmentation, bipolar
 
 HALF = Pi(0.5, 0.5)
 """Where Bernoulli masks are drawn for every weight and activation: the dearest of round 2."""
@@ -81,7 +81,8 @@ def pipeline(settings: Config, seconds: float) -> float:
     limits = np.sort(rng.random((bins, limits_of(settings.qad_code, settings.qad_bits)), dtype=np.float32), axis=1)
     front_end = FrontEnd(settings.sample_rate, settings.fft_size, settings.hop, settings.window, settings.rms, limits)
     sounds = [rng.normal(0, 0.1, 10 * settings.sample_rate).astype(np.float32) for _ in range(4)]
-    mixtures = Mixtures(front_end, sounds[:2], {"a": sounds[2], "b": sounds[3]}, equaliser_db=settings.equaliser_db)
+    noises, rooms = {"a": sounds[2], "b": sounds[3]}, [sounds[0][: settings.sample_rate // 2]]
+    mixtures = Mixtures(front_end, sounds[:2], noises, augmentation(settings), noises, rooms)
 
     def step() -> None:
         sources = [np.random.default_rng(index) for index in range(settings.sequences)]

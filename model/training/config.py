@@ -13,7 +13,7 @@ from model.reference.front_end import CODES
 
 POSITIVE = (
     *("sample_rate", "fft_size", "hop", "rms", "gain_frames", "qad_bits", "qad_power", "mask_bits", "slope"),
-    *("sequences", "frames", "truncation", "batches", "validation_mixtures", "clip"),
+    *("sequences", "frames", "truncation", "batches", "validation_mixtures", "test_mixtures", "clip"),
 )
 
 
@@ -86,15 +86,26 @@ class Config:
     truncation: int = _setting(50, "frames of backpropagation through time; one optimiser step each")
     batches: int = _setting(10, "batches per epoch")
     snr_low: float = _setting(-5.0, "lowest signal-to-noise ratio in training, dB (paper: 0)")
-    snr_high: float = _setting(5.0, "highest signal-to-noise ratio in training, dB (paper: 0)")
-    snr_test: float = _setting(0.0, "signal-to-noise ratio of validation and test, dB")
+    snr_high: float = _setting(20.0, "highest signal-to-noise ratio in training, dB (paper: 0)")
+    snr_test: tuple[float, ...] = _setting(
+        (0.0, 5.0, 10.0), "signal-to-noise ratios of the test, dB; validation has any between them (paper: 0)"
+    )
     level_db: float = _setting(15.0, "mixtures are turned up or down by up to so many dB (paper: 0)")
     speech_speeds: tuple[float, ...] = _setting((1.0,), "speeds a training utterance is played at, pitch included")
     noise_speeds: tuple[float, ...] = _setting(
         (0.8, 0.9, 1.0, 1.1, 1.25), "speeds a training noise is played at (paper: 1)"
     )
     equaliser_db: float = _setting(3.0, "spread of random frequency responses on speech and noise, dB (paper: 0)")
-    validation_mixtures: int = _setting(40, "mixtures scored after each epoch")
+    reverberant: float = _setting(0.3, "share of mixtures whose speech is in a room (paper: 0)")
+    simulated_rooms: int = _setting(60, "impulse responses that are simulated, besides those of --rooms (paper: 0)")
+    synthetic: float = _setting(0.3, "share of noises that are synthetic (paper: 0)")
+    synthetic_clips: int = _setting(360, "synthetic noises of 8 s that are made at the start (paper: 0)")
+    second_noise: float = _setting(0.3, "share of mixtures of two noises (paper: 0)")
+    clean: float = _setting(0.05, "share of mixtures of clean speech alone (paper: 0)")
+    pure_noise: float = _setting(0.05, "share of mixtures of noise alone (paper: 0)")
+    clipped: float = _setting(0.05, "share of clipped mixtures (paper: 0)")
+    validation_mixtures: int = _setting(80, "mixtures scored after each epoch")
+    test_mixtures: int = _setting(200, "mixtures of known kinds of noise in the final scores, and of held-out ones")
     speaker_fraction: float = _setting(0.1, "of the speakers for test, and for validation, where none are named")
 
     # Optimisation
@@ -122,7 +133,11 @@ class Config:
             self._expect(name, getattr(self, name) > 0, "more than 0")
         for name in ("dropout_input", "dropout_hidden", "beta1", "beta2"):
             self._expect(name, 0 <= getattr(self, name) < 1, "0 to below 1")
-        for name in ("level_db", "equaliser_db", "loss_power", "envelope_weight"):
+        for name in ("reverberant", "synthetic", "second_noise", "clean", "pure_noise", "clipped"):
+            self._expect(name, 0 <= getattr(self, name) <= 1, "0 to 1")
+        self._expect("pure_noise", self.clean + self.pure_noise <= 1, f"at most {1 - self.clean:g} (1 - clean)")
+        names = ("level_db", "equaliser_db", "loss_power", "envelope_weight", "simulated_rooms", "synthetic_clips")
+        for name in names:
             self._expect(name, getattr(self, name) >= 0, "0 or more")
         audible = self.sample_rate >= 300  # STOI's lowest band is at 150 Hz
         self._expect("envelope_weight", audible or not self.envelope_weight, "0 at a sample rate below 300")
@@ -132,6 +147,7 @@ class Config:
             holds = stage.epochs > 0 and min(stage[1:3]) >= 0 and max(stage[1:3]) <= 1 and min(stage[3:]) > 0
             self._expect("stages", holds, "epochs and rates above 0 and pi from 0 to 1")
         self._expect("stages", bool(self.stages), "at least one")
+        self._expect("snr_test", bool(self.snr_test), "at least one")
         self._expect("precision", self.precision in ("bfloat16", "float32"), "bfloat16 or float32")
         self._expect("seed", self.seed >= 0, "0 or more")
         self._expect("window", _is_window(self.window), "the name of a window in scipy.signal")

@@ -30,7 +30,7 @@ def command_line(options: Sequence[tuple[str, Path | str]]) -> str:
 
 
 def provenance(
-    command: str, settings: Config, speech: Sequence[Path], noise: Path, source: Corpus, best: dict[str, Any]
+    command: str, settings: Config, speech: Sequence[Path], noise: Sequence[Path], source: Corpus, best: dict[str, Any]
 ) -> dict[str, Any]:
     """Where a network came from, as JSON for its bundle; the scores are added when they are known."""
     return {
@@ -38,8 +38,9 @@ def provenance(
         "settings": {**dataclasses.asdict(settings), "stages": [str(stage) for stage in settings.stages]},
         "corpus": {
             "speech": ", ".join(short(folder) for folder in speech),
-            "noise": short(noise),
-            "noises": list(source.noises),
+            "noise": ", ".join(short(folder) for folder in noise),
+            "noises": list(source.noise_stretches("training")),
+            "held_out": sorted(source.held_out),
             "training_speakers": len(source.split.training),
             "validation": list(source.split.validation),
             "test": list(source.split.test),

@@ -1,17 +1,19 @@
 """Train a network on one's own recordings: `bgru train --speech DIR --noise DIR --out runs/NAME`.
 
-The two rounds of Kim, Maity and Kim (ICASSP 2019) as the settings' stages say, the export to a bundle, its scores on
-speakers and noise that it never met, a report and a page. Under `torchrun` several processes share each batch.
+Training by the settings' stages (Kim, Maity and Kim, ICASSP 2019), export to a bundle, scores on speakers and noise
+that the network never met, a report and a page. Under `torchrun` several processes share each batch.
 """
 
+import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from model.bundle import bundle
 from model.console import console
-from model.corpora import corpus
+from model.corpora import corpus, rooms
 from model.corpora.corpus import Corpus
-from model.corpora.notices import read_notice
+from model.corpora.notices import attributions, read_notice
 from model.errors import BadInput
 from model.evaluation import scoring
 from model.pages import model_card, training_page, training_plot
@@ -21,7 +23,7 @@ from model.training.export import to_bundle
 from model.training.network import BINARY
 
 EXAMPLES = 3
-"""Test mixtures that the page shows, spread over noises and speakers."""
+"""Test mixtures on the page, spread over noises and speakers."""
 
 
 def finish(
@@ -33,60 +35,76 @@ def finish(
     origin: dict[str, Any],
     licence: str,
 ) -> None:
-    """From a run that has ended to its bundle, model card, report, page and picture."""
+    """Turn a finished run into its bundle, model card, report, page and picture."""
     network, front_end = trainer.load(out, settings, BINARY)
     made = to_bundle(network, front_end, out.resolve().name, origin)
     console.print(f"scoring on {', '.join(source.split.test)}, whom the network never met")
-    trials = scoring.trials(source, settings.snr_test, settings.sample_rate, settings.rms)
-    origin["scores"] = scoring.summary(scoring.score(scoring.of_bundle(made), trials))
+    common = (source, settings.snr_test, settings.sample_rate, settings.rms, settings.test_mixtures)
+    trials = {part: scoring.sample(*common, held_out) for part, held_out in (("scores", False), ("held_out", True))}
+    one_of_each = {(trial.speaker, trial.speech): trial for trial in trials["scores"]}
+    trials["clean"] = [replace(trial, snr_db=math.inf) for trial in one_of_each.values()]
+    for part, chosen in trials.items():
+        if chosen:
+            metrics = model_card.CLEAN if part == "clean" else model_card.SHOWN
+            origin[part] = scoring.summary(scoring.score(scoring.of_bundle(made), chosen, metrics))
     bundle.write(made, target)
     model_card.write(made, target, licence)
     run_report.write_report(made, history, out / "report.json")
     training_plot.draw(history, out / "curves.png")
-    shown = trials[:: -(-len(trials) // EXAMPLES)]
-    examples = {f"{trial.speaker}, {trial.utterance} in {trial.noise}": trial.mixture() for trial in shown}
+    pool = trials["held_out"] or trials["scores"]
+    shown = pool[:: -(-len(pool) // EXAMPLES)]
+    examples = {
+        f"{trial.speaker}, {trial.utterance} in {trial.noise}, {trial.snr_db:g} dB": trial.mixture() for trial in shown
+    }
     training_page.write(out / "report.html", made, target, history, examples)
-    for line in model_card.table(origin["scores"]):
+    for line in model_card.tables(origin):
         console.print(line)
-    console.print(f"{target}: bundle and model card; {out}: run_report.html, run_report.json and training_plot.png")
+    console.print(f"{target}: bundle and model card; {out}: report.html, report.json and curves.png")
     console.print(f"next: make sim BUNDLE={target}")
     console.print(f"      bgru denoise noisy.wav denoised.wav --bundle {target}")
 
 
 def run(
     speech: list[Path],
-    noise: Path,
+    noise: list[Path],
     out: Path,
     preset: str,
     bundle_folder: Path | None,
     test_speakers: str,
     validation_speakers: str,
+    held_out_kinds: str,
+    rooms_folder: Path | None,
     seed: int | None,
     settings: list[str] | None,
     notice: Path | None,
     skip_broken: bool,
 ) -> None:
-    """Train a network in two rounds and export it as a bundle with a model card: `bgru train`."""
+    """Train a network and export it as a bundle with a model card: `bgru train`."""
     with distributed.join() as members:
         changes = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
         chosen = config.with_settings(preset, changes)
         if chosen.stages[-1][1:3] != BINARY or chosen.input != "bits":
             raise BadInput(
-                "setting stages: expected a last one at pi 1:1 and input bits, which a bundle needs, got another"
+                "setting stages: expected a last one at pi 1:1 and input bits, as a bundle needs, got another"
             )
         bundle.check_name(out.resolve().name)  # before the work, not after it
-        licence = read_notice(notice)
+        folders = [*speech, *noise, *([rooms_folder] if rooms_folder else [])]
+        licence = "\n\n".join(part for part in (read_notice(notice), *map(attributions, folders)) if part)
         names = (_names(test_speakers), _names(validation_speakers))
-        source = corpus.find(speech, noise, *names, chosen.speaker_fraction, chosen.seed, skip_broken)
-        source.signals("test", chosen.sample_rate)  # a broken one is met now
-        history = trainer.train(source, chosen, out, members)
+        kinds = _names(held_out_kinds)
+        source = corpus.find(speech, noise, *names, chosen.speaker_fraction, chosen.seed, skip_broken, kinds)
+        responses = rooms.recorded(rooms_folder, chosen.sample_rate) if rooms_folder else {}
+        source.signals("test", chosen.sample_rate)  # a broken recording shows now
+        history = trainer.train(source, chosen, out, members, responses)
         if not members.leads:
             return
     command = run_report.command_line(
         [
             ("--preset", preset),
             *(("--speech", folder) for folder in speech),
-            ("--noise", noise),
+            *(("--noise", folder) for folder in noise),
+            ("--held-out-kinds", held_out_kinds),
+            ("--rooms", rooms_folder or ""),
             ("--out", out),
             ("--result", bundle_folder or ""),
             ("--test-speakers", test_speakers),

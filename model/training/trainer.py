@@ -9,9 +9,10 @@ import dataclasses
 import json
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,13 +22,15 @@ from rich.progress import Progress
 from torch import Tensor, nn
 
 from model.console import console
+from model.corpora import rooms, synthetic_noise
 from model.corpora.corpus import Corpus
 from model.corpora.mixing import ideal_binary_mask
 from model.errors import BadInput
 from model.evaluation import metrics
+from model.reference.audio import Signal
 from model.reference.front_end import FrontEnd, SlowGain, limits_of, power
 from model.training import checkpoint, lloyd_max
-from model.training.batches import Batch, Mixtures
+from model.training.batches import Augmentation, Batch, Mixtures
 from model.training.config import Config
 from model.training.distributed import Team
 from model.training.loss import Envelopes, weighted_loss
@@ -36,6 +39,9 @@ from model.training.network import Binarisation, Network, Pi
 CHECKPOINT = "checkpoint.safetensors"
 FITTING_MIXTURES = 100
 """Mixtures that the quantiser is fitted to: each bin then sees some 40,000 magnitudes for its 15 thresholds."""
+
+SYNTHETIC_SECONDS = 8.0
+"""Length of each synthetic noise."""
 
 Scores = dict[str, float]
 History = list[dict[str, Any]]
@@ -46,7 +52,8 @@ class Validation:
 
     def __init__(self, mixtures: Mixtures, settings: Config, team: Team) -> None:
         sources = [np.random.default_rng([settings.seed, index]) for index in range(settings.validation_mixtures)]
-        speech, noise = mixtures.spectra(settings.frames, (settings.snr_test, settings.snr_test), sources)
+        snr = (min(settings.snr_test), max(settings.snr_test))
+        speech, noise = mixtures.spectra(settings.frames, snr, sources)
         self.front_end, self.team = mixtures.front_end, team
         self.samples = (settings.frames - 1) * settings.hop
         self.mixture = speech + noise
@@ -56,7 +63,7 @@ class Validation:
         self.features = bipolar(mixtures.features(self.mixture, np.zeros(len(sources)))).to(team.device)
 
     def scores(self, network: Network, pi: Pi, seed: int) -> Scores:
-        """Mask accuracies, mean SDR and SI-SDR of the network as it is at `pi`."""
+        """Mask accuracies, mean SDR, SI-SDR and STOI of the network as it is at `pi`."""
         with torch.no_grad():
             v, _ = network(self.features, pi=pi, draw=Team(device=self.team.device).draw(seed))
         bits = (v >= 0).cpu().numpy().swapaxes(0, 1)
@@ -69,6 +76,7 @@ class Validation:
             "weighted_accuracy": float(np.sum(self.cost * (mask == self.mask)) / np.sum(self.cost)),
             "sdr": float(np.mean([metrics.sdr(*pair) for pair in pairs])),
             "si_sdr": float(np.mean([metrics.si_sdr(*pair) for pair in pairs])),
+            "stoi": float(np.mean([metrics.stoi(*pair, self.front_end.sample_rate) for pair in pairs])),
         }
 
 
@@ -145,17 +153,23 @@ def train_epoch(
     return float(np.mean(losses))
 
 
-def fit_front_end(source: Corpus, settings: Config) -> tuple[Mixtures, Tensor]:
-    """The training mixtures behind a front end fitted to them, and the mean of the network's inputs."""
+def fit_front_end(source: Corpus, settings: Config, responses: Sequence[Signal] = ()) -> tuple[Mixtures, Tensor]:
+    """The training mixtures behind a front end fitted to them, and the mean of the network's inputs.
+
+    Speech is put in simulated rooms and in those of `responses`.
+    """
     bins = settings.fft_size // 2 + 1
     limits = limits_of(settings.qad_code, settings.qad_bits)
     front_end = make_front_end(settings, np.zeros((bins, limits), np.float32))
     front_end.check_window()
     magnitudes = settings.input == "magnitudes"
-    signals = source.signals("training", settings.sample_rate)
-    mixtures = Mixtures(
-        front_end, *signals, settings.speech_speeds, settings.noise_speeds, settings.equaliser_db, magnitudes
+    speech, noise = source.signals("training", settings.sample_rate)
+    synthetic = synthetic_noise.clips(
+        settings.synthetic_clips, SYNTHETIC_SECONDS, settings.sample_rate, settings.seed, speech
     )
+    simulated = rooms.simulated(settings.simulated_rooms, settings.sample_rate, settings.seed)
+    every_room = [*simulated, *responses]
+    mixtures = Mixtures(front_end, speech, noise, augmentation(settings), synthetic, every_room, magnitudes)
     sources = [np.random.default_rng([settings.seed, index]) for index in range(FITTING_MIXTURES)]
     spectrum = np.add(*mixtures.spectra(settings.frames, (settings.snr_low, settings.snr_high), sources))
     heard = np.ascontiguousarray(power(spectrum).swapaxes(0, 1))
@@ -163,6 +177,11 @@ def fit_front_end(source: Corpus, settings: Config) -> tuple[Mixtures, Tensor]:
     thresholds = lloyd_max.fit(level.reshape(-1, bins), limits + 1, settings.qad_power, settings.qad_per_bin)
     mixtures.front_end = dataclasses.replace(front_end, thresholds=thresholds)
     return mixtures, bipolar(mixtures.features(spectrum, np.zeros(len(sources)))).mean(dim=(0, 1))
+
+
+def augmentation(settings: Config) -> Augmentation:
+    """What the settings do to recordings."""
+    return Augmentation(**{entry.name: getattr(settings, entry.name) for entry in dataclasses.fields(Augmentation)})
 
 
 def make_front_end(settings: Config, thresholds: NDArray[np.float32]) -> FrontEnd:
@@ -193,13 +212,15 @@ def load(out: Path, settings: Config, pi: Pi) -> tuple[Network, FrontEnd]:
     return network, front_end
 
 
-def train(source: Corpus, settings: Config, out: Path, team: Team) -> History:
+def train(
+    source: Corpus, settings: Config, out: Path, team: Team, responses: Mapping[str, Signal] = MappingProxyType({})
+) -> History:
     """Train, or go on from the checkpoint in `out`; the best network at every pi is kept there (`load`).
 
     Stages may have been added behind those of the checkpoint: its epochs are what the longer plan begins with.
     Raises `BadInput` where `out` holds a run of other settings or recordings, and where the loss diverges.
     """
-    path, identity = out / CHECKPOINT, _identity(source, settings)
+    path, identity = out / CHECKPOINT, _identity(source, settings, responses)
     groups, state = checkpoint.load(path) if path.is_file() else ({}, {"run": identity, "history": []})
     _expect_same_run(path, _with_stages_of(state["run"], identity), identity)
     history: History = state["history"]
@@ -208,7 +229,7 @@ def train(source: Corpus, settings: Config, out: Path, team: Team) -> History:
             f"{path}: expected the same checkpoint in every process, got another; put --out where all see it"
         )
 
-    mixtures, mean = fit_front_end(source, settings)
+    mixtures, mean = fit_front_end(source, settings, list(responses.values()))
     network = make_network(mixtures.front_end, settings).to(team.device)
     network.centre(mean.to(team.device))
     magnitudes = settings.input == "magnitudes"
@@ -247,7 +268,7 @@ def train(source: Corpus, settings: Config, out: Path, team: Team) -> History:
                 progress.console.print(
                     f"epoch {epoch + 1}/{len(plan)}  pi {pi.weights:g}/{pi.activations:g}  loss {loss:.4f}  "
                     f"mask accuracy {scores['mask_accuracy']:.3f}  SDR {scores['sdr']:.2f} dB  "
-                    f"SI-SDR {scores['si_sdr']:.2f} dB"
+                    f"SI-SDR {scores['si_sdr']:.2f} dB  STOI {scores['stoi']:.3f}"
                 )
             team.wait()
     return history
@@ -262,8 +283,8 @@ def _save(
         "front_end": {"thresholds": torch.from_numpy(front_end.thresholds)},
     }
     *earlier, row = state["history"]
-    same = [before["sdr"] for before in earlier if _pi(before) == _pi(row)]
-    if row["sdr"] > max(same, default=-math.inf):
+    same = [merit(before) for before in earlier if _pi(before) == _pi(row)]
+    if merit(row) > max(same, default=-math.inf):
         checkpoint.save(stage_file(out, _pi(row)), groups, {"run": state["run"], "row": row})
     checkpoint.save(out / CHECKPOINT, {**groups, "optimiser": checkpoint.optimiser_tensors(optimiser)}, state)
 
@@ -272,17 +293,23 @@ def _pi(row: dict[str, Any]) -> Pi:
     return Pi(row["weights"], row["activations"])
 
 
+def merit(row: Scores) -> float:
+    """Which epoch is best: validation SI-SDR in dB, and 0.3 dB for each .01 of STOI."""
+    return row["si_sdr"] + 30.0 * row["stoi"]
+
+
 def best(history: History, pi: Pi) -> dict[str, Any]:
-    """The epoch with the best validation SDR at `pi`."""
-    return max((row for row in history if _pi(row) == pi), key=lambda row: row["sdr"])
+    """The best epoch at `pi`, by `merit`."""
+    return max((row for row in history if _pi(row) == pi), key=merit)
 
 
-def _identity(source: Corpus, settings: Config) -> dict[str, Any]:
+def _identity(source: Corpus, settings: Config, responses: Collection[str]) -> dict[str, Any]:
     """What must be the same for a run to go on, as JSON gives it back."""
     run = {
         "settings": dataclasses.asdict(settings),
         "speakers": dataclasses.asdict(source.split),
-        "noises": [*sorted(source.noises), source.stretch("training")],
+        "noises": source.noise_stretches("training"),
+        "rooms": sorted(responses),
     }
     result: dict[str, Any] = json.loads(json.dumps(run))
     return result

@@ -21,6 +21,9 @@ SETTINGS = {
     "batches": "2",
     "noise_speeds": "0.9,1.0",
     "validation_mixtures": "3",
+    "synthetic_clips": "9",
+    "simulated_rooms": "1",
+    "test_mixtures": "6",
     "stages": "2:0:0:1e-2:5e-3,1:0.5:0.5:5e-3:5e-3,2:1:1:5e-3:1e-3",
 }
 """Five epochs: two real-valued, one half bitwise, two bitwise."""

@@ -107,7 +107,7 @@ def noise(tmp_path: Path) -> Path:
 
 def test_a_corpus_of_several_folders_has_the_speakers_of_all_of_them(tmp_path: Path, noise: Path) -> None:
     folders = [people(tmp_path / "one", "abc"), people(tmp_path / "two", "de", takes=1)]
-    found = corpus.find(folders, noise, test=["e"], validation=["a"])
+    found = corpus.find(folders, [noise], test=["e"], validation=["a"])
     assert found.split == corpus.Split(training=("b", "c", "d"), validation=("a",), test=("e",))
     assert {name: len(paths) for name, paths in found.utterances.items()} == {"a": 2, "b": 2, "c": 2, "d": 1, "e": 1}
     assert list(found.noises) == ["rain", "wind"]
@@ -116,11 +116,11 @@ def test_a_corpus_of_several_folders_has_the_speakers_of_all_of_them(tmp_path: P
 def test_a_speaker_in_two_folders_is_refused(tmp_path: Path, noise: Path) -> None:
     folders = [people(tmp_path / "one", "abc"), people(tmp_path / "two", "cd")]
     with pytest.raises(BadInput, match=r"two: expected speakers that no other folder has, got c again$"):
-        corpus.find(folders, noise)
+        corpus.find(folders, [noise])
 
 
 def test_each_part_has_its_own_speakers_and_its_own_stretch_of_every_noise(tmp_path: Path, noise: Path) -> None:
-    found = corpus.find([people(tmp_path / "speech", "abcd")], noise, test=["a"], validation=["b"])
+    found = corpus.find([people(tmp_path / "speech", "abcd")], [noise], test=["a"], validation=["b"])
     speech, noises = found.signals("training", RATE)
     assert [len(utterance) for utterance in speech] == [1600] * 4
     assert {name: len(stretch) for name, stretch in noises.items()} == {"rain": 9600, "wind": 9600}
@@ -130,7 +130,7 @@ def test_each_part_has_its_own_speakers_and_its_own_stretch_of_every_noise(tmp_p
 
 
 def test_a_part_may_have_another_stretch_of_every_noise_than_its_own(tmp_path: Path, noise: Path) -> None:
-    found = corpus.find([people(tmp_path / "speech", "abcd")], noise)
+    found = corpus.find([people(tmp_path / "speech", "abcd")], [noise])
     shared = corpus.Corpus(found.utterances, found.noises, found.split, {"training": "all but test", "test": "whole"})
     for part, length in (("training", 11200), ("validation", 1600), ("test", 16000)):
         assert [len(stretch) for stretch in shared.signals(part, RATE)[1].values()] == [length, length]
@@ -163,7 +163,7 @@ def test_broken_recordings_are_named_and_left_out_where_that_is_asked_for(
     quiet_end[11200:] = 0
     soundfile.write(noise / "half.wav", quiet_end, RATE)
     (noise / "text.wav").write_text("no sound")
-    found = corpus.find([tmp_path / "speech"], noise, skip_broken=True)
+    found = corpus.find([tmp_path / "speech"], [noise], skip_broken=True)
     assert {name: [path.name for path in paths] for name, paths in found.utterances.items()} == {
         "b": ["2.wav"],
         **{name: ["0.wav", "1.wav"] for name in "cde"},
@@ -190,7 +190,7 @@ def test_a_broken_recording_is_else_refused_by_name(tmp_path: Path, noise: Path,
     for name, path in broken(tmp_path).items():
         if name != which:
             recording(path)
-    found = corpus.find([tmp_path / "speech"], noise, test=["e"], validation=["d"])
+    found = corpus.find([tmp_path / "speech"], [noise], test=["e"], validation=["d"])
     with pytest.raises(BadInput, match=message):
         found.signals("training", RATE)
 
@@ -201,7 +201,7 @@ def test_a_corpus_of_which_nothing_can_be_read_is_refused(tmp_path: Path, noise:
     for path in (tmp_path / all_of).rglob("*.wav"):
         path.write_bytes(b"")
     with pytest.raises(BadInput, match=f"{all_of}: expected recordings, got none that can be read$"):
-        corpus.find([tmp_path / "speech"], noise, skip_broken=True)
+        corpus.find([tmp_path / "speech"], [noise], skip_broken=True)
 
 
 def test_samples_without_a_header_are_no_recordings(tmp_path: Path) -> None:
@@ -238,3 +238,63 @@ def test_the_open_corpus_is_what_the_shipped_bundles_were_trained_on() -> None:
     assert len(found) == 247
     assert all(len(found[name]) == 10 for name in ("f1998", "f3080", "m2033", "m2414"))
     assert len(corpus.noises(data / "noise")) == 5
+
+
+def test_the_kind_of_a_noise_is_what_stands_before_two_underscores() -> None:
+    assert [corpus.kind(name) for name in ("rain__roof_1", "rain", "street/cars__2", "sea_waves")] == [
+        *("rain", "rain", "street/cars", "sea_waves"),
+    ]
+
+
+@pytest.fixture
+def kinds(tmp_path: Path) -> list[Path]:
+    """Two folders of noises of three kinds."""
+    for name in ("one/rain__roof", "one/rain__street", "one/hum__mains", "two/wind"):
+        recording(tmp_path / f"{name}.wav", 16000)
+    return [tmp_path / "one", tmp_path / "two"]
+
+
+def test_held_out_kinds_are_in_no_part_but_validation_and_test(tmp_path: Path, kinds: list[Path]) -> None:
+    found = corpus.find([people(tmp_path / "speech", "abcd")], kinds, ["a"], ["b"], held_out=["rain"])
+    assert found.noise_stretches("training") == {"hum__mains": "training", "wind": "training"}
+    assert found.noise_stretches("validation") == {"rain__roof": "first half", "rain__street": "first half"}
+    held_out = {"rain__roof": "second half", "rain__street": "second half"}
+    assert found.noise_stretches("test") == {"hum__mains": "test", "wind": "test"} | held_out
+    assert found.signals("training", RATE)[1].keys() == {"hum__mains", "wind"}
+    assert {len(noise) for noise in found.signals("validation", RATE)[1].values()} == {8000}
+
+
+def test_without_held_out_kinds_every_part_hears_its_stretch_of_all_noises(tmp_path: Path, kinds: list[Path]) -> None:
+    found = corpus.find([people(tmp_path / "speech", "abcd")], kinds)
+    for part in ("training", "validation", "test"):
+        assert found.noise_stretches(part) == dict.fromkeys(found.noises, part)
+
+
+@pytest.mark.parametrize(
+    ("held_out", "message"),
+    [
+        (["snow"], "held-out kind snow: expected one of hum, rain, wind, got another"),
+        (["hum", "rain", "wind"], "held-out kinds: expected fewer than all 3, got hum, rain, wind"),
+    ],
+)
+def test_kinds_that_cannot_be_held_out_are_refused(
+    tmp_path: Path, kinds: list[Path], held_out: list[str], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        corpus.find([people(tmp_path / "speech", "abcd")], kinds, held_out=held_out)
+
+
+def test_a_noise_in_two_folders_is_refused(tmp_path: Path, kinds: list[Path]) -> None:
+    recording(tmp_path / "two" / "hum__mains.wav", 16000)
+    with pytest.raises(BadInput, match="two: expected noises that no other folder has, got hum__mains again"):
+        corpus.find([people(tmp_path / "speech", "abcd")], kinds)
+
+
+def test_recordings_directly_in_a_folder_of_speech_are_one_speaker(tmp_path: Path) -> None:
+    recording(tmp_path / "commands" / "b.wav")
+    recording(tmp_path / "commands" / "ann" / "a.wav")
+    found = corpus.speakers(tmp_path / "commands")
+    assert {name: [path.name for path in paths] for name, paths in found.items()} == {
+        "commands": ["b.wav"],
+        "ann": ["a.wav"],
+    }

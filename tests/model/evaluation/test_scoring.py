@@ -186,3 +186,40 @@ def test_rows_and_summary_are_json() -> None:
     rows = [row(1.5), row(None)]
     assert [Row(**entry) for entry in json.loads(json.dumps([dataclasses.asdict(item) for item in rows]))] == rows
     assert json.loads(json.dumps(scoring.summary(rows))) == scoring.summary(rows)
+
+
+def test_a_sample_shares_mixtures_evenly_by_kind_and_snr(corpus: Corpus) -> None:
+    noises = {name: corpus.noises["hum"] for name in ("rain__1", "rain__2", "hum__1", "wind")}
+    several = dataclasses.replace(corpus, noises=noises, held_out=frozenset({"hum"}))
+    known = scoring.sample(several, (0.0, 5.0), RATE, 0.1, 8, held_out=False)
+    assert sorted(trial.noise.partition("__")[0] for trial in known) == ["rain"] * 4 + ["wind"] * 4
+    assert sorted(trial.snr_db for trial in known) == [0.0] * 4 + [5.0] * 4
+    assert len({(trial.speaker, trial.utterance, trial.noise) for trial in known}) == 8
+    (hum,) = {trial.stretch for trial in scoring.sample(several, (0.0,), RATE, 0.1, 3, held_out=True)}
+    assert hum == "second half"
+    assert scoring.sample(corpus, (0.0,), RATE, 0.1, 3, held_out=True) == []
+
+
+def test_what_is_sampled_of_a_kind_does_not_depend_on_other_kinds(corpus: Corpus) -> None:
+    less = dataclasses.replace(corpus, noises={"hum": corpus.noises["hum"]})
+    both = scoring.sample(corpus, (0.0,), RATE, 0.1, 4, held_out=False)
+    assert set(scoring.sample(less, (0.0,), RATE, 0.1, 2, held_out=False)) == {t for t in both if t.noise == "hum"}
+
+
+def test_clean_speech_is_a_mixture_at_infinite_snr(trials: list[scoring.Trial]) -> None:
+    signals = dataclasses.replace(trials[0], snr_db=np.inf).mixture()
+    np.testing.assert_array_equal(signals.mixture, signals.clean)
+    assert not np.any(signals.noise)
+
+
+def test_harm_is_the_share_of_mixtures_whose_stoi_falls() -> None:
+    def of(system: str, snr_db: float, stoi: float) -> Row:
+        return Row(system, "a", "sx7", "hum__1", {"stoi": stoi}, snr_db)
+
+    rows = [of("mixture", 0.0, 0.7), of("mixture", 5.0, 0.8), of("x", 0.0, 0.6), of("x", 5.0, 0.9)]
+    found = scoring.summary(rows)
+    assert found["x"]["all"]["harmed"] == 0.5
+    assert {snr: entry["harmed"] for snr, entry in found["x"]["snrs"].items()} == {"0": 1.0, "5": 0.0}
+    assert found["x"]["kinds"]["hum"]["harmed"] == 0.5
+    assert "harmed" not in found["mixture"]["all"]
+    assert "harmed" not in scoring.summary(rows[2:])["x"]["all"]

@@ -34,7 +34,7 @@ def test_provenance_is_json_without_absolute_paths(tmp_path: Path) -> None:
     noise, split = tmp_path / "noise", Split(training=("a", "b"), validation=("c",), test=("d",))
     source = Corpus({name: (tmp_path / f"{name}.wav",) for name in "abcd"}, {"x": noise / "x.wav"}, split)
     folders = [tmp_path / "open" / "speech", tmp_path / "more" / "speech"]
-    origin = run_report.provenance("train", Config(), folders, noise, source, EPOCHS[1])
+    origin = run_report.provenance("train", Config(), folders, [noise], source, EPOCHS[1])
     text = json.dumps(origin)
     assert str(tmp_path) not in text
     assert origin["corpus"]["speech"] == "open/speech, more/speech"

@@ -110,7 +110,7 @@ def test_two_processes_killed_and_run_again_train_what_one_process_trains(
     is none such: sums are integers.
     """
     chosen = runs.settings(**TOGETHER)
-    source = corpus.find([recordings / "speech"], recordings / "noise", ["a"], ["b"])
+    source = corpus.find([recordings / "speech"], [recordings / "noise"], ["a"], ["b"])
     alone = trainer.train(source, chosen, tmp_path, Team())
     groups, state = checkpoint.load(trained_together / trainer.CHECKPOINT)
     for row, expected in zip(runs.without_seconds(state["history"]), runs.without_seconds(alone), strict=True):
@@ -158,7 +158,7 @@ def test_a_folder_that_no_bundle_can_be_named_after_is_refused_before_the_work(
         ({"notice": Path("nowhere.md")}, "nowhere.md: expected a text file with the recordings' licence"),
         ({"test_speakers": "zoe"}, "test speaker zoe: expected one of the corpus' 4 speakers"),
         ({"speech": [Path("nowhere")]}, "nowhere: expected speech as speaker/utterance recordings"),
-        ({"noise": Path("nowhere")}, "nowhere: expected recordings of noise"),
+        ({"noise": [Path("nowhere")]}, "nowhere: expected recordings of noise"),
         ({"settings": ["stages=2:0:0:1:1"]}, "setting stages: expected a last one at pi 1:1 and input bits"),
         ({"settings": ["input=magnitudes"]}, "setting stages: expected a last one at pi 1:1 and input bits"),
     ],
@@ -167,8 +167,9 @@ def test_bad_input_leaves_nothing_behind(
     recordings: Path, tmp_path: Path, options: dict[str, Any], message: str
 ) -> None:
     usual: dict[str, Any] = {
-        **{"speech": [recordings / "speech"], "noise": recordings / "noise", "out": tmp_path / "out"},
+        **{"speech": [recordings / "speech"], "noise": [recordings / "noise"], "out": tmp_path / "out"},
         **{"preset": "small", "bundle_folder": None, "test_speakers": "", "validation_speakers": ""},
+        **{"held_out_kinds": "", "rooms_folder": None},
         **{"seed": None, "settings": None, "notice": None, "skip_broken": False},
     }
     with pytest.raises(BadInput, match=message):
