@@ -53,7 +53,7 @@ def settings() -> Config:
 
 @pytest.fixture(scope="module")
 def result(data: Path, settings: Config, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    made = run.run(ROW, settings, data, tmp_path_factory.mktemp("runs") / "bgru", Team())
+    made = run.train_and_score(ROW, settings, data, tmp_path_factory.mktemp("runs") / "bgru", Team())
     assert made is not None
     return made
 
