@@ -34,6 +34,12 @@ VALIDATION = ("dr6-fapb0", "dr6-mbma1")
 SHARED_SENTENCES = ("sa1", "sa2")
 """The two sentences that all speakers of TIMIT read, so that a network has heard them in training."""
 
+HELD_OUT = ("appliance", "babble", "chainsaw", "clock", "dog", "eating", "hum", "rain", "thunder", "traffic")
+"""Kinds of noise of open/noise-kinds that no general network is trained on: steady, tonal, impulsive, babble."""
+
+OPEN_TEST, OPEN_VALIDATION = ("f1998", "f3080", "m2033", "m2414"), ("f0367", "f0533", "m1688", "m2609")
+"""Speakers of open/speech that no shipped network is trained on."""
+
 SUBSTITUTES = ("computerkeyboard", "frogs", "machineguns")
 """The noises that are not the paper's own recordings."""
 
@@ -61,3 +67,9 @@ def source(data: Path, protocol: str, more_speech: Sequence[Path] = (), hold_out
 def trials(data: Path, protocol: str, sample_rate: int, rms: float) -> list[Trial]:
     """Every utterance of the test speakers in every noise: 400 mixtures."""
     return scoring.trials(source(data, protocol), SNR_DB, sample_rate, rms)
+
+
+def general(data: Path) -> Corpus:
+    """The corpus of networks for any noise: open/, with the kinds in `HELD_OUT` held back."""
+    folders = [data / "open" / "noise", data / "open" / "noise-kinds"]
+    return corpus.find([data / "open" / "speech"], folders, OPEN_TEST, OPEN_VALIDATION, held_out=HELD_OUT)

@@ -65,6 +65,29 @@ def references(
     run(data, bundles, results, protocol)
 
 
+@command.command("generalisation")
+def generalisation(
+    data: Data,
+    bundles: Annotated[list[Path] | None, typer.Option("--score", help="Bundles to score; repeatable.")] = None,
+    runs: Annotated[
+        list[Path] | None, typer.Option("--run", help="Runs to score, by their best bitwise epoch; repeatable.")
+    ] = None,
+    count: Annotated[int, typer.Option(min=1, help="Mixtures of held-out kinds, and of known kinds.")] = 200,
+    snr: Annotated[list[float] | None, typer.Option(help="SNRs of the mixtures, dB; by default 0, 5 and 10.")] = None,
+    rnnoise: Annotated[bool, typer.Option(help="Score RNNoise as well.")] = True,
+    name: Annotated[str, typer.Option(help="The JSON is called generalisation-NAME.json.")] = "presets",
+    results: Results = RESULTS,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+) -> None:
+    """Score bundles, RNNoise and the mixture on kinds of noise that training heard, and on held-out ones.
+
+    Example: `bgru study generalisation --data data --score bundles/small`
+    """
+    from study.generalisation import run
+
+    run(data, bundles or [], runs or [], count, snr or [], rnnoise, name, results, processes)
+
+
 @command.command("levels")
 def levels(data: Data, bundle: Bundle = None, results: Results = RESULTS) -> None:
     """Score a bundle on test mixtures that are louder or softer than it was trained on.

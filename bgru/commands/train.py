@@ -37,6 +37,9 @@ def command(
     rooms: Annotated[
         Path | None, typer.Option("--rooms", help="Impulse responses of rooms: any folder of recordings.")
     ] = None,
+    start: Annotated[
+        Path | None, typer.Option("--start", help="A run to begin with: its best bitwise network and its front end.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn, as `--set seed=`.")] = None,
     settings: Annotated[
         list[str] | None, typer.Option("--set", help="`name=value`, repeatable; `--settings` lists them.")
@@ -70,6 +73,7 @@ def command(
         validation_speakers,
         held_out_kinds,
         rooms,
+        start,
         seed,
         settings,
         notice,

@@ -74,6 +74,7 @@ def run(
     validation_speakers: str,
     held_out_kinds: str,
     rooms_folder: Path | None,
+    start: Path | None,
     seed: int | None,
     settings: list[str] | None,
     notice: Path | None,
@@ -95,7 +96,7 @@ def run(
         source = corpus.find(speech, noise, *names, chosen.speaker_fraction, chosen.seed, skip_broken, kinds)
         responses = rooms.recorded(rooms_folder, chosen.sample_rate) if rooms_folder else {}
         source.signals("test", chosen.sample_rate)  # a broken recording shows now
-        history = trainer.train(source, chosen, out, members, responses)
+        history = trainer.train(source, chosen, out, members, responses, start)
         if not members.leads:
             return
     command = run_report.command_line(
@@ -105,6 +106,7 @@ def run(
             *(("--noise", folder) for folder in noise),
             ("--held-out-kinds", held_out_kinds),
             ("--rooms", rooms_folder or ""),
+            ("--start", start or ""),
             ("--out", out),
             ("--result", bundle_folder or ""),
             ("--test-speakers", test_speakers),

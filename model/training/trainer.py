@@ -31,10 +31,10 @@ from model.reference.audio import Signal
 from model.reference.front_end import FrontEnd, SlowGain, limits_of, power
 from model.training import checkpoint, lloyd_max
 from model.training.batches import Augmentation, Batch, Mixtures
-from model.training.config import Config
+from model.training.config import Config, Stage
 from model.training.distributed import Team
 from model.training.loss import Envelopes, weighted_loss
-from model.training.network import Binarisation, Network, Pi
+from model.training.network import BINARY, Binarisation, Network, Pi
 
 CHECKPOINT = "checkpoint.safetensors"
 FITTING_MIXTURES = 100
@@ -212,15 +212,27 @@ def load(out: Path, settings: Config, pi: Pi) -> tuple[Network, FrontEnd]:
     return network, front_end
 
 
+def settings_of(out: Path) -> Config:
+    """The settings of the run in `out`. Raises `BadInput` where there is none."""
+    values = checkpoint.load(out / CHECKPOINT)[1]["run"]["settings"]
+    listed = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
+    return Config(**{**values, **listed, "stages": tuple(Stage(*stage) for stage in values["stages"])})
+
+
 def train(
-    source: Corpus, settings: Config, out: Path, team: Team, responses: Mapping[str, Signal] = MappingProxyType({})
+    source: Corpus,
+    settings: Config,
+    out: Path,
+    team: Team,
+    responses: Mapping[str, Signal] = MappingProxyType({}),
+    start: Path | None = None,
 ) -> History:
     """Train, or go on from the checkpoint in `out`; the best network at every pi is kept there (`load`).
 
     Stages may have been added behind those of the checkpoint: its epochs are what the longer plan begins with.
     Raises `BadInput` where `out` holds a run of other settings or recordings, and where the loss diverges.
     """
-    path, identity = out / CHECKPOINT, _identity(source, settings, responses)
+    path, identity = out / CHECKPOINT, _identity(source, settings, responses, start)
     groups, state = checkpoint.load(path) if path.is_file() else ({}, {"run": identity, "history": []})
     _expect_same_run(path, _with_stages_of(state["run"], identity), identity)
     history: History = state["history"]
@@ -242,6 +254,8 @@ def train(
         mixtures.front_end = dataclasses.replace(mixtures.front_end, thresholds=thresholds)
         if team.leads:
             console.print(f"{path}: going on after epoch {len(history)}")
+    elif start is not None:
+        _warm_start(network, mixtures, stage_file(start, BINARY))
     wrapped = team.wrap(network)
     held_out = Mixtures(mixtures.front_end, *source.signals("validation", settings.sample_rate), magnitudes=magnitudes)
     validation = Validation(held_out, settings, team) if team.leads else None
@@ -274,6 +288,19 @@ def train(
     return history
 
 
+def _warm_start(network: Network, mixtures: Mixtures, path: Path) -> None:
+    """Begin with the weights and the front end of another run's best bitwise network."""
+    groups, _ = checkpoint.load(path)
+    thresholds = groups["front_end"]["thresholds"].numpy()
+    if thresholds.shape != mixtures.front_end.thresholds.shape:
+        raise BadInput(f"{path}: expected a front end of this run's bins and bits, got another")
+    try:
+        network.load_state_dict(groups["network"])
+    except RuntimeError:
+        raise BadInput(f"{path}: expected a network of this run's sizes, got another") from None
+    mixtures.front_end = dataclasses.replace(mixtures.front_end, thresholds=thresholds)
+
+
 def _save(
     out: Path, network: Network, optimiser: torch.optim.Optimizer, front_end: FrontEnd, state: dict[str, Any]
 ) -> None:
@@ -303,13 +330,14 @@ def best(history: History, pi: Pi) -> dict[str, Any]:
     return max((row for row in history if _pi(row) == pi), key=merit)
 
 
-def _identity(source: Corpus, settings: Config, responses: Collection[str]) -> dict[str, Any]:
+def _identity(source: Corpus, settings: Config, responses: Collection[str], start: Path | None) -> dict[str, Any]:
     """What must be the same for a run to go on, as JSON gives it back."""
     run = {
         "settings": dataclasses.asdict(settings),
         "speakers": dataclasses.asdict(source.split),
         "noises": source.noise_stretches("training"),
         "rooms": sorted(responses),
+        "start": None if start is None else start.resolve().name,
     }
     result: dict[str, Any] = json.loads(json.dumps(run))
     return result

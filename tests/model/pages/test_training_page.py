@@ -145,7 +145,8 @@ def test_a_metric_that_was_not_scored_is_left_out(tmp_path, source):
         }
 
     fewer = {
-        system: {"all": without(all_of["all"]), "noises": {name: without(of) for name, of in all_of["kinds"].items()}}
+        system: all_of
+        | {"all": without(all_of["all"]), "kinds": {name: without(of) for name, of in all_of["kinds"].items()}}
         for system, all_of in ORIGIN["scores"].items()
     }
     changed = dataclasses.replace(trained(), provenance=ORIGIN | {"scores": fewer})
