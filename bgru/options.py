@@ -73,6 +73,7 @@ SpeechFolders = Annotated[
     list[Path], typer.Option("--speech", help="A folder of speech, as `speaker/utterance` recordings.")
 ]
 Noise = Annotated[Path, typer.Option("--noise", help="A folder of recordings of noise.")]
+NoiseFolders = Annotated[list[Path], typer.Option("--noise", help="A folder of recordings of noise.")]
 Notice = Annotated[
     Path | None,
     typer.Option("--notice", show_default=False, help="A text file: licence and attribution of the recordings."),
