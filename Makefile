@@ -17,6 +17,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constr
 BGRU := $(BIN)/python -m bgru
 NETWORK := --board $(BOARD) $(if $(BUNDLE),--bundle "$(BUNDLE)")
 LAYOUT := $(NETWORK) $(foreach fold,$(FOLD),--fold $(fold))
+DESIGN := $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -28,31 +29,31 @@ help:  ## List the commands.
 	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
-	@$(BGRU) sim $(LAYOUT) --recording "$(RECORDING)" --sim $(SIM) \
+	@$(BGRU) sim $(DESIGN) --recording "$(RECORDING)" --sim $(SIM) \
 		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves) \
 		$(if $(filter-out 0,$(NETLIST)),--netlist)
 
 plan: $(VENV)/sim.installed  ## Foldings of a network on a board: latency against LUT4, or the least for RATE= frames/s.
-	@$(BGRU) plan $(LAYOUT) $(if $(RATE),--frame-rate $(RATE)) $(if $(CLOCK),--clock $(CLOCK))
+	@$(BGRU) plan $(DESIGN) $(if $(RATE),--frame-rate $(RATE))
 
 bitstream: $(VENV)/sim.installed  ## A bitstream for a board, from the plan to the file.
-	@$(BGRU) bitstream $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
+	@$(BGRU) bitstream $(DESIGN)
 
 verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and count.
-	@$(BGRU) verilog $(LAYOUT)
+	@$(BGRU) verilog $(DESIGN)
 
 host: $(VENV)/sim.installed  ## Denoise RECORDING through a board: PORT=/dev/ttyUSB1 OUTPUT=file.wav.
 	@test -n "$(PORT)" || { echo "error: expected a serial port, as in make host PORT=/dev/ttyUSB1"; exit 2; }
 	@$(BGRU) host --port "$(PORT)" $(NETWORK) --loop-check "$(RECORDING)" "$(OUTPUT)"
 
 loop: $(VENV)/sim.installed  ## The same host against the simulated board, every mask compared.
-	@$(BGRU) loop $(LAYOUT) --recording "$(RECORDING)" --output "$(OUTPUT)"
+	@$(BGRU) loop $(LAYOUT) "$(RECORDING)" "$(OUTPUT)"
 
 ip: $(VENV)/sim.installed  ## The network as a core with AXI4-Stream and Wishbone, for FuseSoC.
 	@$(BGRU) ip $(LAYOUT)
 
 report: $(VENV)/sim.installed  ## Estimate, simulation, synthesis and placement: a table, and a page for the browser.
-	@$(BGRU) report $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
+	@$(BGRU) report $(DESIGN)
 
 bench: $(VENV)/sim.installed  ## Measure every performance figure beside its reference.
 	@$(BGRU) bench $(NETWORK) --recording "$(RECORDING)"

@@ -11,7 +11,7 @@ from typer.core import TyperGroup
 from model.errors import BadInput
 
 TRAINING = ("torch", "safetensors", "fast_bss_eval", "pystoi", "pesq")
-"""What the training side imports beyond the simulation side."""
+"""The packages of the extra `train` in `pyproject.toml`."""
 
 GROUPS = {
     "Hear it": ("denoise",),
@@ -37,8 +37,8 @@ class Commands(TyperGroup):
         except ModuleNotFoundError as error:
             if error.name not in TRAINING:
                 raise
-            install = "pip install 'bgru-fpga[train]' (in a checkout: make .venv/train.installed)"
-            print(f"error: {error.name}: expected the training side, found no such package; {install}", file=sys.stderr)
+            install = "pip install 'bgru-fpga[train]', in a checkout: make .venv/train.installed"
+            print(f"error: {error.name}: expected this package, found none; {install}", file=sys.stderr)
             sys.exit(2)
 
 
@@ -64,7 +64,7 @@ def root(
     """Turn a bitwise recurrent network into an FPGA, bit for bit.
 
     Denoise a recording, check the hardware against the golden model in a simulator, build a bitstream, train a network
-    of your own. Start with `bgru denoise noisy.wav clean.wav` and `bgru sim`.
+    of your own. Start with `bgru denoise` and `bgru sim`: both take a recording that comes with bgru.
     """
 
 
@@ -79,4 +79,4 @@ for panel, names in GROUPS.items():
 
 def main() -> None:
     """Entry point."""
-    app()
+    app(prog_name="bgru")

@@ -1,52 +1,110 @@
 """Options that several commands share, each declared and worded once."""
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.models import OptionInfo
 
-Board = Annotated[str, typer.Option("--board", "-b", help="The board; `bgru boards` lists them.")]
-Bundle = Annotated[
-    Path | None,
-    typer.Option("--bundle", help="The network: a folder, or the name of a shipped one (tiny, small, paper)."),
+SAMPLE = "the recording that comes with bgru"
+
+
+def finite(value: Any) -> Any:
+    """Refuse NaN and infinity, which Python reads as numbers and which pass any minimum."""
+    for number in value if isinstance(value, list | tuple) else [value]:
+        if number is not None and not math.isfinite(number):
+            raise typer.BadParameter(f"expected a finite number, got {number}")
+    return value
+
+
+def _board_names() -> list[str]:
+    """For completion in the shell."""
+    from boards.definitions.registry import BOARDS
+
+    return list(BOARDS)
+
+
+def _bundle(default: str) -> OptionInfo:
+    return typer.Option(
+        "--bundle",
+        show_default=default,
+        help="The network: a bundle's folder, or the name of a shipped one (tiny, small, paper).",
+    )
+
+
+Board = Annotated[
+    str, typer.Option("--board", "-b", autocompletion=_board_names, help="The board; `bgru boards` lists them.")
 ]
+Bundle = Annotated[Path | None, _bundle("the board's: small on ulx3s_85f, tiny on smaller boards")]
+SmallBundle = Annotated[Path | None, _bundle("small")]
+"""Of a command that needs no board."""
+LargeBundle = Annotated[Path | None, _bundle("random weights in the paper's size")]
+"""Of a command for networks that fill no block RAM."""
 Fold = Annotated[
     list[str] | None,
     typer.Option(
         "--fold",
-        help="LAYER=PExSIMD, such as gru0=2x64; `-packed` after it stores five weights in eight bits. Repeatable. "
-        "The plan chooses what is left open.",
+        metavar="LAYER=PExSIMD",
+        show_default="what `bgru plan` chooses",
+        help="Rows x columns of a layer per cycle, such as gru0=2x64; `-packed` after it stores five weights in eight "
+        "bits. Repeatable.",
     ),
 ]
-Clock = Annotated[float | None, typer.Option("--clock", help="MHz of the network; the board's own if not given.")]
+Clock = Annotated[
+    float | None,
+    typer.Option("--clock", min=0.001, callback=finite, show_default="the board's", help="MHz of the network."),
+]
 Build = Annotated[Path, typer.Option("--build", help="Folder for results.")]
 Recording = Annotated[
     Path | None,
-    typer.Option("--recording", help="Noisy recording (WAV, FLAC, ...) of any rate; the shipped sample if not given."),
+    typer.Option("--recording", show_default=SAMPLE, help="Noisy recording: WAV, FLAC, ... at any sample rate."),
 ]
-Frames = Annotated[int | None, typer.Option("--frames", min=2, help="Simulate only the first frames, two or more.")]
-Speech = Annotated[Path, typer.Option("--speech", help="Speech: any folder of `speaker/utterance` recordings.")]
-Noise = Annotated[Path, typer.Option("--noise", help="Noise: any folder of recordings.")]
+Recordings = Annotated[
+    list[Path] | None,
+    typer.Option("--recording", show_default=SAMPLE, help="Noisy recording: WAV, FLAC, ... at any sample rate."),
+]
+Frames = Annotated[
+    int | None,
+    typer.Option("--frames", min=2, show_default="all", help="Simulate only the first frames, two or more."),
+]
+Speech = Annotated[Path, typer.Option("--speech", help="A folder of speech, as `speaker/utterance` recordings.")]
+SpeechFolders = Annotated[
+    list[Path], typer.Option("--speech", help="A folder of speech, as `speaker/utterance` recordings.")
+]
+Noise = Annotated[Path, typer.Option("--noise", help="A folder of recordings of noise.")]
+NoiseFolders = Annotated[list[Path], typer.Option("--noise", help="A folder of recordings of noise.")]
 Notice = Annotated[
-    Path | None, typer.Option("--notice", help="A text file with licence and attribution of the recordings.")
+    Path | None,
+    typer.Option("--notice", show_default=False, help="A text file: licence and attribution of the recordings."),
 ]
-Json = Annotated[Path | None, typer.Option("--json", help="Where the figures go as JSON; the usual file if not given.")]
-Noisy = Annotated[Path, typer.Argument(help="Noisy recording (WAV, FLAC, ...) of any rate and length.")]
-Output = Annotated[Path, typer.Argument(help="Where the denoised recording goes (WAV or FLAC).")]
+Seed = Annotated[int | None, typer.Option("--seed", min=0, show_default="0", help="Seed of every random choice.")]
+Run = Annotated[
+    Path, typer.Option("--out", help="Folder of the run; training resumes from the checkpoint that is in it.")
+]
+Noisy = Annotated[
+    Path | None, typer.Argument(show_default=SAMPLE, help="Noisy recording: WAV, FLAC, ... at any sample rate.")
+]
+Output = Annotated[Path, typer.Argument(help="Where the denoised recording goes: .wav or .flac.")]
 
 DEFAULT_BOARD = "ulx3s_85f"
 DEFAULT_BUILD = Path("build")
+DEFAULT_OUTPUT = Path("build/denoised.wav")
 
 
 def bundle_for(given: Path | None, board: str = DEFAULT_BOARD) -> Path:
     """The bundle's folder: as given, a shipped one by its name, or the board's own."""
     from boards.definitions.registry import find
-    from model.shipped import bundle_folder
+    from model.errors import BadInput
+    from model.shipped import bundle_folder, bundle_names
 
     if given is None:
         return bundle_folder(find(board).bundle)
-    shipped = bundle_folder(given.name)
-    return shipped if given.parts == (given.name,) and not given.exists() and shipped.is_dir() else given
+    if given.parts != (given.name,) or given.exists():
+        return given
+    if given.name not in bundle_names():
+        raise BadInput(f"{given}: expected a bundle's folder or one of {', '.join(bundle_names())}, found neither")
+    return bundle_folder(given.name)
 
 
 def recording_or_sample(given: Path | None) -> Path:

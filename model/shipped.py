@@ -5,7 +5,7 @@ from pathlib import Path
 
 from model.errors import BadInput
 
-__all__ = ["bundle_folder", "recording"]
+__all__ = ["bundle_folder", "bundle_names", "recording"]
 
 
 def _root() -> Path:
@@ -16,6 +16,11 @@ def _root() -> Path:
     if package is None or package.origin is None:
         raise BadInput(f"{checkout}: expected the shipped bundles, found none; install the whole project")
     return Path(package.origin).parent
+
+
+def bundle_names() -> list[str]:
+    """Names of the shipped bundles."""
+    return sorted(path.parent.name for path in (_root() / "bundles").glob("*/manifest.json"))
 
 
 def bundle_folder(name: str) -> Path:

@@ -6,6 +6,7 @@ goes on from its checkpoint. `study.tables` makes the tables of docs/study of th
 """
 
 import dataclasses
+import difflib
 import json
 from collections.abc import Collection
 from pathlib import Path
@@ -98,7 +99,8 @@ def run(
     chosen = [row for row in ROWS if {row.name, row.group, "all"} & set(names)]
     known = {"all"} | {row.name for row in ROWS} | {row.group for row in ROWS}
     if unknown := [name for name in names if name not in known]:
-        raise BadInput(f"row {unknown[0]}: expected one of {', '.join(sorted(known))}, got another")
+        near = difflib.get_close_matches(unknown[0], known) or ["all"]
+        raise BadInput(f"row {unknown[0]}: expected a row or a group, such as {', '.join(near)}; --rows lists them")
     with join() as team:
         for row in chosen:
             path = results / f"{row.name}.json"

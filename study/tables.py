@@ -44,7 +44,7 @@ def read(folder: Path) -> dict[str, Result]:
         except ValueError as error:
             raise BadInput(f"{path}: expected a result of study.run, got {error}") from None
     if not found:
-        raise BadInput(f"{folder}: expected results of study.run (*.json), got none")
+        raise BadInput(f"{folder}: expected results of `bgru study run` (*.json), got none")
     return found
 
 

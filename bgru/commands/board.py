@@ -12,13 +12,15 @@ def command(
     board: Board = DEFAULT_BOARD,
     bundle: Bundle = None,
     fold: Fold = None,
-    link: Annotated[Path | None, typer.Option(help="Also make a link of this name to the terminal.")] = None,
+    link: Annotated[
+        Path | None, typer.Option(show_default=False, help="Also make a symbolic link to the terminal.")
+    ] = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Simulate a board behind a pseudo-terminal until stopped.
 
-    Generates the Verilog of UART, link and network (and of the flash loader, with a flash), builds it with Verilator,
-    and prints the terminal's name, which is what `bgru host --port` takes. Ctrl-C ends it.
+    Generates the Verilog of UART, link and network, and of the flash loader where the board needs it, builds it with
+    Verilator, and prints the terminal's name, which is what `bgru host --port` takes. Ctrl-C ends it.
 
     Example: `bgru board --board icebreaker --link port`, then `bgru host in.wav out.wav --port port --bundle tiny`
     """

@@ -1,22 +1,24 @@
 """`bgru calibrate`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bgru.options import Json
-
 
 def command(
     families: Annotated[
-        list[str] | None, typer.Option("--family", help="ecp5, ice40 or gowin; repeatable, all if not given.")
+        list[str] | None, typer.Option("--family", show_default="all", help="ecp5, ice40 or gowin. Repeatable.")
     ] = None,
-    result: Json = None,
+    result: Annotated[
+        Path | None,
+        typer.Option("--coefficients", show_default="the file that the estimates read", help="File for the fit."),
+    ] = None,
 ) -> None:
     """Calibrate the LUT4 estimates against synthesis, and check them on layers that the fit never saw.
 
-    Takes about ten minutes for a family; the cache knows layers that were synthesised before. Exits with 1 where an
-    estimate of the check is more than 10 % off, or a RAM block.
+    Takes about ten minutes for a family; the cache knows layers that were synthesised before. Exits with 1 where a
+    LUT4 estimate is more than 10 % off, or a RAM estimate off at all.
 
     Example: `bgru calibrate --family ice40`
     """

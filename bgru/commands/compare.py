@@ -7,7 +7,7 @@ import typer
 
 
 def command(
-    path: Annotated[Path, typer.Option("--baseline", help="The file with the baseline.")] = Path("baselines.json"),
+    path: Annotated[Path, typer.Option("--baseline", help="File of the baseline.")] = Path("baselines.json"),
     renew: Annotated[bool, typer.Option("--renew", help="Write the baseline instead of comparing with it.")] = False,
     fmax: Annotated[bool, typer.Option(help="Place the components on ECP5 for their clock (two minutes).")] = True,
 ) -> None:

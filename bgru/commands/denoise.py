@@ -1,9 +1,9 @@
 """`bgru denoise`."""
 
-from bgru.options import Bundle, Noisy, Output, bundle_for
+from bgru.options import DEFAULT_OUTPUT, Noisy, Output, SmallBundle, bundle_for, recording_or_sample
 
 
-def command(recording: Noisy, output: Output, bundle: Bundle = None) -> None:
+def command(recording: Noisy = None, output: Output = DEFAULT_OUTPUT, bundle: SmallBundle = None) -> None:
     """Denoise a recording with the golden model, the same bits that the hardware computes.
 
     Reads, denoises and writes piece by piece, in memory that does not grow with the length. Clips samples beyond full
@@ -13,4 +13,4 @@ def command(recording: Noisy, output: Output, bundle: Bundle = None) -> None:
     """
     from model.reference.denoise import run
 
-    run(recording, output, bundle_for(bundle))
+    run(recording_or_sample(recording), output, bundle_for(bundle))

@@ -4,13 +4,13 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_BOARD, Board, Bundle, Noisy, Output, bundle_for
+from bgru.options import DEFAULT_BOARD, DEFAULT_OUTPUT, Board, Bundle, Noisy, Output, bundle_for, recording_or_sample
 
 
 def command(
-    recording: Noisy,
-    output: Output,
     port: Annotated[str, typer.Option(help="The board's serial port: /dev/ttyUSB1, COM5, ...")],
+    recording: Noisy = None,
+    output: Output = DEFAULT_OUTPUT,
     board: Board = DEFAULT_BOARD,
     bundle: Bundle = None,
     baud: Annotated[int, typer.Option(min=1, help="Bits per second, as in the bitstream.")] = 1_000_000,
@@ -20,13 +20,13 @@ def command(
 ) -> None:
     """Denoise a recording through a board.
 
-    Sends feature bits to the board frame by frame and applies the masks that come back. Frames are sent again until
-    their masks arrive, so a bad line costs time and no bit. Before anything is sent, the board says which network it
-    has. Prints frames per second, how many times real time that is, and the latency from sending a frame to having its
-    mask, with the wait for other frames.
+    Asks the board which network it holds, sends feature bits frame by frame, and applies the masks that come back.
+    Repeats a frame until its mask arrives, so a bad line costs time and no bit. Prints frames per second, how many
+    times real time that is, and the latency from a frame's sending to its mask, waiting for other frames included.
+    `--board` only chooses the bundle.
 
     Example: `bgru host noisy.wav clean.wav --port /dev/ttyUSB1 --bundle small`
     """
     from boards.host.transfer import run
 
-    run(recording, output, port, bundle_for(bundle, board), baud, loop_check)
+    run(recording_or_sample(recording), output, port, bundle_for(bundle, board), baud, loop_check)

@@ -1,28 +1,25 @@
 """`bgru loop`."""
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
 from bgru.options import (
     DEFAULT_BOARD,
     DEFAULT_BUILD,
+    DEFAULT_OUTPUT,
     Board,
     Build,
     Bundle,
     Fold,
-    Recording,
+    Noisy,
+    Output,
     bundle_for,
     recording_or_sample,
 )
 
 
 def command(
+    recording: Noisy = None,
+    output: Output = DEFAULT_OUTPUT,
     board: Board = DEFAULT_BOARD,
     bundle: Bundle = None,
-    recording: Recording = None,
-    output: Annotated[Path, typer.Option(help="Where the denoised recording goes.")] = Path("build/denoised.wav"),
     fold: Fold = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:

@@ -4,13 +4,16 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, bundle_for
+from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, bundle_for, finite
 
 
 def command(
     board: Board = DEFAULT_BOARD,
     bundle: Bundle = None,
-    frame_rate: Annotated[float | None, typer.Option(help="Frames a second to keep up with.", min=1e-3)] = None,
+    frame_rate: Annotated[
+        float | None,
+        typer.Option(min=1e-3, callback=finite, show_default=False, help="Frames per second to keep up with."),
+    ] = None,
     fold: Fold = None,
     clock: Clock = None,
     build: Build = DEFAULT_BUILD,

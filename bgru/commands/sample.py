@@ -5,25 +5,25 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import Noise, Notice, Speech
+from bgru.options import Noise, Notice, Seed, Speech, finite
 
 
 def command(
     speech: Speech,
     noise: Noise,
-    speaker: Annotated[str, typer.Option(help="Whose first utterance of 3.5 to 5 s is taken.")],
-    noise_name: Annotated[str, typer.Option("--noise-name", help="Which noise; its test part is used.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for noisy.flac, clean.flac and README.md.")] = Path(
+    speaker: Annotated[str, typer.Option(help="The speaker; the first utterance of 3.5 to 5 s is taken.")],
+    noise_name: Annotated[str, typer.Option("--noise-name", help="The noise; its test part is used.")],
+    folder: Annotated[Path, typer.Option("--folder", help="Folder for noisy.flac, clean.flac and README.md.")] = Path(
         "samples"
     ),
-    snr: Annotated[float, typer.Option(help="Signal-to-noise ratio, dB.")] = 0.0,
-    seed: Annotated[int, typer.Option(help="Seed of the excerpt of noise.")] = 0,
+    snr: Annotated[float, typer.Option(callback=finite, help="Signal-to-noise ratio in dB.")] = 0.0,
+    seed: Seed = 0,
     notice: Notice = None,
 ) -> None:
-    """Mix a sample recording at 16 kHz, and write it with its clean speech and a README.
+    """Mix a noisy recording at 16 kHz, and write it with its clean speech and a README.
 
     Example: `bgru sample --speech speech --noise noise --speaker f1998 --noise-name rain`
     """
     from model.corpora.make_sample import run
 
-    run(speech, noise, speaker, noise_name, out, snr, seed, notice)
+    run(speech, noise, speaker, noise_name, folder, snr, seed or 0, notice)

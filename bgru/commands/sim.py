@@ -10,6 +10,7 @@ from bgru.options import (
     Board,
     Build,
     Bundle,
+    Clock,
     Fold,
     Frames,
     Recording,
@@ -23,6 +24,7 @@ def command(
     bundle: Bundle = None,
     recording: Recording = None,
     fold: Fold = None,
+    clock: Clock = None,
     simulator: Annotated[str, typer.Option("--sim", help="verilator or icarus.")] = "verilator",
     frames: Frames = None,
     netlist: Annotated[bool, typer.Option("--netlist", help="Simulate the synthesised cells, not the RTL.")] = False,
@@ -39,6 +41,5 @@ def command(
     """
     from cosim.bench.sim import run
 
-    run(
-        bundle_for(bundle, board), recording_or_sample(recording), board, fold, simulator, frames, netlist, waves, build
-    )
+    noisy = recording_or_sample(recording)
+    run(bundle_for(bundle, board), noisy, board, fold, clock, simulator, frames, netlist, waves, build)

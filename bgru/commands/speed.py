@@ -5,14 +5,19 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import Json
+from bgru.options import finite
 
 
 def command(
-    preset: Annotated[list[str] | None, typer.Option(help="Size of the network: tiny, small or paper.")] = None,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Time for each figure, at least three steps.")] = 5.0,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option("--preset", show_default="small and paper", help="Size of the network: tiny, small or paper."),
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=0.1, callback=finite, help="Time for each figure, at least three steps.")
+    ] = 5.0,
     threads: Annotated[int, typer.Option(min=1, help="PyTorch's threads on the CPU.")] = 1,
-    out: Json = None,
+    out: Annotated[Path, typer.Option("--json", help="File for the figures.")] = Path("build/training_speed.json"),
 ) -> None:
     """Measure training steps next to those of torch.nn.GRU and Linear of the same shape, and the making of mixtures.
 
@@ -20,4 +25,4 @@ def command(
     """
     from model.training.benchmark import run
 
-    run(preset, seconds, threads, out or Path("build/training_speed.json"))
+    run(preset, seconds, threads, out)

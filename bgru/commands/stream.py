@@ -4,16 +4,21 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_BUILD, Build, Bundle, Frames, Recording, bundle_for, recording_or_sample
+from bgru.options import DEFAULT_BUILD, Build, Frames, LargeBundle, Recording, bundle_for, finite, recording_or_sample
 
 
 def command(
-    bundle: Bundle = None,
+    bundle: LargeBundle = None,
     recording: Recording = None,
     clocks: Annotated[
         list[float] | None,
         typer.Option(
-            "--memory-clock", min=10, max=133.3, help="MHz of the SDRAM; repeatable. 100 and 133 if not given."
+            "--memory-clock",
+            min=10,
+            max=133.3,
+            callback=finite,
+            show_default="100 and 133",
+            help="MHz of the SDRAM. Repeatable.",
         ),
     ] = None,
     frames: Frames = 4,

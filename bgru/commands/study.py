@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import Bundle, bundle_for
+from bgru.options import Run, Seed, SmallBundle, bundle_for, finite
 
 Data = Annotated[Path, typer.Option("--data", help="The folder with paper/ and open/.", envvar="BGRU_DATA")]
 Results = Annotated[Path, typer.Option("--results", help="Folder of the study's JSON, tables and pictures.")]
@@ -29,40 +29,43 @@ def _rows(wanted: bool) -> None:
 def rows(
     names: Annotated[list[str], typer.Argument(metavar="ROW...", help="Names of rows or groups, or `all`.")],
     data: Data,
-    out: Annotated[Path, typer.Option(help="Where the runs and their checkpoints go.")] = Path("runs/study"),
+    out: Run = Path("runs/study"),
     results: Results = RESULTS,
     units: Annotated[int, typer.Option(min=1, help="Hidden units where the paper has 1024.")] = 1024,
-    length: Annotated[float, typer.Option(min=0.001, help="Share of the epochs of each stage.")] = 1.0,
+    length: Annotated[float, typer.Option(min=0.001, callback=finite, help="Share of the epochs of each stage.")] = 1.0,
     quick: Annotated[bool, typer.Option(help="Leave out SIR, SAR and PESQ, which take most of the time.")] = False,
     every: Annotated[int, typer.Option(min=1, help="Score every n-th of the 400 test mixtures.")] = 1,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of everything that is drawn; a row may have its own.")] = 0,
+    seed: Seed = 0,
     _: Annotated[bool, typer.Option("--rows", callback=_rows, is_eager=True, help="List all rows and exit.")] = False,
 ) -> None:
     """Train and score rows of the study, one after another.
 
-    Rows that have a result are skipped. Under `torchrun -m bgru study run` several processes share each batch.
+    Skips rows that have a result. A row may have a seed of its own. Under `torchrun -m bgru study run` several
+    processes share each batch.
 
     Example: `bgru study run ours --data data --units 256`
     """
     from study.run import run
 
-    run(names, data, out, results, units, length, quick, every, seed)
+    run(names, data, out, results, units, length, quick, every, seed or 0)
 
 
 @command.command("references")
 def references(
     data: Data,
-    bundles: Annotated[list[Path] | None, typer.Option("--score", help="Bundles to score as well; repeatable.")] = None,
+    bundles: Annotated[
+        list[Path] | None, typer.Option("--score", show_default=False, help="A bundle to score as well. Repeatable.")
+    ] = None,
     results: Results = RESULTS,
-    protocol: Annotated[str, typer.Option(help="disjoint or paper.")] = "disjoint",
+    protocol: Annotated[str, typer.Option(help="How speakers are split: disjoint, or as in the paper.")] = "disjoint",
 ) -> None:
     """Score what needs no training on the 400 test mixtures: ideal masks, RNNoise, bundles.
 
-    Example: `bgru study references --data data --score bundles/small`
+    Example: `bgru study references --data data --score small`
     """
     from study.references import run
 
-    run(data, bundles, results, protocol)
+    run(data, [bundle_for(bundle) for bundle in bundles or ()], results, protocol)
 
 
 @command.command("generalisation")
@@ -89,7 +92,7 @@ def generalisation(
 
 
 @command.command("levels")
-def levels(data: Data, bundle: Bundle = None, results: Results = RESULTS) -> None:
+def levels(data: Data, bundle: SmallBundle = None, results: Results = RESULTS) -> None:
     """Score a bundle on test mixtures that are louder or softer than it was trained on.
 
     Example: `bgru study levels --data data --bundle small`

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import Notice
+from bgru.options import NoiseFolders, Notice, Run, Seed, SpeechFolders
 
 
 def _settings(wanted: bool) -> None:
@@ -17,36 +17,51 @@ def _settings(wanted: bool) -> None:
 
 
 def command(
-    speech: Annotated[
-        list[Path], typer.Option("--speech", help="Speech: any folder of `speaker/utterance` recordings.")
-    ],
-    noise: Annotated[
-        list[Path],
-        typer.Option("--noise", help="Noise: any folder of recordings."),
-    ],
-    out: Annotated[Path, typer.Option(help="The run's folder; training goes on from the checkpoint found there.")],
+    speech: SpeechFolders,
+    noise: NoiseFolders,
+    out: Run,
     preset: Annotated[str, typer.Option(help="Size of the network: tiny, small or paper.")] = "small",
     result: Annotated[
-        Path | None, typer.Option("--result", help="Where the bundle goes; `OUT/bundle` if not given.")
+        Path | None, typer.Option("--result", show_default="OUT/bundle", help="Folder for the bundle.")
     ] = None,
-    test_speakers: Annotated[str, typer.Option(help="Speakers for the final scores, separated by commas.")] = "",
-    validation_speakers: Annotated[str, typer.Option(help="Speakers for the scores of each epoch.")] = "",
+    test_speakers: Annotated[
+        str, typer.Option(show_default="a share of them", help="Speakers for the final scores, separated by commas.")
+    ] = "",
+    validation_speakers: Annotated[
+        str,
+        typer.Option(
+            show_default="a share of them", help="Speakers for the scores of each epoch, separated by commas."
+        ),
+    ] = "",
     held_out_kinds: Annotated[
-        str, typer.Option(help="Kinds of noise that training never hears and validation does, separated by commas.")
+        str,
+        typer.Option(
+            show_default="none", help="Kinds of noise that only validation hears, not training, separated by commas."
+        ),
     ] = "",
     rooms: Annotated[
-        Path | None, typer.Option("--rooms", help="Impulse responses of rooms: any folder of recordings.")
+        Path | None,
+        typer.Option("--rooms", show_default="no rooms", help="A folder of recordings: impulse responses of rooms."),
     ] = None,
     start: Annotated[
-        Path | None, typer.Option("--start", help="A run to begin with: its best bitwise network and its front end.")
+        Path | None,
+        typer.Option(
+            "--start", show_default="none", help="A run to begin with: its best bitwise network and its front end."
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of everything that is drawn, as `--set seed=`.")] = None,
+    seed: Seed = None,
     settings: Annotated[
-        list[str] | None, typer.Option("--set", help="`name=value`, repeatable; `--settings` lists them.")
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="NAME=VALUE",
+            show_default=False,
+            help="Change a setting; `--settings` lists them. Repeatable.",
+        ),
     ] = None,
     notice: Notice = None,
     skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Name recordings that cannot be read and go on without them.")
+        bool, typer.Option("--skip-broken", help="Leave out recordings that cannot be read, and name them.")
     ] = False,
     _: Annotated[
         bool, typer.Option("--settings", callback=_settings, is_eager=True, help="List all settings and exit.")
@@ -54,10 +69,10 @@ def command(
 ) -> None:
     """Train a network, and export it as a bundle with a model card and a page.
 
-    The recordings are split by speaker, and noises in time, into training, validation and test. `--speech` and
-    `--noise` are repeatable; a noise called `rain__roof.wav` is of the kind `rain`, and kinds are drawn evenly. A run
-    that was stopped goes on where it was when the same command is given again. `torchrun --nproc-per-node N -m bgru
-    train` with the same options shares the work between N processes, with the same result.
+    Splits the recordings by speaker, and each noise in time, into training, validation and test. `--speech` and
+    `--noise` may be given several times. A noise called `rain__roof.wav` is of the kind `rain`; kinds are drawn evenly.
+    The same command again resumes a run that was stopped. `torchrun --nproc-per-node N -m bgru train` with the same
+    options shares the work between N processes, with the same result.
 
     Example: `bgru train --speech speech --noise noise --out runs/mine --preset small`
     """

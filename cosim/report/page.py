@@ -28,11 +28,11 @@ SECONDS = 10
 """So much of a recording is embedded at most."""
 
 MADE_BY = {
-    "cosim_layer_cycles": "make sim",
-    "cosim_frames": "make sim",
-    "synth_layer_resources": "make verilog",
-    "synth_top_resources": "make verilog",
-    "pnr": "make bitstream",
+    "cosim_layer_cycles": "bgru sim",
+    "cosim_frames": "bgru sim",
+    "synth_layer_resources": "bgru verilog",
+    "synth_top_resources": "bgru verilog",
+    "pnr": "bgru bitstream",
 }
 """Which command measures what."""
 
@@ -54,7 +54,10 @@ class Tile(NamedTuple):
 
 
 def write(path: Path, board: Board, results: Results, build: Path, options: str) -> None:
-    """Write the page for a network on a board, at the board's clock; `options` are those of `make`."""
+    """Write the page for a network on a board, at the board's clock.
+
+    `options` are those with which the other commands measure the same design.
+    """
     network, found = results.network, results.read()
     bundle = network.bundle
     folder = build / board.name / bundle.name
@@ -109,7 +112,7 @@ def _tiles(board: Board, network: Network, found: Mapping[str, Any]) -> list[Til
 def _exactness(frames: Mapping[str, Any] | None) -> Tile:
     question = "Is it bit exact?"
     if frames is None:
-        return Tile(question, "open", "not simulated", "make sim compares every bit with the golden model")
+        return Tile(question, "open", "not simulated", "bgru sim compares every bit with the golden model")
     if frames["mismatch"] is not None:
         return Tile(question, "bad", "no", f"{frames['mismatch']}")
     what = "netlist" if frames["netlist"] else "RTL"
@@ -125,7 +128,7 @@ def _exactness(frames: Mapping[str, Any] | None) -> Tile:
 def _closure(placed: Mapping[str, Any] | None) -> Tile:
     question = "Does it meet timing?"
     if placed is None:
-        return Tile(question, "open", "not routed", "make bitstream places and routes it")
+        return Tile(question, "open", "not routed", "bgru bitstream places and routes it")
     constraint, achieved = placed["top"]["constraint_mhz"], placed["top"]["achieved_mhz"]
     met = achieved >= constraint
     reason = f"{'at least' if met else 'only'} {achieved:.1f} MHz after routing, {constraint:g} MHz asked for"

@@ -1,8 +1,9 @@
 """What is known of a bundle on a board, as a table and as a page (`make report`)."""
 
+import shlex
 from pathlib import Path
 
-from boards.definitions.registry import find
+from boards.definitions.registry import Board, find
 from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import results_of
 from boards.flow.verilog import print_use
@@ -11,6 +12,7 @@ from hw.shape.latency import latency
 from hw.shape.pace import Pace
 from model.bundle import bundle
 from model.console import console
+from model.shipped import bundle_folder as shipped_folder
 
 
 def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, build: Path) -> None:
@@ -20,8 +22,7 @@ def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: flo
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     results = results_of(network, board, build)
     found = results.read()
-    options = f"BOARD={board.name} BUNDLE={bundle_folder}" + (f' FOLD="{" ".join(fold)}"' if fold else "")
-    options += f" CLOCK={clock:g}" if clock else ""
+    options = _options(board, bundle_folder, fold, clock)
     page = results.folder / "index.html"
     write(page, board, results, build, options)
 
@@ -42,3 +43,12 @@ def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: flo
         if stage in found:
             print_use(board, {kind: count for kind, count in found[stage]["top"].items() if kind in board.available})
             break
+
+
+def _options(board: Board, bundle_folder: Path, fold: list[str] | None, clock: float | None) -> str:
+    """With which the other commands measure this very design; a shipped bundle goes by its name."""
+    shipped = bundle_folder == shipped_folder(bundle_folder.name)
+    words = ["--board", board.name, "--bundle", bundle_folder.name if shipped else str(bundle_folder)]
+    for item in fold or ():
+        words += ["--fold", item]
+    return shlex.join(words if clock is None else [*words, "--clock", f"{clock:g}"])

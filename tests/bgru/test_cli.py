@@ -1,7 +1,10 @@
 """`bgru`: bad input is one sentence and exit code 2, help teaches, and light commands stay light."""
 
+import re
+import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Annotated, Any
@@ -10,7 +13,7 @@ import pytest
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from bgru.cli import GROUPS, Commands, app
+from bgru.cli import GROUPS, TRAINING, Commands, app
 from model.errors import BadInput
 from tests.support.command import bgru
 from tests.support.paths import ROOT
@@ -27,7 +30,7 @@ def command(
         raise ZeroDivisionError
     if what == "stop":
         raise KeyboardInterrupt
-    if what in ("torch", "spoon"):
+    if what in (*TRAINING, "spoon"):
         raise ModuleNotFoundError(name=what)
     print(what * times)
 
@@ -84,9 +87,15 @@ def test_ctrl_c_ends_with_130_and_no_traceback(monkeypatch, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_missing_training_package_says_what_to_install(monkeypatch, capsys):
-    assert run(monkeypatch, "torch") == 2
-    assert "pip install 'bgru-fpga[train]'" in capsys.readouterr().err
+@pytest.mark.parametrize("package", TRAINING)
+def test_a_missing_training_package_says_what_to_install(monkeypatch, capsys, package):
+    assert run(monkeypatch, package) == 2
+    assert f"error: {package}: expected this package, found none; pip install" in capsys.readouterr().err
+
+
+def test_the_training_packages_are_those_of_pyproject():
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {re.match(r"[\w-]+", line)[0].replace("-", "_") for line in extras["train"]} == set(TRAINING)
 
 
 def test_any_other_missing_module_is_a_bug(monkeypatch):
@@ -121,12 +130,45 @@ def test_an_option_has_the_same_help_wherever_it_appears():
             if isinstance(option, TyperOption):
                 for flag in option.opts:
                     found.setdefault(flag, set()).add(option.help)
-    different = {flag: texts for flag, texts in found.items() if len(texts) > 1 and flag not in OWN_MEANING}
-    assert not different
+    assert {flag: texts for flag, texts in found.items() if len(texts) > 1} == {}
 
 
-OWN_MEANING = ("--out", "--seed", "--settings", "--rows")
-"""Options that say what they are for in each command."""
+EXAMPLE = re.compile(r"Example: `bgru ([^`]+)`")
+
+
+@pytest.mark.parametrize("path", LEAVES, ids=" ".join)
+def test_an_example_is_a_command_that_would_run(path):
+    words = shlex.split(EXAMPLE.search(LEAVES[path].help)[1])
+    assert tuple(words[: len(path)]) == path
+    LEAVES[path].make_context(" ".join(path), words[len(path) :])  # refuses what is no option or argument
+
+
+NUMBERS = {
+    f"{' '.join(path)} {option.opts[0]}": (one, option)
+    for path, one in LEAVES.items()
+    for option in one.params
+    if isinstance(option, TyperOption) and option.type_descriptor.annotation in (float, list[float])
+}
+
+
+@pytest.mark.parametrize("text", ["nan", "inf"])
+@pytest.mark.parametrize("name", NUMBERS)
+def test_every_number_is_finite(name, text):
+    one, option = NUMBERS[name]
+    given = [text] if option.multiple else text
+    with pytest.raises(typer.BadParameter):
+        option.handle_parse_result(typer.Context(one), {option.name: given}, [])
+    option.handle_parse_result(typer.Context(one), {option.name: ["20"] if option.multiple else "20"}, [])
+
+
+def test_a_clock_that_is_none_is_refused():
+    assert bgru("plan", "--clock", "-3").exit_code == 2
+
+
+def test_an_unknown_bundle_names_the_shipped_ones():
+    result = bgru("plan", "--bundle", "smal")
+    assert result.exit_code == 2
+    assert result.stderr == "error: smal: expected a bundle's folder or one of paper, small, tiny, found neither\n"
 
 
 def test_every_command_is_in_a_group_of_what_a_person_wants_to_do():
@@ -153,12 +195,19 @@ def test_the_version_is_the_packages():
     assert bgru("--version").output == f"bgru {version('bgru-fpga')}\n"
 
 
+def test_a_recording_comes_with_bgru(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = bgru("denoise")
+    assert result.exit_code == 0, result.output
+    assert (tmp_path / "build" / "denoised.wav").is_file()
+
+
 def test_boards_are_listed_with_their_bundles():
     lines = bgru("boards").output.splitlines()
     assert any(line.split()[0] == "icebreaker" and line.split()[-1] == "tiny" for line in lines)
 
 
-@pytest.mark.parametrize("name", ["ICEBREAKER", "iCEBreaker", "ulx3s-85f"])
+@pytest.mark.parametrize("name", ["ICEBREAKER", "ICE-Breaker", "ulx3s-85f", "tangprimer20k"])
 def test_a_board_is_found_in_any_case_and_with_dashes(name, tmp_path):
     assert bgru("plan", "--board", name, "--frame-rate", "125", "--build", tmp_path).exit_code == 0
 

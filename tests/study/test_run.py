@@ -131,7 +131,7 @@ def test_the_table_of_changes_gives_differences_to_the_first(result: dict) -> No
 
 
 def test_results_that_are_missing_or_broken_are_named(tmp_path: Path) -> None:
-    with pytest.raises(tables.BadInput, match=r"expected results of study\.run"):
+    with pytest.raises(tables.BadInput, match=r"expected results of `bgru study run`"):
         tables.read(tmp_path)
     (tmp_path / "bgru.json").write_text("{")
     with pytest.raises(tables.BadInput, match=r"bgru\.json: expected a result of study\.run"):

@@ -1,7 +1,6 @@
 """The command line within this process, quicker than a process each."""
 
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from bgru.cli import app
 

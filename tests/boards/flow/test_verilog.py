@@ -32,7 +32,7 @@ def test_verilog_constraints_netlist_and_counts_for_a_board(board, tmp_path):
 
     before = run("report", *where)
     assert before.returncode == 0, before.stderr
-    assert "not measured yet     cosim_layer_cycles: make sim" in before.stdout
+    assert "not measured yet     cosim_layer_cycles: bgru sim" in before.stdout
 
     result = run("verilog", *where)
     assert result.returncode == 0, result.stderr

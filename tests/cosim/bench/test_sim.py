@@ -101,7 +101,7 @@ def test_a_folder_with_a_space(tmp_path):
 
 
 def test_an_unknown_simulator(tmp_path):
-    assert "SIM: expected verilator or icarus, got 'ghdl'" in refused(tmp_path, "--sim", "ghdl")
+    assert "--sim: expected verilator or icarus, got 'ghdl'" in refused(tmp_path, "--sim", "ghdl")
 
 
 @pytest.mark.parametrize("missing", ["g++", "make", "perl"])

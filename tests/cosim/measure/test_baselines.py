@@ -106,7 +106,7 @@ def test_a_broken_baseline_is_refused(text, message, tmp_path):
 
 
 def test_a_missing_baseline_is_refused_with_how_to_make_one(tmp_path):
-    with pytest.raises(BadInput, match=r"b\.json: expected a baseline, found none; make baselines writes it"):
+    with pytest.raises(BadInput, match=r"b\.json: expected a baseline, found none; bgru compare --renew writes one"):
         read(tmp_path / "b.json")
 
 
@@ -136,7 +136,7 @@ def test_every_worse_figure_is_said_and_the_command_ends_with_1(command):
     assert f"worse {LUT4}: 170 instead of 163 (+4.3 %, 3 % allowed)\n" in printed
     assert f"worse {RAM}: 130 instead of 128 (+1.6 %, 0 % allowed)\n" in printed
     assert f"better {CYCLES}: 15,000 instead of 15,996 (-6.2 %, 0 % allowed)\n" in printed
-    assert printed.endswith("2 of 5 figures are worse; if that is meant to be, run make baselines\n")
+    assert printed.endswith("2 of 5 figures are worse; if that is meant to be, run bgru compare --renew\n")
 
 
 def test_a_figure_that_is_gone_is_a_failure(command):
@@ -149,7 +149,7 @@ def test_a_figure_that_is_gone_is_a_failure(command):
 def test_better_and_new_figures_ask_for_a_renewal(change, command):
     code, printed = command({**FIGURES, **change})
     assert code == 0
-    assert printed.endswith("is worse; run make baselines to keep this\n")
+    assert printed.endswith("is worse; run bgru compare --renew to keep this\n")
 
 
 def test_other_versions_are_said_beside_the_verdict(command, tmp_path):

@@ -1,4 +1,4 @@
-"""`make report`: the page shows what was measured, needs nothing from outside, and is looked at in a real browser."""
+"""`bgru report`: the page shows what was measured, needs nothing from outside, and is looked at in a real browser."""
 
 import json
 import os
@@ -161,8 +161,8 @@ def luminance(colour: str) -> float:
 def test_what_is_missing_is_named_with_its_command(tmp_path):
     project = Project(tmp_path)
     text = text_of(project.page())
-    options = f"BOARD=ulx3s_85f BUNDLE={project.folder / 'net'}"
-    for command in ("make sim", "make verilog", "make bitstream"):
+    options = f"--board ulx3s_85f --bundle {project.folder / 'net'}"
+    for command in ("bgru sim", "bgru verilog", "bgru bitstream"):
         assert f"{command} {options}" in text
     for answer in ("not simulated", "not routed", "estimated, layers alone"):
         assert answer in text
@@ -184,7 +184,7 @@ def test_a_bit_that_differs_and_timing_that_fails_are_told_first(tmp_path):
 
 
 def test_a_netlist_of_another_network_says_nothing_of_this_ones_memories(tmp_path):
-    """`make verilog` left it; then the network was trained again."""
+    """`bgru verilog` left it; then the network was trained again."""
     project = Project(tmp_path)
     project.results().write("synth_top_resources", {"top": {"lut4": 1, "ff": 1, "block_ram": 1}})
     netlist = project.reports.parent / "verilog" / "top.json"

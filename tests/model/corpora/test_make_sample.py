@@ -26,7 +26,7 @@ def recordings(tmp_path: Path) -> Path:
 
 def sample(recordings: Path, *options: str) -> subprocess.CompletedProcess[str]:
     words = [sys.executable, "-m", "bgru", "sample", "--speech", str(recordings / "speech")]
-    words += ["--noise", str(recordings / "noise"), "--out", str(recordings / "samples"), *options]
+    words += ["--noise", str(recordings / "noise"), "--folder", str(recordings / "samples"), *options]
     return subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=False)
 
 

@@ -119,8 +119,8 @@ def test_it_ends_with_what_to_type_next(source):
     commands = re.findall(r'<p class="command"><code>(.*?)</code>', source)
     assert commands[-3:] == [
         "bgru denoise noisy.wav clean.wav --bundle runs/demo/bundle",
-        "make sim BUNDLE=runs/demo/bundle",
-        "make report BUNDLE=runs/demo/bundle",
+        "bgru sim --bundle runs/demo/bundle",
+        "bgru report --bundle runs/demo/bundle",
     ]
 
 
@@ -255,7 +255,7 @@ def test_names_can_not_break_out_of_the_page_nor_folders_of_the_commands(tmp_pat
     )
     made = (tmp_path / "a.html").read_text()
     assert "<script" not in made and f"<h3>{html.escape(name)}</h3>" in made
-    assert "make sim BUNDLE='my runs/demo'" in text_of(made)
+    assert "bgru sim --bundle 'my runs/demo'" in text_of(made)
 
 
 def test_what_is_seen_is_also_said(source):
