@@ -10,7 +10,7 @@ from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Module, Signal
 
 from boards.definitions.registry import find
-from boards.flow import ip_testbench
+from boards.flow import ip_testbench, reserved_words
 from boards.flow.layout import lay_out, parse_folding
 from hw.flow.rtl import ports_of, rtlil_to_verilog
 from hw.gateware.axi import MAGIC, REGISTERS, VERSION, AxiNetwork
@@ -20,8 +20,11 @@ from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
 
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-"""A name that Verilog and C both take."""
+IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
+"""A name that Verilog, C and file systems all take. C reserves macros that begin with _ and a capital."""
+
+MOST_WIDTH = 4096
+"""Bits of a word."""
 
 LITERAL_BITS = 1024
 """Of one constant with memory contents. Tools take more, but copy it for each of its words."""
@@ -37,8 +40,9 @@ def run(
     build: Path,
 ) -> None:
     """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md): `bgru ip`."""
-    if not IDENTIFIER.fullmatch(name):
-        raise BadInput(f"--name: expected letters, digits and _, no digit first, got {name}")
+    check_name(name)
+    if width % 8 or not 8 <= width <= MOST_WIDTH:
+        raise BadInput(f"--width: expected a multiple of 8 bits from 8 to {MOST_WIDTH}, got {width}")
     board = find(board_name)
     network_bundle = bundle.read(bundle_folder)
     foldings = parse_folding(fold or [])
@@ -46,11 +50,21 @@ def run(
         if layer not in foldings:
             raise BadInput(f"--streamed {layer}: expected its folding too, as in --fold {layer}=1x8")
         foldings[layer] = replace(foldings[layer], weights="streamed")
-    core = AxiNetwork(lay_out(network_bundle, board, foldings, width, width))
+    core = AxiNetwork(lay_out(network_bundle, board, foldings, width, width, free=board.available))
     folder = build / board.name / network_bundle.name / "ip"
     with replacing_folder(folder) as target:
         write(core, name, f"{board.name}_{network_bundle.name}", target)
     console.print(f"core   {folder}")
+
+
+def check_name(name: str) -> None:
+    """Raise `BadInput` for a name that a module, its files or its macros can't have."""
+    if not IDENTIFIER.fullmatch(name):
+        raise BadInput(f"--name: expected 1 to 64 letters, digits and _, a letter first, got {name}")
+    if name in reserved_words.VERILOG:
+        raise BadInput(f"--name: expected no keyword of Verilog or SystemVerilog, got {name}")
+    if name.lower() in ip_testbench.MODULES:  # some file systems don't tell capitals from small letters
+        raise BadInput(f"--name: expected another name than the test bench's modules, got {name}")
 
 
 def write(core: AxiNetwork, name: str, design: str, folder: Path) -> None:
@@ -59,6 +73,7 @@ def write(core: AxiNetwork, name: str, design: str, folder: Path) -> None:
     texts = {
         f"{name}.v": verilog(core, name),
         f"{name}.core": fusesoc(core, name, design, [file for file in check if file.endswith(".mem")]),
+        f"{name}.vh": verilog_header(core, name),
         "registers.h": header(core, name),
         **check,
     }
@@ -83,6 +98,7 @@ WAIVERS = {
     "DECLFILENAME": "all modules are in one file",
     "INITIALDLY": "what starts the always @* comes after all of them wait for it",
     "PROCASSINIT": "a register has one value from power-up and from reset",
+    "VARHIDDEN": "an instance is called after its layer, which may be the name of a signal of a module in it",
     "UNUSEDSIGNAL": "wires are kept that only a simulation's probes use",
     "WIDTHEXPAND": "sums and indices are extended as in the RTL that they come from",
     "WIDTHTRUNC": "and cut",
@@ -147,12 +163,23 @@ def contents(found: re.Match[str], folder: Path) -> str:
     return found[0][: found[0].index("  initial")] + "".join(parts)
 
 
-# The C header.
+# The headers.
+
+
+def sizes(core: AxiNetwork) -> dict[str, int]:
+    """Words of a frame and of a mask, and bits of a word."""
+    network = core.network
+    return {
+        "FRAME_WORDS": words(network.bundle.layers[0].inputs, network.in_width),
+        "MASK_WORDS": words(network.bundle.layers[-1].units, network.out_width),
+        "IN_WIDTH": network.in_width,
+        "OUT_WIDTH": network.out_width,
+    }
 
 
 def header(core: AxiNetwork, name: str) -> str:
-    """The register map, and what is true of this network, in macros that begin with `name`."""
-    network, prefix = core.network, name.upper()
+    """For C: the register map, and this network's values, in macros that begin with `name` in capitals."""
+    prefix = name.upper()
     lines = [
         f"/* The registers of {name}.v: byte offsets, 32 bits each. Their meaning: docs/axi.md. */",
         f"#ifndef {prefix}_REGISTERS_H",
@@ -164,17 +191,34 @@ def header(core: AxiNetwork, name: str) -> str:
     values = {
         "MAGIC_VALUE": f"0x{MAGIC:08x}u",
         "VERSION_VALUE": f"{VERSION}u",
-        "IDENTITY_VALUE": f"0x{int.from_bytes(network.bundle.identity, 'little'):016x}ull",
+        "IDENTITY_VALUE": f"0x{int.from_bytes(core.network.bundle.identity, 'little'):016x}ull",
         "STATUS_BUSY": "0x1u",
         "STATUS_ERROR": "0x2u",
         "STATUS_LOADING": "0x4u",
-        "FRAME_WORDS": f"{words(network.bundle.layers[0].inputs, network.in_width)}u",
-        "MASK_WORDS": f"{words(network.bundle.layers[-1].units, network.out_width)}u",
-        "IN_WIDTH": f"{network.in_width}u",
-        "OUT_WIDTH": f"{network.out_width}u",
+        **{key: f"{value}u" for key, value in sizes(core).items()},
     }
     lines += ["", *(f"#define {prefix}_{key} {value}" for key, value in values.items()), "", "#endif", ""]
     return "\n".join(lines)
+
+
+def verilog_header(core: AxiNetwork, name: str) -> str:
+    """For Verilog around the core: its sizes and the pace of its frames, in macros that begin as those for C."""
+    prefix, network = name.upper(), core.network.bundle
+    values = {
+        **sizes(core),
+        "FEATURES": network.layers[0].inputs,
+        "BINS": network.layers[-1].units,
+        "SAMPLE_RATE": network.front_end.sample_rate,
+        "HOP": network.front_end.hop,
+    }
+    lines = [
+        f"// Sizes of {name}.v in bits and words; samples per second, and samples from frame to frame.",
+        f"`ifndef {prefix}_VH",
+        f"`define {prefix}_VH",
+        *(f"`define {prefix}_{key} {value}" for key, value in values.items()),
+        "`endif",
+    ]
+    return "\n".join([*lines, ""])
 
 
 # The core file.
@@ -188,6 +232,7 @@ filesets:
   rtl:
     files:
       - {top}.v: {{file_type: verilogSource-2005}}
+      - {top}.vh: {{file_type: verilogSource-2005, is_include_file: true}}
       - registers.h: {{file_type: user}}
   bench:
     files:

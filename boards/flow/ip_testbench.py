@@ -7,7 +7,10 @@ from hw.shape.words import words
 from model.bundle.bits import Bits, pack, unpack
 from model.reference.golden_model import GoldenModel
 
-__all__ = ["files"]
+__all__ = ["MODULES", "files"]
+
+MODULES = ("bench", "source")
+"""Names that the core can't have: `bench.v`'s modules."""
 
 STARTS = (1, 0, 0, 1)
 """Which of the frames begin an utterance."""

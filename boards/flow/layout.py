@@ -60,11 +60,13 @@ def room(bundle: Bundle, board: Board) -> Needs:
     return {**board.available, "block_ram": board.available["block_ram"] - taken}
 
 
-def design(options: Mapping[str, Options], bundle: Bundle, board: Board, frame_rate: float) -> Design:
+def design(
+    options: Mapping[str, Options], bundle: Bundle, board: Board, frame_rate: float, free: Needs | None = None
+) -> Design:
     """The design of least area that keeps up with the frame rate at the board's clock.
 
-    A layer whose folding was given may be slower: that is the user's choice. Raises `BadInput` with what is missing
-    (cycles, RAM or LUT4) and how much of it.
+    `free` is what the device has for the network; by default what the link leaves. A layer whose folding was given may
+    be slower: that is the user's choice. Raises `BadInput` with what is missing (cycles, RAM or LUT4) and how much of it.
     """
     limit = board.clock_hz / frame_rate
     for name, choice in options.items():
@@ -75,7 +77,7 @@ def design(options: Mapping[str, Options], bundle: Bundle, board: Board, frame_r
                 f"{least:,} cycles a frame with {LANES} lanes, {board.clock_hz / 1e6:g} MHz leave {limit:,.0f}; "
                 f"from {least * frame_rate / 1e6:,.1f} MHz on it would do"
             )
-    free = room(bundle, board)
+    free = room(bundle, board) if free is None else free
     found = cheapest(options, board.available, limit, free=free)
     if found is None:
         smallest = cheapest(options, board.available, limit, fitting=False)
@@ -97,9 +99,10 @@ def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest
     foldings = " ".join(f"{name}={folding}" for name, folding in smallest.foldings.items())
     kind, missing = next(iter(sorted(smallest.over(free).items())))
     what = "logic takes about" if kind == "lut4" else "memories take"
+    beside = " next to the link" if free[kind] < board.available[kind] else ""
     return (
         f" at this folding: its {what} {smallest.needs[kind]:,} {kind}, the {board.device} has "
-        f"{free[kind]:,} beside the link, {missing:,} fewer ({foldings})"
+        f"{free[kind]:,}{beside}, {missing:,} fewer ({foldings})"
     )
 
 
@@ -109,13 +112,14 @@ def choose(
     folding: Mapping[str, Folding],
     in_width: int = LINK_WIDTH,
     out_width: int = LINK_WIDTH,
+    free: Needs | None = None,
 ) -> NetworkSpec:
     """The shape of a network for a board: `folding`, and for what it leaves open the least area in real time.
 
-    Raises `BadInput` with what is missing, and how much of it.
+    `free` as for `design`. Raises `BadInput` with what is missing, and how much of it.
     """
     options = options_of(bundle, board, folding)
-    return shape(options, design(options, bundle, board, bundle.front_end.frame_rate), in_width, out_width)
+    return shape(options, design(options, bundle, board, bundle.front_end.frame_rate, free), in_width, out_width)
 
 
 def shape(
@@ -133,6 +137,7 @@ def lay_out(
     folding: Mapping[str, Folding],
     in_width: int = LINK_WIDTH,
     out_width: int = LINK_WIDTH,
+    free: Needs | None = None,
 ) -> Network:
     """The network that `choose` chooses, as hardware."""
-    return Network.of(bundle, choose(bundle, board, folding, in_width, out_width))
+    return Network.of(bundle, choose(bundle, board, folding, in_width, out_width, free))

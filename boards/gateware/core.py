@@ -4,7 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.gateware.flash import SPI, FlashLoader
+from boards.gateware.flash import SPI, FlashLoader, loaded_layer
 from boards.gateware.link import HostLink
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.uart import Receiver, Transmitter
@@ -39,10 +39,10 @@ class BoardCore(wiring.Component):
             )
         members = {"rx": In(1, init=1), "tx": Out(1, init=1), "overrun": Out(1), "failed": Out(1)}
         self.loader = None
-        loaded = [name for name, layer in network.layers.items() if layer.folding.weights != "rom"]
-        if loaded:
-            (self.loaded,) = loaded
-            assert flash_offset is not None
+        self.loaded = loaded_layer(network)
+        if self.loaded is not None:
+            if flash_offset is None:
+                raise BadInput(f"board: expected a flash for the weights of layer {self.loaded}, it has none")
             matrix = network.layers[self.loaded].engine.matrix
             self.loader = FlashLoader(
                 len(matrix.weight_words), matrix.weight_width, network.bundle.identity, flash_offset, clock_hz

@@ -17,8 +17,19 @@ from amaranth.lib.wiring import In, Out
 from hw.gateware.memory import ram, read
 from hw.gateware.network import Network
 from hw.shape.words import words as pieces
+from model.errors import BadInput
 
-__all__ = ["READ", "READ_HZ", "RELEASE", "RELEASE_SECONDS", "SPI", "FlashLoader", "identity_rom", "image"]
+__all__ = [
+    "READ",
+    "READ_HZ",
+    "RELEASE",
+    "RELEASE_SECONDS",
+    "SPI",
+    "FlashLoader",
+    "identity_rom",
+    "image",
+    "loaded_layer",
+]
 
 RELEASE, READ = 0xAB, 0x03
 """Release from deep power-down; read from a 24-bit address on, for as long as the chip is selected."""
@@ -37,9 +48,26 @@ SPI = wiring.Signature({"cs": Out(1), "clk": Out(1), "copi": Out(1), "cipo": In(
 IDENTITY_BYTES, CRC_BYTES = 8, 4
 
 
+def loaded_layer(network: Network) -> str | None:
+    """The layer whose weights a board loads from flash, if any. `BadInput` for several, or for streamed ones."""
+    found: dict[str, list[str]] = {"rom": [], "loaded": [], "streamed": []}
+    for name, layer in network.layers.items():
+        found[layer.folding.weights].append(name)
+    if found["streamed"]:
+        raise BadInput(f"board: expected no layer that streams its weights, got {', '.join(found['streamed'])}")
+    if len(found["loaded"]) > 1:
+        raise BadInput(
+            f"board: expected the weights of one layer at most in its flash, got {', '.join(found['loaded'])}"
+        )
+    return found["loaded"][0] if found["loaded"] else None
+
+
 def image(network: Network) -> bytes:
-    """What lies in the flash from the board's offset on, for a network with one loaded layer."""
-    (matrix,) = [layer.engine.matrix for layer in network.layers.values() if layer.folding.weights != "rom"]
+    """The flash's contents from the board's offset on, for a network with one loaded layer."""
+    loaded = loaded_layer(network)
+    if loaded is None:
+        raise ValueError("network: expected a layer with loaded weights, got none")
+    matrix = network.layers[loaded].engine.matrix
     width = pieces(matrix.weight_width, 8)
     body = network.bundle.identity + b"".join(word.to_bytes(width, "little") for word in matrix.weight_words)
     return body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")

@@ -6,7 +6,8 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from cosim.chips.sdram import Sdram, Timing
+from cosim.chips.sdram import Sdram
+from cosim.chips.sdram_timing import Timing
 from hw.gateware.layers import LayerComponent, Probe
 from hw.gateware.network import Network
 from hw.gateware.repack import Repack

@@ -18,7 +18,8 @@ from boards.flow.layout import lay_out
 from cosim.bench.runner import Outcome, Stimulus, generate, simulate
 from cosim.bench.simulators import simulator_path
 from cosim.bench.top import weight_memory
-from cosim.chips.sdram import Sdram, Timing, data_share
+from cosim.chips.sdram import Sdram
+from cosim.chips.sdram_timing import Timing, data_share
 from cosim.measure.paper_size import paper_sized
 from hw.gateware.layers import LayerComponent
 from hw.gateware.network import Network

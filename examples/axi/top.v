@@ -1,23 +1,27 @@
-// A small system with the network of bundles/small in it: a recording of frames in a ROM is played in a loop, and a
-// LED is bright while the network hears speech. Each mask bit says whether one bin of the spectrum is speech, so the
-// LED is on for as many cycles as the last mask has ones, again and again.
+// A small system around the core of bundles/small. It plays a recording of frames from a ROM in a loop, and an LED is
+// the brighter the more of the spectrum is speech: it is on for as many cycles as the last mask has ones, again and again.
 //
-// The core is made with: make ip BOARD=ulx3s_85f BUNDLE=bundles/small
+// Make the core with: make ip BOARD=ulx3s_85f BUNDLE=bundles/small
+// Sizes come from the bgru.vh that this writes, so any network with words of 32 bits will do.
+
+`include "bgru.vh"
 
 module top #(
   parameter FRAMES = 4,                // in the recording
-  parameter RECORDING = "frames.mem",  // 33 words of 32 bits for each frame
-  parameter PERIOD = 400000            // cycles from frame to frame: 16 ms at 25 MHz
+  parameter RECORDING = "frames.mem",  // `BGRU_FRAME_WORDS words of 32 bits for each frame
+  parameter CLOCK_HZ = 25000000,
+  parameter PERIOD = CLOCK_HZ / `BGRU_SAMPLE_RATE * `BGRU_HOP  // cycles from frame to frame: 8 ms for bundles/small
 ) (
   input  wire clk,
   input  wire resetn,
   output reg  led,
   output wire error               // the core has seen a frame of a wrong length
 );
-  localparam FRAME_WORDS = 33;    // ceil(1028 features / 32); see registers.h
+  localparam FRAME_WORDS = `BGRU_FRAME_WORDS;
+  localparam BITS = $clog2(`BGRU_BINS + 1);  // of a number of ones
   localparam WORDS = FRAMES * FRAME_WORDS;
 
-  // The recording: a word is there from the cycle after its address; it stays while the core makes it wait.
+  // The recording: a word is there a cycle after its address, and stays while the core is not ready.
   reg [31:0] recording [0:WORDS-1];
   initial $readmemh(RECORDING, recording);
 
@@ -46,16 +50,16 @@ module top #(
     end
   end
 
-  // The masks: counted, word by word.
+  // The masks: count the ones, word by word.
   wire [31:0] mask;
   wire [3:0] mask_keep;
   wire mask_valid, mask_last, mask_first_frame;
-  reg [8:0] ones, speech, ramp;
+  reg [BITS-1:0] ones, speech, ramp;
   integer bin;
-  reg [8:0] sum;
+  reg [BITS-1:0] sum;
   always @* begin
     sum = ones;
-    for (bin = 0; bin < 32; bin = bin + 1) sum = sum + {8'd0, mask[bin]};
+    for (bin = 0; bin < 32; bin = bin + 1) sum = sum + {{BITS - 1{1'b0}}, mask[bin]};
   end
   always @(posedge clk) begin
     if (mask_valid) begin
@@ -71,7 +75,7 @@ module top #(
     end
   end
 
-  // The registers: read the status, over and over.
+  // The registers: read the status again and again.
   reg strobe, seen;
   wire ack;
   wire [31:0] data;

@@ -4,24 +4,30 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from boards.definitions.registry import find
 from boards.flow import ip
+from boards.flow.layout import lay_out
 from cosim.bench.simulators import require, simulator_path
 from hw.flow.rtl import yosys
 from hw.gateware.axi import REGISTERS, AxiNetwork
 from hw.gateware.network import Network
+from hw.shape.estimate import ram_blocks
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
 from model.bundle import bundle
 from model.bundle.bits import pack, unpack
 from model.bundle.bundle import Bundle
+from model.errors import BadInput
 from model.reference.golden_model import GoldenModel
-from tests.support.random_bundles import random_bundle, random_features
+from tests.support.random_bundles import random_bundle, random_features, random_layer
 
+ONE = Folding(1, 1)
 EXAMPLES = Path("examples").resolve()
 
 
@@ -60,9 +66,11 @@ def test_fusesoc_lints_and_runs_the_core(board, streamed, tmp_path):
     """Without a warning, and every mask is the golden model's; on an iCEBreaker the weights are loaded first."""
     require("iverilog", "vvp")
     made = random_bundle(np.random.default_rng(2), [("bgru", 10)], bins=9, qad_bits=2)
-    options = ["--fold", "gru0=2x8", "--streamed", "gru0", "--width", "16"] if streamed else ["--width", "8"]
+    first, *others = made.layers
+    made = replace(made, layers=(replace(first, name="x"), *others))  # modules of the core have signals of that name
+    options = ["--fold", "x=2x8", "--streamed", "x", "--width", "16"] if streamed else ["--width", "8"]
     folder = make(tmp_path, made, *options, board=board)
-    assert ("s_axis_gru0_tdata" in (folder / "bgru.v").read_text()) == (streamed or board == "icebreaker")
+    assert ("s_axis_x_tdata" in (folder / "bgru.v").read_text()) == (streamed or board == "icebreaker")
 
     lint = fusesoc(tmp_path, "lint", f"bgru:core:{board}_random")
     assert lint.returncode == 0, lint.stdout + lint.stderr
@@ -111,16 +119,16 @@ module run;
   reg clk = 0, resetn = 0;
   always #5 clk = !clk;
   wire led, error;
-  top #(.FRAMES(3), .PERIOD(3000)) dut (.clk(clk), .resetn(resetn), .led(led), .error(error));
+  top #(.FRAMES(3), .PERIOD(4000)) dut (.clk(clk), .resetn(resetn), .led(led), .error(error));
   integer masks = 0, bright = 0, cycles = 0;
   always @(posedge clk) begin
     if (dut.mask_valid && dut.mask_last) masks <= masks + 1;
     if (masks == 4) begin
       cycles <= cycles + 1;
-      if (cycles > 1 && cycles < 514) bright <= bright + led;
-      if (cycles == 520) $display("%0d %0d", dut.speech, bright);
+      if (cycles > 1 && cycles < 2 + 1024) bright <= bright + led;
+      if (cycles == 1030) $display("%0d %0d", dut.speech, bright);
     end
-    if (cycles == 520) $finish;
+    if (cycles == 1030) $finish;
   end
   initial begin
     #95 resetn = 1;
@@ -131,32 +139,82 @@ endmodule
 """
 
 
+def as_small(rng):
+    """A network with a few units, and all else as large as the shipped `small`; most of its mask bits are ones."""
+    front_end = bundle.read(Path("bundles/small")).front_end
+    features, bits = front_end.features, front_end.bins * front_end.mask_bits
+    mask = random_layer(rng, "dense", 4, bits, name="mask")
+    mask = replace(mask, threshold=np.minimum(mask.threshold, -1))
+    return Bundle("small", front_end, (random_layer(rng, "bgru", features, 4, name="gru0"), mask))
+
+
 @pytest.mark.simulator
 @pytest.mark.synthesis
 def test_the_example_has_no_warning_and_its_led_shows_the_golden_models_mask(tmp_path):
     require("iverilog", "vvp")
     rng = np.random.default_rng(3)
-    made = random_bundle(rng, [("bgru", 4)], bins=257, qad_bits=4)  # as large outside as bundles/small
-    made = Bundle("small", made.front_end, made.layers)
+    made = as_small(rng)
+    bits = made.layers[-1].units
     folder = make(tmp_path, made, "--fold", "gru0=2x64", "--fold", "mask=1x4")
     lint = fusesoc(tmp_path, "lint", "bgru:example:axi")
     assert lint.returncode == 0 and "%Warning" not in lint.stdout + lint.stderr, lint.stdout + lint.stderr
 
     features = random_features(rng, made, 3)
-    padded = np.pad(features, ((0, 0), (0, 33 * 32 - 1028))).reshape(-1, 32)
+    padded = np.pad(features, ((0, 0), (0, -features.shape[1] % 32))).reshape(-1, 32)
     rows = (int.from_bytes(np.packbits(row, bitorder="little").tobytes(), "little") for row in padded)
     (tmp_path / "frames.mem").write_text("".join(f"{row:x}\n" for row in rows))
     (tmp_path / "run.v").write_text(RUN_EXAMPLE)
     sources = [folder / "bgru.v", EXAMPLES / "axi" / "top.v", "run.v"]
-    built = run("iverilog", "-g2005", "-s", "run", "-o", "run.vvp", *map(str, sources), cwd=tmp_path)
+    command = ["iverilog", "-g2005", "-s", "run", "-I", str(folder), "-o", "run.vvp", *map(str, sources)]
+    built = run(*command, cwd=tmp_path)
     assert built.returncode == 0, built.stderr
     said = run("vvp", "-n", "run.vvp", cwd=tmp_path).stdout.split()
 
     model = GoldenModel(made)
-    ones = [int(unpack(mask, 257).sum()) for mask, _ in model.steps(pack(features))]
+    ones = [int(unpack(mask, bits).sum()) for mask, _ in model.steps(pack(features))]
+    assert ones[0] > 511  # more than nine bits count
     model.reset()  # after its three frames, the recording and the utterance begin again
-    assert int(unpack(model.step(pack(features[0]))[0], 257).sum()) == ones[0]
+    assert int(unpack(model.step(pack(features[0]))[0], bits).sum()) == ones[0]
     assert said == [str(ones[0]), str(ones[0])]
+
+
+def test_the_verilog_header_has_the_sizes_and_the_pace_of_the_network():
+    core = AxiNetwork(Network(as_small(np.random.default_rng(0)), {"gru0": Folding(1, 8), "mask": ONE}, ECP5, 32, 32))
+    defined = dict(re.findall(r"^`define (\w+) (\d+)$", ip.verilog_header(core, "bgru"), re.MULTILINE))
+    assert defined == {
+        "BGRU_FRAME_WORDS": "33",
+        "BGRU_MASK_WORDS": "25",
+        "BGRU_FEATURES": "1028",
+        "BGRU_BINS": "771",
+        "BGRU_IN_WIDTH": "32",
+        "BGRU_OUT_WIDTH": "32",
+        "BGRU_SAMPLE_RATE": "16000",
+        "BGRU_HOP": "128",
+    }
+
+
+def test_contents_that_do_not_fit_their_memory_are_refused(tmp_path):
+    (tmp_path / "top-0.mem").write_text("0000\n0000\n000\n")
+    (found,) = ip.MEMORY.finditer('  reg [3:0] words [2:0];\n  initial $readmemb("top-0.mem", words);\n')
+    with pytest.raises(RuntimeError, match=r"top-0\.mem: expected 3 words of 4 bits"):
+        ip.contents(found, tmp_path)
+
+
+def test_a_core_may_use_the_memory_that_a_board_gives_to_its_link(monkeypatch, tmp_path):
+    """The smallest device that the core fits has no block RAM to spare, and so none for a link."""
+    made = random_bundle(np.random.default_rng(2), [("bgru", 10)], bins=9, qad_bits=2)
+    bundle.write(made, tmp_path / "net")
+    board = find("ulx3s_85f")
+    foldings = {"gru0": Folding(2, 8), "mask": Folding(1, 4)}
+    laid_out = lay_out(made, board, foldings).layers
+    needed = sum(ram_blocks(layer, laid_out[layer.name].spec)["block_ram"] for layer in made.layers)
+    tight = replace(board, part=replace(board.part, available={**board.available, "block_ram": needed}))
+    with pytest.raises(BadInput, match="next to the link"):
+        lay_out(made, tight, foldings)
+    monkeypatch.setattr(ip, "find", lambda name: tight)
+    fold = [f"{name}={folding.pe}x{folding.simd}" for name, folding in foldings.items()]
+    ip.run(tmp_path / "net", board.name, fold, None, 32, "bgru", tmp_path / "build")
+    assert (tmp_path / "build" / board.name / made.name / "ip" / "bgru.v").is_file()
 
 
 @pytest.mark.synthesis
@@ -192,12 +250,24 @@ def test_the_header_and_the_page_have_the_map():
     assert f"#define BGRU_IDENTITY_VALUE 0x{identity:016x}ull" in text
 
 
+NAME_RULE = "--name: expected 1 to 64 letters, digits and _, a letter first"
+
+
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--width", "12"], "in_width: expected a multiple of 8 bits for AXI4-Stream, got 12"),
+        (["--width", "12"], "--width: expected a multiple of 8 bits from 8 to 4096, got 12"),
         (["--streamed", "gru0"], "--streamed gru0: expected its folding too, as in --fold gru0=1x8"),
-        (["--name", "2nd-core"], "--name: expected letters, digits and _, no digit first, got 2nd-core"),
+        (["--width", "0"], "--width: expected a multiple of 8 bits from 8 to 4096, got 0"),
+        (["--width", "-8"], "--width: expected a multiple of 8 bits from 8 to 4096, got -8"),
+        (["--width", "8192"], "--width: expected a multiple of 8 bits from 8 to 4096, got 8192"),
+        (["--name", "2nd-core"], f"{NAME_RULE}, got 2nd-core"),
+        (["--name", "_core"], f"{NAME_RULE}, got _core"),
+        (["--name", "n" * 65], f"{NAME_RULE}, got {'n' * 65}"),
+        (["--name", "bench"], "--name: expected another name than the test bench's modules, got bench"),
+        (["--name", "Source"], "--name: expected another name than the test bench's modules, got Source"),
+        (["--name", "always"], "--name: expected no keyword of Verilog or SystemVerilog, got always"),
+        (["--name", "logic"], "--name: expected no keyword of Verilog or SystemVerilog, got logic"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(options, message, tmp_path):

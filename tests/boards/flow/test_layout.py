@@ -88,7 +88,7 @@ def test_too_few_blocks_or_lut4_are_said_with_how_many_are_missing_and_for_which
     few_luts = having(board, {**board.available, "lut4": 300})
     message = refused(few_luts)
     assert "does not fit ulx3s_85f at this folding: its logic takes about" in message
-    assert "the LFE5U-85F has 300 beside the link," in message
+    assert "the LFE5U-85F has 300, " in message
     assert "(gru0=" in message
     few_blocks = having(board, {**board.available, "block_ram": 2})
     message = refused(few_blocks, given={"gru0": Folding(40, 40), "mask": Folding(30, 40)})
@@ -111,4 +111,4 @@ def test_the_link_needs_room_beside_the_network():
     enough = having(board, {**board.available, "block_ram": needs + beside})
     assert design(options_of(MADE, enough, given), MADE, enough, 62.5).needs["block_ram"] == needs
     short = having(board, {**board.available, "block_ram": needs + beside - 1})
-    assert f"the LFE5U-85F has {needs - 1} beside the link, 1 fewer" in refused(short, given=given)
+    assert f"the LFE5U-85F has {needs - 1} next to the link, 1 fewer" in refused(short, given=given)

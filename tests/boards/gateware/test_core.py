@@ -46,3 +46,21 @@ def test_the_block_rams_beside_the_network_are_known_before_synthesis(family, bi
     cost = synthesise(to_rtlil(BoardCore(network, 24_000_000), "core"), "core", family)
     layers = sum(ram_blocks(layer.layer, layer.spec)["block_ram"] for layer in network.layers.values())
     assert cost["block_ram"] == layers + LinkFormat.of(made, family).block_rams(family)
+
+
+def two_layers(gru: str, mask: str) -> Network:
+    made = random_bundle(np.random.default_rng(0), [("bgru", 6)], bins=5)
+    return Network(made, {"gru0": Folding(1, 4, gru), "mask": Folding(1, 4, mask)}, ICE40, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("gru", "mask", "offset", "message"),
+    [
+        ("loaded", "loaded", 0, "board: expected the weights of one layer at most in its flash, got gru0, mask"),
+        ("rom", "streamed", 0, "board: expected no layer that streams its weights, got mask"),
+        ("rom", "loaded", None, "board: expected a flash for the weights of layer mask, it has none"),
+    ],
+)
+def test_weights_that_a_board_cannot_load_are_refused(gru, mask, offset, message):
+    with pytest.raises(BadInput, match=f"^{message}$"):
+        BoardCore(two_layers(gru, mask), 24_000_000, flash_offset=offset)

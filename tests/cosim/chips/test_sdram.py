@@ -12,7 +12,10 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from cosim.chips.sdram import BURST, QUEUE, Command, Cycles, Sdram, Timing, data_share
+from cosim.chips.sdram import Sdram
+from cosim.chips.sdram_chip import SdramChip
+from cosim.chips.sdram_controller import QUEUE
+from cosim.chips.sdram_timing import BURST, Command, Cycles, Timing, data_share
 from tests.support.hw_bench import Bench, few, some
 from tests.support.random_bundles import seeds
 
@@ -180,7 +183,47 @@ def test_checker_cuts_a_burst_where_the_chip_does():
     assert on_pins(bus(*opening, (7, READ, 1, 5)), cas=2) == [*whole[:4], (9, (1, 5, 0))]
 
 
-# The model
+# The chip
+
+
+@given(seed=seeds, chip=chips, clock=clocks)
+@some
+def test_the_chip_drives_what_it_is_asked_for_and_nothing_else(seed, chip, clock):
+    """Commands at any distance, with READs of open rows only: no data sheet says what another one brings."""
+    rng = np.random.default_rng(seed)
+    words, cas = random_words(rng, 4 * chip.banks * chip.columns), chip.cycles(clock).cas
+    dut, trace, opened = SdramChip(words, cas, chip), [], set()
+    for _ in range(200):
+        command, bank, row = int(rng.choice([NOP, NOP, NOP, ACTIVATE, READ, PRECHARGE])), rng.integers(chip.banks), 0
+        if command == ACTIVATE:
+            row = int(rng.integers(4))
+            command = NOP if bank in opened else command
+            opened.add(bank)
+        elif command == READ and bank not in opened:
+            command = NOP
+        elif command == PRECHARGE:
+            opened.discard(bank)
+            command = int(rng.choice([PRECHARGE, PRECHARGE_ALL]))
+            opened = set() if command == PRECHARGE_ALL else opened
+        trace.append((command, int(bank), row, int(rng.integers(chip.columns))))
+    bench = Bench(dut)
+    pins = bench.watch(dut.data)
+
+    async def script(ctx):
+        for signals in [*trace, *[(NOP, 0, 0, 0)] * (BURST + cas)]:
+            for signal, value in zip((dut.command, dut.bank, dut.row, dut.column), signals, strict=True):
+                ctx.set(signal, value)
+            await ctx.tick()
+
+    bench.script(script)
+    bench.run()
+    expected = [0] * len(pins)
+    for cycle, at in addresses(on_pins([*trace, *[(NOP, 0, 0, 0)] * BURST], cas), chip):
+        expected[cycle] = words[at]
+    assert [data for (data,) in pins] == expected
+
+
+# The two together
 
 
 @given(seed=seeds, chip=chips, clock=clocks, count=st.integers(1, 300), stall=st.sampled_from([0.1, 0.5, 0.8]))

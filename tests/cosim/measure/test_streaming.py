@@ -11,7 +11,8 @@ import soundfile
 import cosim.measure.streaming
 from cosim.bench.runner import Stimulus, generate, simulate
 from cosim.bench.top import weight_memory
-from cosim.chips.sdram import BURST, Sdram, Timing, data_share
+from cosim.chips.sdram import Sdram
+from cosim.chips.sdram_timing import BURST, Timing, data_share
 from cosim.measure.paper_size import paper_sized
 from cosim.measure.streaming import figures, foldings_for, network_of, pace
 from hw.gateware.network import Network, make_layer
