@@ -1,6 +1,7 @@
 """`bgru sim` refuses bad input in one sentence and writes nothing; a wrong network ends with exit code 1."""
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import soundfile
 import cosim.bench.sim
 from model.bundle import bundle
 from tests.support.command import bgru
-from tests.support.random_bundles import Hidden, random_bundle
+from tests.support.random_bundles import random_bundle
 from tests.support.simulators import QUICKEST
 
 NOISY = Path("samples/noisy.flac").resolve()
@@ -94,7 +95,9 @@ def test_a_missing_tool_is_named_with_how_to_install_it(missing, tmp_path, monke
     assert f"{missing}: expected it on the PATH, found none; install it with: apt-get install {missing}" in message
 
 
-def small_case(tmp_path: Path, hidden: Hidden = (("bgru", 12),), simulator: str = QUICKEST) -> list[str]:
+def small_case(
+    tmp_path: Path, hidden: Sequence[tuple[str, int]] = (("bgru", 12),), simulator: str = QUICKEST
+) -> list[str]:
     """A bundle and a recording that simulate in a moment."""
     made = random_bundle(np.random.default_rng(3), hidden, bins=9, qad_bits=2)
     bundle.write(made, tmp_path / "net")
