@@ -21,7 +21,7 @@ DESIGN := $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help sim plan verilog bitstream host loop ip report bench compare baselines stream denoise train speed study test check format constraints clean
+.PHONY: help sim plan verilog bitstream host loop ip report bench compare baselines stream denoise train speed study test quick check format constraints clean
 
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -86,9 +86,12 @@ study: $(VENV)/study.installed  ## Train and score the study's rows: ROWS=all DA
 	@$(BGRU) study tables
 
 test: check  ## Everything that must hold: the checks, then the tests.
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-check: $(VENV)/train.installed $(VENV)/dev.installed  ## Formatting, lint and types.
+quick: check  ## The checks, the tests of what changed since main, and all that take neither simulator, synthesis nor training.
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --changed-or-quick
+
+check: $(VENV)/dev.installed  ## Formatting, lint and types.
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
@@ -129,7 +132,7 @@ $(VENV)/study.installed: $(VENV)/train.installed
 	@$(PIP) --editable '.[study]'
 	@touch $@
 
-$(VENV)/dev.installed: $(VENV)/sim.installed
-	@echo "installing the development tools into $(VENV)"
-	@$(PIP) --editable '.[dev]'
-	@touch $@
+$(VENV)/dev.installed: pyproject.toml constraints.txt | $(VENV)/bin/python
+	@echo "installing the simulation side, the training side and the development tools into $(VENV)"
+	@$(PIP) --editable '.[train,dev]'
+	@touch $(VENV)/sim.installed $(VENV)/train.installed $@

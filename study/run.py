@@ -56,21 +56,24 @@ def train_and_score(
     history = trainer.train(protocol.source(data, row.protocol, more, row.hold_out), settings, folder, team)
     if not team.leads:
         return None
-    systems: dict[str, System] = {}
-    for stage in row.stages:
-        if stage.scored:
-            network, front_end = trainer.load(folder, settings, stage.pi)
-            masker = Masker(network, front_end, stage.pi, settings.input == "magnitudes")
-            systems[f"{stage.pi.weights:g}-{stage.pi.activations:g}"] = masker
+    trained = {stage.pi: trainer.load(folder, settings, stage.pi) for stage in row.stages if stage.scored}
+    maskers = {
+        pi: Masker(network, front_end, pi, settings.input == "magnitudes")
+        for pi, (network, front_end) in trained.items()
+    }
+    systems: dict[str, System] = {f"{pi.weights:g}-{pi.activations:g}": masker for pi, masker in maskers.items()}
+    final = list(trained)[-1]
     trials = protocol.trials(data, row.protocol, settings.sample_rate, settings.rms)[::every]
-    for count, updated in enumerate(test_set_updates.updated(masker, trials, settings, row.test_time_passes), 1):
+    for count, updated in enumerate(
+        test_set_updates.updated(maskers[final], trials, settings, row.test_time_passes), 1
+    ):
         systems[f"updated on the test set, pass {count}"] = updated
     return {
         "row": row.name,
         "protocol": row.protocol,
         "open_speech": row.open_speech,
         "hold_out": row.hold_out,
-        "weight_bits": weight_bits(network),
+        "weight_bits": weight_bits(trained[final][0]),
         "settings": {**dataclasses.asdict(settings), "stages": [str(stage) for stage in settings.stages]},
         "environment": {**run_report.environment(), "device": team.device.type, "threads": torch.get_num_threads()},
         "scores": scoring.summary(scoring.score(systems, trials, metrics), protocol.SHARED_SENTENCES),

@@ -1,11 +1,9 @@
 """`bgru bench`."""
 
-from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Recording, bundle_for, recording_or_sample
+from bgru.options import DEFAULT_BOARD, Board, Bundle, Recording, bundle_for, recording_or_sample
 
 
-def command(
-    board: Board = DEFAULT_BOARD, bundle: Bundle = None, recording: Recording = None, build: Build = DEFAULT_BUILD
-) -> None:
+def command(board: Board = DEFAULT_BOARD, bundle: Bundle = None, recording: Recording = None) -> None:
     """Measure every performance figure, and print it next to its target and its reference.
 
     Of the network: simulation speed over the whole recording, and what could be skipped. Of it and of the presets:
@@ -16,4 +14,4 @@ def command(
     """
     from cosim.measure.benchmark import run
 
-    run(bundle_for(bundle, board), recording_or_sample(recording), board, build)
+    run(bundle_for(bundle, board), recording_or_sample(recording), board)

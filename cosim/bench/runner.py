@@ -1,20 +1,18 @@
 """Run a network's RTL in a simulator against the golden model: build, run, read the verdict."""
 
 import json
-import os
-import shutil
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cocotb_tools.check_results import get_results
-from cocotb_tools.runner import get_runner
 
+from cosim.bench.build import cocotb_environment, cocotb_simulator, run
 from cosim.bench.simulators import simulator_path
 from cosim.bench.top import Top
 from cosim.chips.sdram import Sdram
@@ -24,7 +22,6 @@ from hw.shape.cycles import predict
 from hw.shape.layer_spec import vectors_of
 from model.bundle.bits import Bits, pack, unpack
 from model.bundle.bundle import Bundle
-from model.errors import BadInput
 from model.reference.golden_model import GoldenModel
 
 __all__ = ["Mismatch", "Outcome", "Stimulus", "generate", "simulate"]
@@ -109,100 +106,50 @@ def simulate(
     network: Network,
     golden: Bundle,
     stimulus: Stimulus,
-    folder: Path,
     *,
     verilog: Path | None = None,
     sdram: Mapping[str, Sdram] | None = None,
     simulator: str = "verilator",
-    waves: bool = False,
+    waves: Path | None = None,
     quick_build: bool = False,
     progress: Callable[[int], None] = lambda frames: None,
 ) -> Outcome:
-    """Simulate `network` and hold it against the golden model of the bundle `golden`.
+    """Simulate `network` and check every bit against the golden model of the bundle `golden`.
 
-    `verilog` is the generated top (made here if not given). `sdram` are the memories in it that layers take their
-    weights from (`cosim.bench.top`), so that the bench need not send them. `quick_build` spends no time on optimising
-    the simulator, which pays for short runs. `progress` is told how many frames are done. The simulator's own words are
-    in `folder/build.log` and `folder/simulation.log`; `waves` leaves `folder/waves.fst`.
+    verilog : the generated top, with its memories next to it; generated here if not given
+    sdram : the memories inside it from which layers take their weights (`cosim.bench.top`), so the bench sends none
+    waves : where to leave the waveform (FST)
+    quick_build : spend no time on optimising the simulator, which pays for short runs
+    progress : called with the number of frames that are done
+
+    Raises `RuntimeError` with the end of the tool's output where a build or a simulation fails. Leaves nothing but
+    `waves`: it runs in a temporary folder.
     """
-    environment = simulator_path(simulator, waves)
-    if simulator == "verilator" and " " in str(folder.resolve()):
-        raise BadInput(
-            f"{folder.resolve()}: expected a path without spaces, for make can't build Verilator's code there"
-        )
+    simulator_path(simulator, waves is not None)
     sdram = sdram or {}
-    source = verilog or generate(network, folder / "rtl", sdram)
-    _write_job(network, golden, stimulus, folder, sdram)
-    if quick_build:
-        environment["MAKEFLAGS"] = " ".join([environment.get("MAKEFLAGS", ""), *QUICK_BUILD])
-    saved = dict(os.environ)
-    os.environ.update(environment)
-    try:
-        runner = get_runner(simulator)
-        build = folder / f"sim_{simulator}"
-        whole = build / "built"
-        if not whole.is_file():  # a build that was cut short may have left half an object file
-            shutil.rmtree(build, ignore_errors=True)
-        whole.unlink(missing_ok=True)
-        sources = [source]
-        if simulator == "verilator":
-            sources.insert(0, folder / "public.vlt")  # cocotb tells the language by the last one
-            sources[0].write_text(f'`verilator_config\npublic_flat_rw -module "{TOP}" -var "*"\n')
-        arguments = {"verilator": VERILATOR, "icarus": ["-g2012"]}[simulator]
-        try:
-            runner.build(
-                sources=sources,
-                hdl_toplevel=TOP,
-                build_dir=build,
-                build_args=[*arguments, *(["--trace-fst"] if waves and simulator == "verilator" else [])],
-                timescale=("1ns", "1ns"),
-                waves=waves,
-                always=True,
-                log_file=folder / "build.log",
-            )
-        except RuntimeError as error:
-            raise RuntimeError(f"the build failed, {_end_of(folder / 'build.log')}") from error
-        whole.touch()
+    if waves is not None:
+        waves.parent.mkdir(parents=True, exist_ok=True)
+    # A waveform may be too large for the system's temporary folder.
+    with tempfile.TemporaryDirectory(prefix=".sim.", dir=waves and waves.parent) as name:
+        folder = Path(name).resolve()
+        verilog = verilog or generate(network, folder / "rtl", sdram)
+        for memory in verilog.parent.glob("*.mem"):  # they are read from where the simulator runs
+            (folder / memory.name).symlink_to(memory.resolve())
+        _write_job(network, golden, stimulus, folder, sdram)
+        command = cocotb_simulator(simulator, verilog, TOP, waves=waves is not None, quick=quick_build)
+        results, log = folder / "results.xml", folder / "log"
+        variables = cocotb_environment(TOP, "cosim.bench.testbench", results) | {"BGRU_JOB": str(folder)}
         begin = time.perf_counter()
-        results = (folder / "results.xml").resolve()
-        # Under pytest, cocotb exits where a test failed; the verdict is read from the results either way.
         progress(0)
-        try:
-            with _polling(folder / "progress", progress), suppress(SystemExit):
-                runner.test(
-                    test_module="cosim.bench.testbench",
-                    hdl_toplevel=TOP,
-                    build_dir=build,
-                    test_dir=source.parent,
-                    extra_env={"BGRU_JOB": str(folder.resolve())},
-                    waves=waves,
-                    results_xml=str(results),
-                    log_file=folder / "simulation.log",
-                )
-        except RuntimeError as error:  # such as a cell that isn't modelled
-            raise RuntimeError(f"the simulation failed, {_end_of(folder / 'simulation.log')}") from error
+        with _polling(folder / "progress", progress):
+            run(command, folder, variables, log)
         seconds = time.perf_counter() - begin
-        written = {"verilator": source.parent / "dump.fst", "icarus": build / f"{TOP}.fst"}[simulator]
-        if waves and written.is_file():
-            written.replace(folder / "waves.fst")
-    finally:
-        os.environ.clear()
-        os.environ.update(saved)
-    return _read_result(folder, results, seconds)
-
-
-# cocotb makes every signal of a design public, which keeps Verilator from optimising it: only the top's are needed.
-# Widths are exact by construction; Verilator's lint of generated text tells nothing.
-VERILATOR = ["--no-public-flat-rw", "-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast"]
-
-
-QUICK_BUILD = ("OPT_FAST=-O0", "OPT_SLOW=-O0", "OPT_GLOBAL=-O0")
+        if waves is not None and (folder / "waves.fst").is_file():
+            (folder / "waves.fst").replace(waves)
+        return _read_result(folder, results, log, seconds)
 
 
 def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Path, sdram: Mapping[str, Sdram]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for name in ("result.json", "progress", "results.xml", "mask.npy", "waves.fst"):
-        (folder / name).unlink(missing_ok=True)
     model = GoldenModel(golden)
     arrays: dict[str, Any] = {"features": np.concatenate(list(stimulus.utterances)), "starts": [], "mask": []}
     traces: dict[str, list[Any]] = {}
@@ -250,14 +197,14 @@ def _slowest_pace(network: Network, stimulus: Stimulus, sdram: Mapping[str, Sdra
     return int((sum(layers) + sum(memories) + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)
 
 
-def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:
+def _read_result(folder: Path, results: Path, log: Path, seconds: float) -> Outcome:
     result = json.loads((folder / "result.json").read_text()) if (folder / "result.json").is_file() else None
     if result is not None and result["mismatch"] is not None:
         return Outcome(Mismatch(**result["mismatch"]), seconds=seconds)
     # A simulator that died or a test that failed otherwise must not look green.
     ran, failed = get_results(results) if results.is_file() else (0, 0)
     if result is None or ran == 0 or failed:
-        raise RuntimeError(f"the simulation failed, {_end_of(folder / 'simulation.log')}")
+        raise RuntimeError(f"the simulation failed; its output ends with:\n{log.read_text(errors='replace')[-3000:]}")
     return Outcome(
         None,
         np.load(folder / "mask.npy", allow_pickle=False),
@@ -268,11 +215,6 @@ def _read_result(folder: Path, results: Path, seconds: float) -> Outcome:
         result["entered"],
         result["finished"],
     )
-
-
-def _end_of(log: Path) -> str:
-    text = log.read_text(errors="replace")[-3000:] if log.is_file() else ""
-    return f"{log} ends with:\n{text}"
 
 
 class _polling:

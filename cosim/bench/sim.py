@@ -1,5 +1,6 @@
 """Simulate a bundle's RTL on a recording and hold every bit against the golden model (`make sim`)."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -48,23 +49,24 @@ def run(
     features = features[:frames]
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
+    waveform = folder / "sim" / "waves.fst"
     results = results_of(network, board, build)
     results.discard("cosim_layer_cycles", "cosim_frames")
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console, transient=False) as bars:
+    shown = Progress(*columns, TimeRemainingColumn(), console=console, transient=False)
+    with tempfile.TemporaryDirectory() as work, shown as bars:
         task = bars.add_task("synthesise netlist" if netlist else "generate Verilog", total=1)
-        verilog = (generate_netlist if netlist else generate)(network, folder / "sim" / "rtl")
+        verilog = (generate_netlist if netlist else generate)(network, Path(work))
         bars.update(task, completed=1)
         task = bars.add_task(f"build with {simulator}", total=len(features))
         outcome = simulate(
             network,
             network_bundle,
             Stimulus([features]),
-            folder / "sim",
             verilog=verilog,
             simulator=simulator,
-            waves=waves,
+            waves=waveform if waves else None,
             progress=lambda done: bars.update(task, completed=done, description=f"{simulator}, frames"),
         )
         if outcome.mismatch is not None:
@@ -72,7 +74,7 @@ def run(
             console.print(f"MISMATCH {outcome.mismatch}")
             results.write("cosim_frames", {"mismatch": str(outcome.mismatch)})
             if waves:
-                _print_views(network, folder / "sim" / "waves.fst")
+                _print_views(network, waveform)
             raise SystemExit(1)
         task = bars.add_task("synthesise layers", total=len(network.layers))
         costs = layer_costs(network, lambda name: bars.advance(task))
@@ -96,7 +98,7 @@ def run(
     if whole:
         console.print(f"denoised recording   {denoised}")
     if waves:
-        _print_views(network, folder / "sim" / "waves.fst")
+        _print_views(network, waveform)
     console.print(f"reports              {results.folder}")
     for name in unhindered(network.spec):
         predicted, measured = predict(network.layers[name].spec).cycles, set(outcome.layer_cycles[name])

@@ -1,7 +1,6 @@
 """A simulated board behind a pseudo-terminal: `bgru board`, then `boards.host.transfer`."""
 
 import os
-import shutil
 import signal
 import subprocess
 import tty
@@ -19,7 +18,7 @@ from boards.flow.layout import lay_out, parse_folding
 from boards.gateware.core import BoardCore
 from boards.gateware.flash import image
 from boards.host.protocol import BAUD
-from cosim.bench.runner import QUICK_BUILD, VERILATOR
+from cosim.bench.build import verilated
 from cosim.bench.simulators import simulator_path
 from cosim.chips.spi_flash import Flash
 from hw.flow.rtl import to_verilog
@@ -72,32 +71,17 @@ class Program:
 
 
 def build(network: Network, folder: Path, quick_build: bool = False) -> Program:
-    """Generate the board's Verilog and build a program of it with Verilator, in `folder`.
+    """Generate the board's Verilog, with its memories' contents, in `folder`, and build a program of it with Verilator.
 
-    `quick_build` spends no time on optimising, which pays for small networks. Verilator's words are in
-    `folder/build.log`.
+    `quick_build` spends no time on optimising, which pays for small networks.
     """
-    environment = simulator_path("verilator", waves=False)
-    if " " in str(folder.resolve()):
-        raise BadInput(
-            f"{folder.resolve()}: expected a path without spaces, for make can't build Verilator's code there"
-        )
     simulated = SimulatedBoard(network)
-    source = to_verilog(simulated, TOP, folder / "rtl")
-    objects = folder / "objects"
-    shutil.rmtree(objects, ignore_errors=True)  # what was cut short may have left half an object file
-    options = QUICK_BUILD if quick_build else ("OPT_FAST=-O3",)
-    environment["MAKEFLAGS"] = " ".join([environment.get("MAKEFLAGS", ""), *options])
-    files = [str(source.resolve()), str(Path(__file__).with_suffix(".cpp"))]
-    command = ["verilator", "--cc", "--exe", "--build", *VERILATOR, "--top-module", TOP, "--Mdir", str(objects)]
-    with (folder / "build.log").open("w") as log:
-        result = subprocess.run([*command, *files], env=os.environ | environment, stdout=log, stderr=subprocess.STDOUT)
-    if result.returncode:
-        raise RuntimeError(f"the build failed, see {folder / 'build.log'}")
+    source = to_verilog(simulated, TOP, folder)
+    program = verilated(source, Path(__file__).with_suffix(".cpp"), TOP, quick=quick_build)
     settled = 4 * sum(predict(layer).cycles for layer in network.spec.layers) + 1000 * CYCLES_PER_BIT
     if simulated.core.loader is not None:
         settled += simulated.core.loader.cycles
-    return Program((objects / f"V{TOP}").resolve(), folder / "rtl", settled)
+    return Program(program, folder, settled)
 
 
 @contextmanager

@@ -81,7 +81,7 @@ Now = Callable[[str], None]
 """Told what is being measured."""
 
 
-def run(bundle_folder: Path, recording: Path, board_name: str, build: Path) -> None:
+def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
     """Measure and print every performance figure beside its target and its reference: `bgru bench`."""
     simulator_path("verilator", waves=False)
     given = Shipped(bundle_folder, board_name)
@@ -100,7 +100,7 @@ def run(bundle_folder: Path, recording: Path, board_name: str, build: Path) -> N
         for case, preset in (SHIPPED | {name: given}).items():
             now(f"simulate {case}")
             frames = len(features) if case == name else PRESET_FRAMES
-            runs[case] = _run(preset, recording, frames, build / "bench" / case.replace(" ", "_"))
+            runs[case] = _run(preset, recording, frames)
         now("units by themselves")
         costs = {unit: cost(unit, ECP5) for unit in UNITS}
         groups = [
@@ -279,13 +279,11 @@ def _features(front_end: FrontEnd, recording: Path) -> Bits:
     return front_end.hear(audio.read(recording, front_end.sample_rate))
 
 
-def _run(preset: Shipped, recording: Path, frames: int, folder: Path) -> Run:
+def _run(preset: Shipped, recording: Path, frames: int) -> Run:
     """Simulate the first frames of a recording; every bit must be the golden model's."""
     network = preset.network()
     features = _features(network.bundle.front_end, recording)[:frames]
-    outcome = simulate(
-        network, network.bundle, Stimulus([features]), folder, quick_build=len(features) <= PRESET_FRAMES
-    )
+    outcome = simulate(network, network.bundle, Stimulus([features]), quick_build=len(features) <= PRESET_FRAMES)
     if outcome.mismatch is not None:
         console.print(f"MISMATCH {outcome.mismatch}")
         raise SystemExit(1)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from boards.definitions.registry import find
 from boards.flow.layout import lay_out
-from cosim.bench.runner import Outcome, Stimulus, generate, simulate
+from cosim.bench.runner import Outcome, Stimulus, simulate
 from cosim.bench.simulators import simulator_path
 from cosim.bench.top import weight_memory
 from cosim.chips.sdram import Sdram
@@ -65,8 +65,7 @@ def run(bundle_folder: Path | None, recording: Path, clocks: list[float] | None,
                 def now(what: str, done: int, task: Any = task, run: str = run) -> None:
                     bars.update(task, completed=done, description=f"{run}: {what}")
 
-                folder = build / "streaming" / network_bundle.name / run.replace(" ", "_")
-                outcome = _simulate(network, {name: memory}, features, folder, now)
+                outcome = _simulate(network, {name: memory}, features, now)
                 if outcome.mismatch is not None:
                     bars.stop()
                     console.print(f"MISMATCH {run}: {outcome.mismatch}")
@@ -103,19 +102,13 @@ def network_of(network_bundle: Bundle, folding: Folding) -> tuple[Network, str]:
     return lay_out(network_bundle, BOARD, {name: folding}), name
 
 
-def _simulate(
-    network: Network, sdram: Mapping[str, Sdram], features: Bits, folder: Path, now: Callable[[str, int], None]
-) -> Outcome:
+def _simulate(network: Network, sdram: Mapping[str, Sdram], features: Bits, now: Callable[[str, int], None]) -> Outcome:
     """Generate, build and run; `now` is told what is going on, and how many frames are done."""
-    now("Verilog", 0)
-    verilog = generate(network, folder / "rtl", sdram)
-    now("build", 0)
+    now("Verilog and build", 0)
     return simulate(
         network,
         network.bundle,
         Stimulus([features]),
-        folder,
-        verilog=verilog,
         sdram=sdram,
         progress=lambda done: now("frames", done),
     )

@@ -21,15 +21,21 @@ from model.reference.audio import Signal
 class Metric(NamedTuple):
     """How a figure is shown in tables."""
 
-    heading: str
+    name: str
     digits: int
+    unit: str = ""
+
+    @property
+    def heading(self) -> str:
+        """Of a column: the name with its unit."""
+        return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
 METRICS = {
-    "sdr": Metric("SDR (dB)", 2),
-    "sir": Metric("SIR (dB)", 2),
-    "sar": Metric("SAR (dB)", 2),
-    "si_sdr": Metric("SI-SDR (dB)", 2),
+    "sdr": Metric("SDR", 2, "dB"),
+    "sir": Metric("SIR", 2, "dB"),
+    "sar": Metric("SAR", 2, "dB"),
+    "si_sdr": Metric("SI-SDR", 2, "dB"),
     "stoi": Metric("STOI", 3),
     "pesq": Metric("PESQ", 2),
     "mask_accuracy": Metric("mask accuracy", 3),

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.corpora.mixing import Mixture, ideal_binary_mask
+from model.evaluation.metrics import METRICS
 from model.pages import html
 from model.reference.denoise import apply_mask
 from model.reference.front_end import FrontEnd
@@ -35,22 +36,8 @@ MASK_COLOURS = {
 TICKS = 4
 
 
-class Figure(NamedTuple):
-    """A metric in the tables."""
-
-    key: str
-    heading: str
-    unit: str
-    digits: int
-
-
-FIGURES = (
-    Figure("sdr", "SDR", "dB", 2),
-    Figure("si_sdr", "SI-SDR", "dB", 2),
-    Figure("stoi", "STOI", "", 3),
-    Figure("pesq", "PESQ", "", 2),
-)
-"""What tables show of a recording, where it was scored; higher is better for each."""
+SHOWN = ("sdr", "si_sdr", "stoi", "pesq")
+"""Metrics in the tables, where a recording was scored by them; higher is better for each."""
 
 
 class Line(NamedTuple):
@@ -104,7 +91,7 @@ def write(
             "tiles": _tiles(scores),
             "charts": _charts(history, origin["best"]["epoch"]),
             "best": (origin["best"]["epoch"] - 0.5) * 100 / len(history),
-            "figures": [figure for figure in FIGURES if figure.key in scores["denoised"]["all"]["mean"]],
+            "metrics": {key: METRICS[key] for key in SHOWN if key in scores["denoised"]["all"]["mean"]},
             "parts": [(title, origin[part], _range(origin[part])) for part, title in PARTS.items() if part in origin],
             "examples": _examples(bundle, examples),
             "mask_colours": MASK_COLOURS,
@@ -122,18 +109,19 @@ def _tiles(scores: Mapping[str, Any]) -> list[dict[str, str]]:
     """What the network makes of the mixtures of the test, in one figure each."""
     mixture, denoised, ideal = (scores[system]["all"] for system in ("mixture", "denoised", "ibm"))
     tiles = []
-    for figure in FIGURES:
-        if figure.key in denoised["mean"]:
-            before, after, ceiling = (part["mean"][figure.key] for part in (mixture, denoised, ideal))
-            interval = denoised["interval"][figure.key]
+    for key in SHOWN:
+        if key in denoised["mean"]:
+            metric = METRICS[key]
+            before, after, ceiling = (part["mean"][key] for part in (mixture, denoised, ideal))
+            interval = denoised["interval"][key]
             tiles.append(
                 {
-                    "name": figure.heading,
+                    "name": metric.name,
                     "state": "good" if after > before else "bad",
-                    "value": f"{html.number(after, figure.digits)}\u00a0{figure.unit}".strip(),
-                    "reason": f"{html.number(before, figure.digits)} in the mixture, "
-                    f"{html.number(ceiling, figure.digits)} by the ideal mask; 95\u00a0% interval "
-                    f"\u00b1\u00a0{html.number(interval, figure.digits)}",
+                    "value": f"{html.number(after, metric.digits)}\u00a0{metric.unit}".strip(),
+                    "reason": f"{html.number(before, metric.digits)} in the mixture, "
+                    f"{html.number(ceiling, metric.digits)} by the ideal mask; 95\u00a0% interval "
+                    f"\u00b1\u00a0{html.number(interval, metric.digits)}",
                 }
             )
     return tiles

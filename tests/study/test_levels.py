@@ -17,7 +17,7 @@ from tests.support.random_bundles import random_bundle
 
 
 @given(st.integers(-6, 6), st.integers(0, 99))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_a_power_of_two_changes_nothing_at_all(doublings: int, seed: int) -> None:
     rng = np.random.default_rng(seed)
     speech, noise = (rng.normal(0, 0.1, 3000).astype(np.float32) for _ in range(2))

@@ -17,6 +17,8 @@ from study import protocol, run, tables, test_set_updates  # noqa: E402 (after i
 from study.experiments import Row, Stage  # noqa: E402 (after importorskip)
 from study.networks import Masker  # noqa: E402 (after importorskip)
 
+pytestmark = pytest.mark.training
+
 ROW = Row(
     "bgru",
     "paper",

@@ -18,8 +18,6 @@ from hw.shape.words import words
 
 few = settings(
     max_examples=8,
-    deadline=None,
-    derandomize=True,
     phases=[Phase.explicit, Phase.generate],
     suppress_health_check=[HealthCheck.too_slow],
 )

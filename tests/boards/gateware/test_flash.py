@@ -1,6 +1,5 @@
 """Weights from flash: what is written is what is loaded, and nothing else is taken for it."""
 
-import os
 import subprocess
 import zlib
 from pathlib import Path
@@ -14,8 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from boards.gateware.flash import FlashLoader, image
-from cosim.bench.runner import QUICK_BUILD
-from cosim.bench.simulators import simulator_path
+from cosim.bench.build import verilated
 from cosim.chips.spi_flash import CAPACITY, Fault, Flash
 from hw.flow.rtl import to_rtlil, to_verilog
 from hw.flow.synth import synthesise
@@ -294,13 +292,9 @@ def test_tiny_is_loaded_at_24_mhz_in_54_ms_or_packed_in_43(tmp_path):
     folding = {"gru0": Folding(2, 10, "loaded", packed=True), "mask": Folding(1, 12)}
     network = Network(bundle.read(Path("bundles/tiny")), folding, ICE40, 8, 8)
     dut = wired_for(network, 24 * MHZ)
-    to_verilog(dut, "wired", tmp_path)
     (tmp_path / "main.cpp").write_text(MAIN)
-    environment = {**os.environ, **simulator_path("verilator", waves=False)}
-    environment["MAKEFLAGS"] = " ".join([environment.get("MAKEFLAGS", ""), *QUICK_BUILD])
-    command = ["verilator", "--cc", "--exe", "--build", "-Wno-fatal", "-Wno-lint", "wired.v", "main.cpp"]
-    subprocess.run(command, cwd=tmp_path, env=environment, check=True, capture_output=True)
-    told = subprocess.run([tmp_path / "obj_dir" / "Vwired"], cwd=tmp_path, check=True, capture_output=True, text=True)
+    program = verilated(to_verilog(dut, "wired", tmp_path), tmp_path / "main.cpp", "wired", quick=True)
+    told = subprocess.run([program], cwd=tmp_path, check=True, capture_output=True, text=True)
     *words, end = told.stdout.splitlines()
     assert [int(word, 16) for word in words] == network.layers["gru0"].engine.matrix.weight_words
     assert end == f"{dut.loader.cycles} 1 0 {Fault.NONE:d}"

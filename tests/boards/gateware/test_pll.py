@@ -23,7 +23,7 @@ def output(family: Family, reference: float, found: Setting) -> float:
     return reference * (it["FBDIV_SEL"] + 1) / (it["IDIV_SEL"] + 1)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sampled_from([ECP5, ICE40, GOWIN]), st.sampled_from([12e6, 25e6, 27e6, 100e6]), st.floats(16e6, 250e6))
 def test_a_setting_makes_its_frequency_or_the_nearest_are_named(family, reference, wanted):
     try:

@@ -48,7 +48,7 @@ def test_random_netlists_are_bit_exact_with_idles_back_pressure_and_resets(name,
     network = Network(made, foldings, family, 5, 3)
     stimulus = Stimulus([random_features(rng, made, frames) for frames in (3, 1, 4)], 0.3, 0.4, resets=2)
     verilog = generate_netlist(network, tmp_path / "rtl")
-    outcome = simulate(network, made, stimulus, tmp_path, verilog=verilog, simulator=QUICKEST, quick_build=True)
+    outcome = simulate(network, made, stimulus, verilog=verilog, simulator=QUICKEST, quick_build=True)
     assert outcome.mismatch is None
 
 
@@ -58,7 +58,7 @@ def test_the_trained_network_is_bit_exact_as_the_netlist_for_a_board(board, tmp_
     network = lay_out(tiny, find(board), {})
     verilog = generate_netlist(network, tmp_path / "rtl")
     stimulus = Stimulus([recording_features(tiny)[40:43]])
-    assert simulate(network, tiny, stimulus, tmp_path, verilog=verilog, quick_build=True).mismatch is None
+    assert simulate(network, tiny, stimulus, verilog=verilog, quick_build=True).mismatch is None
 
 
 # A netlist that can't fail proves nothing: a fault in any kind of cell must be seen.
@@ -84,7 +84,7 @@ def simulate_changed(run, folder, pattern, change, where=0.5) -> Outcome:
     (folder / "rtl").mkdir(parents=True)
     changed = folder / "rtl" / verilog.name
     changed.write_text(text[: place.start(1)] + change(place[1]) + text[place.end(1) :])
-    return simulate(network, network.bundle, stimulus, folder, verilog=changed, simulator=QUICKEST, quick_build=True)
+    return simulate(network, network.bundle, stimulus, verilog=changed, simulator=QUICKEST, quick_build=True)
 
 
 def passes(*change) -> bool:

@@ -46,58 +46,54 @@ def random_run(hidden: list, rho: float, seed: int, **roughness: float) -> tuple
     return network, made, Stimulus(utterances, seed=seed, **roughness)
 
 
-def is_bit_exact(name: str, rho: float, simulator: str, folder: Path) -> bool:
+def is_bit_exact(name: str, rho: float, simulator: str) -> bool:
     seed = 2 * list(NETWORKS).index(name) + int(rho == 1.0)
     network, made, stimulus = random_run(NETWORKS[name], rho, seed, idle=0.3, backpressure=0.4, resets=2)
-    return simulate(network, made, stimulus, folder, simulator=simulator, quick_build=True).mismatch is None
+    return simulate(network, made, stimulus, simulator=simulator, quick_build=True).mismatch is None
 
 
 @pytest.mark.parametrize("rho", [0.8, 1.0])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_random_networks_are_bit_exact_with_idles_back_pressure_and_resets(name, rho, tmp_path):
-    assert is_bit_exact(name, rho, QUICKEST, tmp_path)
+def test_random_networks_are_bit_exact_with_idles_back_pressure_and_resets(name, rho):
+    assert is_bit_exact(name, rho, QUICKEST)
 
 
 @pytest.mark.parametrize(("name", "rho"), [("two BGRUs", 0.8), ("BNN", 1.0)])
-def test_and_so_they_are_in_verilator(name, rho, tmp_path):
-    assert is_bit_exact(name, rho, "verilator", tmp_path)
+def test_and_so_they_are_in_verilator(name, rho):
+    assert is_bit_exact(name, rho, "verilator")
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_predicted_cycles_are_the_measured_ones(seed, tmp_path):
+def test_predicted_cycles_are_the_measured_ones(seed):
     rng = np.random.default_rng(seed)
     made = random_bundle(rng, [("bgru", int(rng.integers(4, 20)))], bins=int(rng.integers(3, 9)), qad_bits=2)
     # The last layer takes a row at a time, so that it never makes the first one wait.
     foldings = random_foldings(rng, made) | {"mask": Folding(1, made.layers[-1].inputs)}
     network = Network(made, foldings, ECP5, 8, 1)
-    outcome = simulate(
-        network, made, Stimulus([random_features(rng, made, 6)]), tmp_path, simulator=QUICKEST, quick_build=True
-    )
+    outcome = simulate(network, made, Stimulus([random_features(rng, made, 6)]), simulator=QUICKEST, quick_build=True)
     for layer in network.layers.values():
         assert set(outcome.layer_cycles[layer.spec.name]) == {predict(layer.spec).cycles}
 
 
 @pytest.mark.parametrize("name", ["BGRU", "two BGRUs", "BNN", "dense before BGRU"])
-def test_layers_work_at_the_same_time_and_the_slowest_sets_the_pace(name, tmp_path):
+def test_layers_work_at_the_same_time_and_the_slowest_sets_the_pace(name):
     rng = np.random.default_rng(list(NETWORKS).index(name))
     made = random_bundle(rng, NETWORKS[name], bins=7, qad_bits=2)
     foldings = {layer.name: Folding(1, int(rng.integers(2, 6))) for layer in made.layers}
     network = Network(made, foldings, ECP5, 8, 1)
-    outcome = simulate(
-        network, made, Stimulus([random_features(rng, made, 8)]), tmp_path, simulator=QUICKEST, quick_build=True
-    )
+    outcome = simulate(network, made, Stimulus([random_features(rng, made, 8)]), simulator=QUICKEST, quick_build=True)
     cycles = [predict(layer).cycles for layer in network.spec.layers]
     assert outcome.mismatch is None
     assert outcome.interval == max(cycles)
     assert network.spec.ideal < outcome.latency
 
 
-def test_the_trained_network_is_bit_exact_with_its_weights_loaded(tmp_path, recording_features):
+def test_the_trained_network_is_bit_exact_with_its_weights_loaded(recording_features):
     tiny = bundle.read(Path("bundles/tiny"))
     foldings = {"gru0": Folding(2, 32, "loaded"), "mask": Folding(1, 24)}
     network = Network(tiny, foldings, ICE40, 8, 8)
     features = recording_features(tiny)[40:56]
-    outcome = simulate(network, tiny, Stimulus([features]), tmp_path)
+    outcome = simulate(network, tiny, Stimulus([features]))
     assert outcome.mismatch is None
     assert np.array_equal(outcome.mask, GoldenModel(tiny).masks(features))
 
@@ -117,7 +113,7 @@ def run_with_verilog(run, folder, change) -> Outcome:
     network, made, stimulus = run
     verilog = generate(network, folder / "rtl")
     change(verilog)
-    return simulate(network, made, stimulus, folder, verilog=verilog, simulator=QUICKEST, quick_build=True)
+    return simulate(network, made, stimulus, verilog=verilog, simulator=QUICKEST, quick_build=True)
 
 
 def test_an_unchanged_network_passes(small_run, tmp_path):
@@ -177,7 +173,7 @@ def test_an_output_that_changes_while_it_waits_is_found(small_run, tmp_path):
     assert mismatch.signal == "payload held until taken"
 
 
-def test_swapped_gates_are_found(small_run, tmp_path):
+def test_swapped_gates_are_found(small_run):
     _, made, stimulus = small_run
     swapped = [1, 0, 2]
     first, last = made.layers
@@ -193,7 +189,7 @@ def test_swapped_gates_are_found(small_run, tmp_path):
     )
     wrong = Bundle("swapped", made.front_end, (layer, last))
     network = Network(wrong, {"gru0": Folding(2, 5), "mask": Folding(3, 4)}, ECP5, 8, 8)
-    mismatch = simulate(network, made, stimulus, tmp_path, simulator=QUICKEST, quick_build=True).mismatch
+    mismatch = simulate(network, made, stimulus, simulator=QUICKEST, quick_build=True).mismatch
     assert mismatch is not None
     assert (mismatch.layer, mismatch.frame, mismatch.signal) == ("gru0", 0, "r")
 

@@ -37,9 +37,8 @@ def waveform(request, network, tmp_path_factory) -> Path:
         network,
         network.bundle,
         Stimulus([features]),
-        folder,
         simulator=request.param,
-        waves=True,
+        waves=folder / "waves.fst",
         quick_build=True,
     )
     assert outcome.mismatch is None

@@ -76,7 +76,7 @@ def test_frames_that_repeat_are_all_saved():
     assert sum(share[f"steady words of {name}, SIMD 8"] for name in ("x", "h", "r * h")) == pytest.approx(3 / 4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seeds,
     st.integers(1, 4),

@@ -84,28 +84,22 @@ def rough_run(foldings: dict[str, Folding], rho: float = 0.8) -> tuple[Network, 
     ],
     ids=["words of 16 and 8 bits", "32 and 4", "48 and 2", "8 and 1", "16 and 8, packed"],
 )
-def test_is_bit_exact_with_idles_back_pressure_and_resets(gru, mask, rho, tmp_path):
+def test_is_bit_exact_with_idles_back_pressure_and_resets(gru, mask, rho):
     foldings = {"gru0": replace(gru, weights="streamed"), "mask": replace(mask, weights="streamed")}
     network, stimulus = rough_run(foldings, rho)
     sdram = sdram_for(network)
     assert set(sdram) == {"gru0", "mask"}
     assert (
-        simulate(
-            network, network.bundle, stimulus, tmp_path, sdram=sdram, simulator=QUICKEST, quick_build=True
-        ).mismatch
-        is None
+        simulate(network, network.bundle, stimulus, sdram=sdram, simulator=QUICKEST, quick_build=True).mismatch is None
     )
 
 
 @pytest.mark.simulator
-def test_sdram_for_one_layer_and_a_port_for_the_other(tmp_path):
+def test_sdram_for_one_layer_and_a_port_for_the_other():
     network, stimulus = rough_run({"gru0": Folding(1, 5, "streamed"), "mask": Folding(1, 8, "streamed")})
     sdram = {"mask": weight_memory(network.layers["mask"], CLOCK, CHIP)}
     assert (
-        simulate(
-            network, network.bundle, stimulus, tmp_path, sdram=sdram, simulator=QUICKEST, quick_build=True
-        ).mismatch
-        is None
+        simulate(network, network.bundle, stimulus, sdram=sdram, simulator=QUICKEST, quick_build=True).mismatch is None
     )
 
 
@@ -117,7 +111,7 @@ def test_a_memory_that_reset_does_not_bring_back_to_the_first_word_is_found(tmp_
     before, instance, after = verilog.read_text().partition(" sdram_gru0 (")
     verilog.write_text(before + instance + after.replace(".rst(rst)", ".rst(1'b0)", 1))
     run = simulate(
-        network, network.bundle, stimulus, tmp_path, verilog=verilog, sdram=sdram, simulator=QUICKEST, quick_build=True
+        network, network.bundle, stimulus, verilog=verilog, sdram=sdram, simulator=QUICKEST, quick_build=True
     )
     assert run.mismatch is not None
     assert run.mismatch.layer == "gru0"
@@ -126,7 +120,7 @@ def test_a_memory_that_reset_does_not_bring_back_to_the_first_word_is_found(tmp_
 # Pace
 
 
-def paced_run(gru: Folding, folder: Path) -> tuple[Network, int, list[int]]:
+def paced_run(gru: Folding) -> tuple[Network, int, list[int]]:
     """An undisturbed run: the network, the words of gru0's memory, and the cycles between its frames.
 
     The layer needs no more cycles than it has weight words. Its memory's words are whole rows, the last of which is
@@ -140,15 +134,15 @@ def paced_run(gru: Folding, folder: Path) -> tuple[Network, int, list[int]]:
     words = len(sdram["gru0"].words)
     assert words % CHIP.columns == 0 and (words // CHIP.columns - 1) % CHIP.banks != 0
     stimulus = Stimulus([random_features(rng, made, 8)])
-    outcome = simulate(network, made, stimulus, folder, sdram=sdram, simulator=QUICKEST, quick_build=True)
+    outcome = simulate(network, made, stimulus, sdram=sdram, simulator=QUICKEST, quick_build=True)
     assert outcome.mismatch is None
     return network, words, outcome.layer_cycles["gru0"]
 
 
 @pytest.mark.simulator
 @pytest.mark.parametrize(("pe", "simd"), [(1, 8), (2, 8)])
-def test_where_the_memory_sets_the_pace_a_frame_takes_a_cycle_per_word_and_the_refreshes(pe, simd, tmp_path):
-    network, words, measured = paced_run(Folding(pe, simd, "streamed"), tmp_path)
+def test_where_the_memory_sets_the_pace_a_frame_takes_a_cycle_per_word_and_the_refreshes(pe, simd):
+    network, words, measured = paced_run(Folding(pe, simd, "streamed"))
     limits = CHIP.cycles(CLOCK)
     refreshes = [(cycles - words) / limits.gap for cycles in measured]
     assert all(count == int(count) for count in refreshes)
@@ -162,8 +156,8 @@ def test_where_the_memory_sets_the_pace_a_frame_takes_a_cycle_per_word_and_the_r
 
 
 @pytest.mark.simulator
-def test_where_the_layer_sets_the_pace_a_frame_takes_what_it_takes_from_a_rom(tmp_path):
-    network, words, measured = paced_run(Folding(1, 4, "streamed"), tmp_path)
+def test_where_the_layer_sets_the_pace_a_frame_takes_what_it_takes_from_a_rom():
+    network, words, measured = paced_run(Folding(1, 4, "streamed"))
     compute = predict(network.layers["gru0"].spec).cycles
     assert set(measured) == {compute} == {pace(network.layers["gru0"], words, CLOCK, CHIP)}
 

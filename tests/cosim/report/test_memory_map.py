@@ -36,7 +36,7 @@ def generated(layer, name: str) -> dict[str, tuple[int, int]]:
     return found
 
 
-@settings(max_examples=4, deadline=None)
+@settings(max_examples=4)
 @given(st.integers(0, 99), st.integers(3, 16), st.integers(1, 3), st.integers(2, 8), st.sampled_from(["rom", "loaded"]))
 def test_the_shapes_are_those_that_are_generated(seed, units, pe, simd, source):
     made = network(seed, units, pe, min(simd, units), source=source)

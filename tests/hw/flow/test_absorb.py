@@ -128,7 +128,7 @@ INPUTS = (2, 3, 4, 5, 6)
 
 
 @given(seed=seeds)
-@settings(max_examples=300, deadline=None, derandomize=True)
+@settings(max_examples=300)
 def test_any_netlist_keeps_its_function(seed):
     rng = random.Random(seed)
     cells, outputs = random_netlist(rng)

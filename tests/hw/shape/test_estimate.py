@@ -38,7 +38,7 @@ def test_the_small_presets_recurrent_layer_is_the_size_that_the_design_says():
     assert layer_cycles(spec)["ideal"] == 3 * 256 * (17 + 4)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(bundles())
 def test_the_report_has_the_keys_of_the_measurements(made):
     foldings = random_foldings(np.random.default_rng(0), made)

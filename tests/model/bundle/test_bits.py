@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -12,7 +12,6 @@ bit_arrays = arrays.arrays(np.uint8, arrays.array_shapes(max_dims=3, max_side=13
 
 
 @given(bit_arrays)
-@settings(deadline=None, derandomize=True)
 def test_unpack_inverts_pack(bits):
     length = bits.shape[-1]
     words = pack(bits)

@@ -104,7 +104,7 @@ def assert_same(one: Bundle, other: Bundle) -> None:
 
 
 @given(network=bundles())
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_round_trip(network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle") / "net"
     bundle.write(network, folder)
@@ -123,7 +123,6 @@ def test_every_setting_of_the_front_end_is_kept(tmp_path):
 
 
 @given(seed=seeds, rows=st.integers(1, 9), columns=st.integers(1, 200))
-@settings(deadline=None, derandomize=True)
 def test_matrix_is_its_values(seed, rows, columns):
     values = np.random.default_rng(seed).integers(-1, 2, (rows, columns))
     assert np.array_equal(Matrix.from_values(values).values(), values)
@@ -209,7 +208,7 @@ def test_single_array_in_place_of_the_archive(folder):
 
 
 @given(seed=seeds)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_any_damage_to_the_archive_is_refused_or_harmless(seed, tmp_path_factory):
     rng = np.random.default_rng(seed)
     network, folder = random_bundle(rng), tmp_path_factory.mktemp("bundle") / "net"
@@ -321,7 +320,7 @@ json_values = st.recursive(
 
 
 @given(data=st.data(), value=json_values)
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=150)
 def test_any_value_anywhere_in_the_manifest_is_refused_or_harmless(data, value, good):
     folder, manifest = good
     node = manifest = json.loads(manifest)

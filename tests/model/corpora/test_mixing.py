@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.corpora.mixing import excerpt, ideal_binary_mask, mask_targets, mix, noise_gain, power
@@ -14,7 +14,6 @@ def sound(samples: int, seed: int = 0) -> np.ndarray:
 
 
 @given(st.floats(-20, 20), st.integers(100, 2000), st.integers(10, 3000), st.floats(0.01, 0.9))
-@settings(deadline=None)
 def test_a_mixture_has_the_snr_and_the_level_asked_for(snr: float, length: int, noise: int, rms: float) -> None:
     made = mix(sound(length), sound(noise, 1), snr, np.random.default_rng(2), rms)
     speech_power, noise_power = np.mean(made.clean.astype(float) ** 2), np.mean(made.noise.astype(float) ** 2)
@@ -38,7 +37,6 @@ def test_silence_has_no_snr(silent: str) -> None:
 
 
 @given(st.integers(1, 50), st.integers(1, 120), st.integers(0, 99))
-@settings(deadline=None)
 def test_an_excerpt_is_consecutive_and_a_short_recording_is_looped(samples: int, length: int, seed: int) -> None:
     cut = excerpt(np.arange(samples), length, np.random.default_rng(seed))
     assert len(cut) == length

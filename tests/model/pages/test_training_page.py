@@ -204,7 +204,7 @@ values = st.integers(-10_000, 10_000).map(lambda hundredths: hundredths / 100) |
 
 
 @given(columns=st.lists(st.tuples(values, values), min_size=1, max_size=150))
-@settings(max_examples=100, deadline=None, derandomize=True)
+@settings(max_examples=100)
 def test_a_curve_keeps_the_order_and_the_proportions_of_its_values(columns):
     chart = training_page._chart("title", "", [{"a": a, "b": b} for a, b in columns], {"a": "one", "b": "other"})
     assert [line.name for line in chart.lines] == ["one", "other"]

@@ -85,7 +85,7 @@ def test_in_pieces_it_is_the_whole_bit_by_bit():
     shares = []
 
     @given(network=networks(), samples=st.integers(8, 2500), cuts=st.integers(0, 9), seed=seeds)
-    @settings(max_examples=60, deadline=None, derandomize=True)
+    @settings(max_examples=60)
     def same(network: Bundle, samples: int, cuts: int, seed: int) -> None:
         rng = np.random.default_rng(seed)
         whole = noise(samples) * np.linspace(0.1, 2, samples, dtype=np.float32)  # a level for the gain to follow

@@ -69,7 +69,7 @@ def test_equal_thresholds_count_each():
 
 
 @given(seed=st.integers(0, 2**32 - 1), bits=st.integers(1, 8), frames=st.integers(1, 4))
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 def test_code_is_the_number_of_thresholds_reached(seed, bits, frames):
     rng = np.random.default_rng(seed)
     thresholds = np.sort(rng.integers(0, 6, (BINS, 2**bits - 1)), axis=1)
@@ -85,7 +85,7 @@ def test_code_is_the_number_of_thresholds_reached(seed, bits, frames):
 
 
 @given(seed=st.integers(0, 2**32 - 1), bits=st.integers(1, 40), frames=st.integers(1, 4))
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_a_thermometer_has_a_bit_per_threshold_lowest_first(seed, bits, frames):
     rng = np.random.default_rng(seed)
     it = front_end(np.sort(rng.integers(0, 6, (BINS, bits)), axis=1), code="thermometer")
@@ -119,7 +119,7 @@ def test_a_bins_gain_is_the_share_of_its_mask_bits_that_are_one():
     divisor=st.sampled_from([2, 4]),
     extra=st.integers(0, 200),
 )
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 def test_istft_inverts_stft(seed, fft_size, divisor, extra):
     hop = max(1, fft_size // divisor)
     it = front_end(np.ones((fft_size // 2 + 1, 1)), fft_size, hop)
@@ -166,7 +166,7 @@ def exponents(heard: np.ndarray) -> np.ndarray:
 
 
 @given(seed=st.integers(0, 2**32 - 1), exponent=st.integers(-40, 40))
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 def test_a_power_of_two_in_power_changes_no_bit(seed, exponent):
     it = front_end(np.tile(np.geomspace(0.01, 10, 15), (BINS, 1)))
     quiet = heard(recording(seed=seed))
@@ -184,7 +184,7 @@ def test_a_recording_of_another_level_is_heard_the_same(factor):
 
 
 @given(st.floats(-60, 60))
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_at_any_gain_the_level_is_within_the_rounding_of_the_one_aimed_at(gain_db):
     """1.505 dB, half of a factor of two; so at two gains a frame's level differs by twice that at most."""
     quiet = heard(recording(300))
@@ -228,7 +228,7 @@ def test_the_power_of_a_frame_is_the_mean_square_of_the_signal_behind_it(fft_siz
 
 
 @given(st.lists(st.integers(1, 40), min_size=1, max_size=12), st.integers(0, 99))
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=20)
 def test_the_gain_goes_on_block_by_block_as_over_the_whole(blocks, seed):
     spectrum = heard(recording(4 * sum(blocks) + FFT, seed))
     gain, found, begin = SlowGain(front_end(levels(1))), [], 0

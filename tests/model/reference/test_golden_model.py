@@ -81,7 +81,7 @@ def assert_follows(model: GoldenModel, equations: Equations, features: NDArray[n
 
 
 @given(network=bundles(max_bins=70, max_units=140), seed=seeds)
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=60)
 def test_every_vector_follows_the_equations(network, seed):
     features = random_features(np.random.default_rng(seed), network, 5)
     assert_follows(GoldenModel(network), Equations(network), features)
@@ -164,7 +164,7 @@ def test_initial_state_is_the_bundles(initial):
 
 
 @given(network=bundles(), seed=seeds, lengths=st.lists(st.integers(1, 4), min_size=2, max_size=3))
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_an_utterance_in_blocks_is_as_the_whole(network, seed, lengths):
     features = random_features(np.random.default_rng(seed), network, sum(lengths))
     model = GoldenModel(network)
@@ -173,7 +173,7 @@ def test_an_utterance_in_blocks_is_as_the_whole(network, seed, lengths):
 
 
 @given(network=bundles(), seed=seeds, lengths=st.lists(st.integers(1, 4), min_size=2, max_size=3))
-@settings(max_examples=30, deadline=None, derandomize=True)
+@settings(max_examples=30)
 def test_utterances_one_after_the_other_are_as_each_alone(network, seed, lengths):
     rng = np.random.default_rng(seed)
     utterances = [random_features(rng, network, length) for length in lengths]
@@ -207,7 +207,7 @@ def test_dense_layers_alone_have_no_memory():
 
 
 @given(seed=seeds, rows=st.integers(1, 70), columns=st.integers(1, 300), rho=st.sampled_from([0.0, 0.3, 1.0]))
-@settings(max_examples=50, deadline=None, derandomize=True)
+@settings(max_examples=50)
 def test_dot_counts_what_the_product_sums(seed, rows, columns, rho):
     rng = np.random.default_rng(seed)
     values = rng.choice([-1, 1], (rows, columns)) * (rng.random((rows, columns)) < rho)

@@ -52,7 +52,7 @@ lengths = st.integers(0, 800)
 
 
 @given(transform=transforms(), extra=lengths, seed=seeds)
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 def test_a_spectrum_is_the_same_bits_whatever_the_pieces(transform, extra, seed):
     whole = sound((transform.m_num + 1) // 2 + extra, seed)
     expected = list(stft(transform, [whole]))
@@ -62,7 +62,7 @@ def test_a_spectrum_is_the_same_bits_whatever_the_pieces(transform, extra, seed)
 
 
 @given(transform=transforms(), extra=lengths, seed=seeds)
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=80)
 def test_both_ways_are_scipys(transform, extra, seed):
     whole = sound((transform.m_num + 1) // 2 + extra, seed)
     spectrum = np.concatenate(list(stft(transform, [whole])))
@@ -78,7 +78,7 @@ def test_both_ways_are_scipys(transform, extra, seed):
 
 
 @given(transform=transforms(), extra=lengths, seed=seeds)
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=40)
 def test_there_and_back_in_pieces_is_the_recording(transform, extra, seed):
     assume(np.abs(transform.dual_win).max() < 20)  # others magnify the rounding to float32
     whole = sound((transform.m_num + 1) // 2 + extra, seed)

@@ -9,6 +9,8 @@ torch = pytest.importorskip("torch")
 
 from model.training import benchmark  # noqa: E402 (after importorskip)
 
+pytestmark = pytest.mark.training
+
 
 def test_it_prints_ours_beside_the_reference_of_the_same_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -1,7 +1,7 @@
 """Bernoulli masks: their probability, their ends, and what several processes draw."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch")
@@ -25,7 +25,6 @@ def test_the_seed_decides_and_the_next_mask_is_another() -> None:
 
 
 @given(st.integers(1, 4), st.integers(1, 5), st.integers(1, 3), st.integers(1, 9), st.integers(0, 99))
-@settings(deadline=None)
 def test_processes_together_draw_what_one_draws(size: int, frames: int, own: int, units: int, seed: int) -> None:
     whole = Draw(seed).of_sequences(0.5, (frames, own * size, units))
     draws = [Draw(seed, rank=rank, size=size) for rank in range(size)]

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from model.errors import BadInput
@@ -47,7 +47,6 @@ def test_settings_are_read_as_their_default_is_written() -> None:
         max_size=4,
     ).map(tuple)
 )
-@settings(deadline=None)
 def test_stages_are_read_as_they_are_written(stages: tuple[Stage, ...]) -> None:
     assert config.with_settings("small", ["stages=" + ",".join(map(str, stages))]).stages == stages
 

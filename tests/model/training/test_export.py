@@ -44,7 +44,7 @@ def network_bits(network: Network, features: NDArray[np.uint8]) -> NDArray[np.ui
     integer_bias=st.booleans(),
     seed=st.integers(0, 2**16),
 )
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 def test_golden_model_equals_network_bit_for_bit(
     half: int, hidden: list[int], kind: str, rho: float, per_row: bool, integer_bias: bool, seed: int
 ) -> None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
@@ -35,7 +35,6 @@ def test_the_fit_is_no_worse_than_even_steps_or_quantiles() -> None:
 
 
 @given(arrays(np.float64, st.integers(1, 60), elements=st.floats(0, 1e3)), st.sampled_from([2, 4, 16]))
-@settings(deadline=None)
 def test_thresholds_are_finite_ordered_and_inside_the_values(values: np.ndarray, levels: int) -> None:
     """Also of fewer distinct values than levels."""
     thresholds = lloyd_max.lloyd_max(values, levels)

@@ -41,7 +41,6 @@ def rows(weight: torch.Tensor, zeros_learn: bool = False) -> Rows:
     st.booleans(),
     st.integers(0, 99),
 )
-@settings(deadline=None)
 def test_sparsity_mask_keeps_exactly_rho_of_the_weights(
     gates: int, units: int, columns: int, rho: float, per_row: bool, ties: bool, seed: int
 ) -> None:
@@ -146,7 +145,7 @@ def straight_through(v: torch.Tensor, chosen: torch.Tensor | bool, is_gate: bool
 
 @pytest.mark.parametrize("pi", [REAL, Pi(0.3, 0.6), Pi(1.0, 0.0), Pi(0.0, 1.0), BINARY])
 @given(st.integers(1, 6), st.integers(1, 3), st.integers(1, 7), st.integers(1, 7), st.booleans(), st.integers(0, 99))
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 def test_the_written_out_gradient_through_time_is_autograds(
     pi: Pi, frames: int, batch: int, inputs: int, units: int, begins: bool, seed: int
 ) -> None:

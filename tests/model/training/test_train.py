@@ -29,6 +29,8 @@ from model.training.network import BINARY, REAL, Pi  # noqa: E402 (after importo
 from tests.support import runs  # noqa: E402 (after importorskip)
 from tests.support.paths import ROOT  # noqa: E402 (after importorskip)
 
+pytestmark = pytest.mark.training
+
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
 TOGETHER = {"precision": "float32", "stages": "2:0:0:1e-2:5e-3,2:0.5:0.5:5e-3:5e-3,4:1:1:5e-3:1e-3"}
 """What processes train together here: dropout and the masks of pi = 0.5 among it, without bfloat16's rounding."""

@@ -22,6 +22,8 @@ from model.training.export import to_bundle  # noqa: E402 (after importorskip)
 from model.training.network import BINARY, REAL, Pi  # noqa: E402 (after importorskip)
 from tests.support.runs import settings, without_seconds  # noqa: E402 (after importorskip)
 
+pytestmark = pytest.mark.training
+
 ALONE = Team()
 STAGES = (REAL, Pi(0.5, 0.5), BINARY)
 

@@ -1,0 +1,168 @@
+"""Build a simulator once for each distinct design, and run one with nothing left behind.
+
+A simulator's key is the text of the Verilog, the versions of the tools and the options. The contents of memories
+(`$readmemb`) are read when it starts, so networks of one shape share it whatever their weights.
+"""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import cocotb_tools.config
+import find_libpython
+
+from cosim.bench.simulators import simulator_path
+from hw.flow.cache import cached
+
+__all__ = ["cocotb_environment", "cocotb_simulator", "run", "verilated"]
+
+# Widths are exact by construction, so Verilator's lint of generated text has nothing to say.
+VERILATOR = ("-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast")
+
+COCOTB_MAIN = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
+
+
+def cocotb_simulator(simulator: str, verilog: Path, top: str, *, waves: bool, quick: bool) -> list[str]:
+    """The command that simulates a Verilog file under cocotb; see `cocotb_environment` for its variables.
+
+    quick : spend no time on optimising, which pays for short runs
+    waves : it writes `waves.fst` in the folder it runs in
+    """
+    if simulator == "icarus":
+        program = _icarus(verilog, top, waves)
+        return ["vvp", "-m", cocotb_tools.config.lib_entry("vpi", "icarus"), str(program), "-fst" if waves else "-none"]
+    libraries = cocotb_tools.config.libs_dir
+    options = [
+        *("--prefix", "Vtop", "--vpi", "--timescale", "1ns/1ns"),
+        *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
+        *(["--trace-fst"] if waves else []),
+    ]
+    # Every signal that is public keeps Verilator from optimising it: cocotb needs the top's only.
+    public = f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
+    program = verilated(verilog, COCOTB_MAIN, top, options=options, config=public, quick=quick)
+    return [str(program), *(["--trace", "--trace-file", "waves.fst"] if waves else [])]
+
+
+def cocotb_environment(top: str, module: str, results: Path) -> dict[str, str]:
+    """What cocotb's own runner would set to run the tests in `module` and leave their verdicts in `results`."""
+    return {
+        "COCOTB_TEST_MODULES": module,
+        "COCOTB_TOPLEVEL": top,
+        "COCOTB_RESULTS_FILE": str(results),
+        "COCOTB_TRUST_INERTIAL_WRITES": "1",  # Verilator applies written values as inertial ones
+        "TOPLEVEL_LANG": "verilog",
+        "PYGPI_PYTHON_BIN": sys.executable,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "GPI_USERS": f"{find_libpython.find_libpython()};{cocotb_tools.config.pygpi_entry_point()}",
+    }
+
+
+def verilated(
+    verilog: Path, main: Path, top: str, *, options: Sequence[str] = (), config: str = "", quick: bool = False
+) -> Path:
+    """The program that Verilator makes of `verilog` and `main` (C++); `config` is in its own control language."""
+    environment = simulator_path("verilator", waves="--trace-fst" in options)
+    flags = ["OPT_FAST=-O0", "OPT_SLOW=-O0"] if quick else ["OPT_FAST=-O2"]
+    tools = [_version("verilator", environment.get("PATH")), _version("g++")]
+    command = ["verilator", "--cc", "--exe", "--Mdir", "objects", "--top-module", top, "-o", "simulator"]
+    command += [*VERILATOR, *options, main.name, *(["config.vlt"] if config else []), "design.v"]
+
+    def make(entry: Path) -> None:
+        with tempfile.TemporaryDirectory() as name:
+            folder = Path(name)
+            (folder / "design.v").write_bytes(verilog.read_bytes())
+            (folder / "config.vlt").write_text(config)
+            (folder / main.name).write_bytes(main.read_bytes())
+            _build(command, folder, environment)
+            objects = folder / "objects"
+            make = ["make", "-C", str(objects), "-f", f"{_prefix(options, top)}.mk", f"-j{min(4, os.cpu_count() or 1)}"]
+            make += [f"VM_TRACE={int('--trace-fst' in options)}", *flags]
+            _add_runtime(objects, make, environment, tools)
+            _build(make, folder, environment)
+            shutil.copy2(objects / "simulator", entry)
+
+    parts: list[str | bytes] = [verilog.read_bytes(), main.read_bytes(), config, *tools, *command, *flags]
+    return (cached("simulator", parts, make) / "simulator").resolve()
+
+
+def _prefix(options: Sequence[str], top: str) -> str:
+    return options[options.index("--prefix") + 1] if "--prefix" in options else f"V{top}"
+
+
+def _add_runtime(objects: Path, make: Sequence[str], environment: Mapping[str, str], tools: Sequence[str]) -> None:
+    """Put the objects of Verilator's own library where its makefile would compile them, which takes 8 s each time."""
+    (classes,) = objects.glob("*_classes.mk")
+    text = classes.read_text()
+    names = [f"{name}.o" for name in re.findall(r"^ +(verilated\w*) ", text, re.MULTILINE)]
+    settings = re.findall(r"^VM_(?:C11|TIMING|COVERAGE|TRACE\w*) = .*$", text, re.MULTILINE)
+
+    def compile_(entry: Path) -> None:
+        _build([*make, *names], objects, environment)
+        for name in names:
+            shutil.move(objects / name, entry)
+
+    root = environment.get("VERILATOR_ROOT", "")
+    for path in cached("verilator", [*tools, root, *names, *settings], compile_).iterdir():
+        shutil.copy(path, objects)  # newer than the makefile, as that demands
+
+
+def _icarus(verilog: Path, top: str, waves: bool) -> Path:
+    simulator_path("icarus", waves)
+    files = {"design.v": verilog.read_text(encoding="utf-8"), "options": "+timescale+1ns/1ns\n"}
+    if waves:
+        files["waves.v"] = f'module waves; initial begin $dumpfile("waves.fst"); $dumpvars(0, {top}); end endmodule\n'
+    command = ["iverilog", "-g2012", "-o", "simulator", "-s", top, *(["-s", "waves"] if waves else []), "-f", "options"]
+    command += [name for name in files if name.endswith(".v")]
+
+    def make(entry: Path) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in files.items():
+                (Path(folder) / name).write_text(text, encoding="utf-8")
+            _build(command, Path(folder), {})
+            shutil.copy2(Path(folder) / "simulator", entry)
+
+    parts = [_version("iverilog", option="-V"), *command, *files.values()]
+    return (cached("simulator", parts, make) / "simulator").resolve()
+
+
+@cache
+def _version(program: str, path: str | None = None, option: str = "--version") -> str:
+    """What a program says of itself, and where it is: two builds may have one version."""
+    found = shutil.which(program, path=path) or program
+    return found + subprocess.run([found, option], capture_output=True, text=True).stdout
+
+
+def _build(command: Sequence[str], folder: Path, environment: Mapping[str, str]) -> None:
+    log = folder / "build.log"
+    if run(command, folder, environment, log):
+        raise RuntimeError(f"{command[0]} failed; its output ends with:\n{log.read_text(errors='replace')[-3000:]}")
+
+
+def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> int:
+    """Run a program in a folder with these variables added, its output into `log`; returns its exit status.
+
+    It runs in a process group of its own, which is killed if this is interrupted: Ctrl-C leaves no simulator behind.
+    """
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env=os.environ | environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            process_group=0,
+        )
+        try:
+            return process.wait()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            raise
