@@ -16,9 +16,9 @@ from hw.gateware.axi import REGISTERS, AxiNetwork
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
-from model.bundle import bundle
 from model.bundle.bits import pack, unpack
 from model.bundle.bundle import Bundle
+from model.bundle.write import write_bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.random_bundles import random_bundle, random_features
 
@@ -33,7 +33,7 @@ def run(*command, cwd, **environment):
 
 def make(folder, made, *options, board="ulx3s_85f"):
     """`make ip` of a bundle, under `folder`/build; returns the core's folder."""
-    bundle.write(made, folder / "net")
+    write_bundle(made, folder / "net")
     where = ["--bundle", str(folder / "net"), "--board", board, "--build", str(folder / "build")]
     result = run(sys.executable, "-m", "bgru", "ip", *where, *options, cwd=".")
     assert result.returncode == 0, result.stderr
