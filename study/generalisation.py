@@ -7,7 +7,7 @@ that are held back from it (`protocol.HELD_OUT`), and without noise. `study.tabl
 import math
 from pathlib import Path
 
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.evaluation import scoring
@@ -53,7 +53,7 @@ def run(
     if rnnoise:
         systems["RNNoise"] = RNNoise(RATE)
     for folder in bundles:
-        systems[f"`{folder.name}`"] = Golden(bundle.read(folder))
+        systems[f"`{folder.name}`"] = Golden(read_bundle(folder))
     for folder in runs:
         network, front_end = trainer.load(folder, trainer.settings_of(folder), BINARY)
         systems[folder.name] = Golden(to_bundle(network, front_end, folder.name, {}))

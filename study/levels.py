@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.corpora.mixing import Mixture
 from model.evaluation import scoring
@@ -39,7 +39,7 @@ class Turned:
 
 def run(data: Path, folder: Path, results: Path) -> None:
     """Score a bundle on test mixtures that are louder or softer than it was trained on: `bgru study levels`."""
-    network = bundle.read(folder)
+    network = read_bundle(folder)
     front_end = network.front_end
     trials = protocol.trials(data, "disjoint", front_end.sample_rate, front_end.rms)[::EVERY]
     systems = {f"{level:+g}": Turned(Golden(network), level) for level in LEVELS}

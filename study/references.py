@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.evaluation import scoring
 from model.evaluation.scoring import Golden, IdealMask, System, unprocessed
@@ -33,7 +33,7 @@ def run(data: Path, bundles: list[Path] | None, results: Path, protocol_name: st
         systems[f"ideal binary mask, {size}-point STFT, hop {hop}"] = IdealMask(front_end)
     systems["RNNoise (trained on other data)"] = RNNoise(RATE)
     for folder in bundles or ():
-        systems[f"bundle {folder.name}"] = Golden(bundle.read(folder))
+        systems[f"bundle {folder.name}"] = Golden(read_bundle(folder))
     trials = protocol.trials(data, protocol_name, RATE, RMS)
     rows = scoring.score(systems, trials, processes=os.cpu_count() or 1)
     path = results / f"references-{protocol_name}.json"

@@ -12,7 +12,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.evaluation.metrics import METRICS
@@ -170,7 +170,7 @@ def points(results: dict[str, Result], rows: Iterable[Row]) -> list[Point]:
 
 def presets(folders: Iterable[Path]) -> list[Point]:
     """Of bundles, from their own scores: on the speakers and noises that each was to be tested on."""
-    made = [bundle.read(folder) for folder in folders]
+    made = [read_bundle(folder) for folder in folders]
     return [
         (one.name, 2 * one.weights, one.provenance["scores"]["denoised"]["all"]["mean"]["sdr"])
         for one in made

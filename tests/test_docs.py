@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.paths import ROOT
 
@@ -25,7 +25,7 @@ def test_the_example_of_the_bundle_page_writes_a_bundle_with_numpy_alone(tmp_pat
     imported = set(re.findall(r"^(?:import|from) (\w+)", example, re.MULTILINE))
     assert imported == {"hashlib", "json", "pathlib", "numpy"}
     subprocess.run([sys.executable, "-c", example], cwd=tmp_path, check=True, timeout=60)
-    network = bundle.read(tmp_path / "example")
+    network = read_bundle(tmp_path / "example")
     assert [(layer.name, layer.inputs, layer.units) for layer in network.layers] == [("gru0", 18, 12), ("mask", 12, 9)]
     features = np.random.default_rng(0).integers(0, 2, (20, 18), dtype=np.uint8)
     assert 0 < GoldenModel(network).masks(features).mean() < 1

@@ -7,7 +7,7 @@ import pytest
 
 from cosim.measure.skipping import shares, stored_bits
 from hw.flow.components import LANES
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -23,7 +23,7 @@ def row(text: str, first: str) -> list[str]:
 
 
 def read(name: str):
-    return bundle.read(ROOT / "bundles" / name)
+    return read_bundle(ROOT / "bundles" / name)
 
 
 @pytest.mark.parametrize("name", PRESETS)

@@ -21,7 +21,7 @@ from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.latency import latency
 from hw.shape.pace import Pace
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
@@ -97,7 +97,7 @@ def run(
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file: `bgru bitstream`."""
     board = find(board_name).at(clock)
-    network_bundle = bundle.read(bundle_folder)
+    network_bundle = read_bundle(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
     results = results_of(network, board, build)

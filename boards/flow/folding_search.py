@@ -11,7 +11,7 @@ from hw.shape.estimate import Estimate
 from hw.shape.family import Family
 from hw.shape.folding import Folding, Source
 from hw.shape.layer_spec import LayerSpec
-from model.bundle.bundle import Layer
+from model.bundle.layers import Layer
 
 __all__ = ["LANES", "Design", "Needs", "Option", "Options", "area", "cheapest", "front"]
 

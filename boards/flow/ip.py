@@ -15,7 +15,7 @@ from boards.flow.layout import lay_out, parse_folding
 from hw.flow.rtl import ports_of, rtlil_to_verilog
 from hw.gateware.axi import MAGIC, REGISTERS, VERSION, AxiNetwork
 from hw.shape.words import words
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
@@ -44,7 +44,7 @@ def run(
     if width % 8 or not 8 <= width <= MOST_WIDTH:
         raise BadInput(f"--width: expected a multiple of 8 bits from 8 to {MOST_WIDTH}, got {width}")
     board = find(board_name)
-    network_bundle = bundle.read(bundle_folder)
+    network_bundle = read_bundle(bundle_folder)
     foldings = parse_folding(fold or [])
     for layer in streamed or []:
         if layer not in foldings:

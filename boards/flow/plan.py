@@ -15,8 +15,8 @@ from boards.flow.folding_search import Design, Options, area, front
 from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room, shape
 from hw.shape.cycles import interval
 from hw.shape.latency import entering, latency
-from model.bundle import bundle
 from model.bundle.bundle import Bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.files import replacing
 
@@ -88,7 +88,7 @@ def run(
 ) -> None:
     """Choose PE, SIMD and packing of each layer before synthesis: `bgru plan`."""
     board = find(board_name).at(clock)
-    network_bundle = bundle.read(bundle_folder)
+    network_bundle = read_bundle(bundle_folder)
     options = options_of(network_bundle, board, parse_folding(fold or []))
     rate = frame_rate or network_bundle.front_end.frame_rate
     chosen = plan_of(options, design(options, network_bundle, board, rate))

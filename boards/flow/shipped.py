@@ -12,7 +12,7 @@ from hw.gateware.network import Network
 from hw.shape.cycles import interval
 from hw.shape.estimate import layer_cycles
 from hw.shape.latency import latency
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.shipped import bundle_folder
 
 __all__ = ["SHIPPED", "Shipped", "figures", "placed"]
@@ -28,7 +28,7 @@ class Shipped:
 
     def network(self) -> Network:
         """The network, laid out."""
-        return lay_out(bundle.read(self.bundle), find(self.board), parse_folding(list(self.fold)))
+        return lay_out(read_bundle(self.bundle), find(self.board), parse_folding(list(self.fold)))
 
 
 SHIPPED = {

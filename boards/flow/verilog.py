@@ -10,7 +10,7 @@ from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import results_of
 from hw.flow.rtl import rtlil_to_verilog
 from hw.flow.synth import Cost, layer_costs, synthesise
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
@@ -22,7 +22,7 @@ DESIGN = "design.key"
 def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, build: Path) -> None:
     """Write a network as Verilog for a board, synthesise it, and count what it takes: `bgru verilog`."""
     board = find(board_name).at(clock)
-    network_bundle = bundle.read(bundle_folder)
+    network_bundle = read_bundle(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
     results = results_of(network, board, build)

@@ -14,9 +14,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from serial.tools import list_ports
 
 from boards.host.protocol import END, Decoder, Info, Packet, Reason, State, Type, encode
-from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.reference import audio
@@ -254,7 +254,7 @@ def from_masks(masks: Sequence[bytes], bins: int) -> Bits:
 
 def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int, loop_check: bool) -> None:
     """Denoise a recording through a board: `bgru host`."""
-    network = bundle.read(bundle_folder)
+    network = read_bundle(bundle_folder)
     front_end = network.front_end
     noisy = audio.read(recording, front_end.sample_rate)
     features = front_end.hear(noisy)

@@ -18,8 +18,8 @@ from hw.flow.synth import layer_costs
 from hw.gateware.network import Network
 from hw.shape.cycles import predict, unhindered
 from hw.shape.layer_spec import vectors_of
-from model.bundle import bundle
 from model.bundle.bits import Bits
+from model.bundle.read import read_bundle
 from model.console import console
 from model.reference import audio
 from model.reference.denoise import apply_mask
@@ -41,7 +41,7 @@ def run(
     """Run a recording through the RTL and compare every bit with the golden model: `bgru sim`."""
     board = find(board_name).at(clock)
     simulator_path(simulator, waves)  # nothing is begun that can't be finished
-    network_bundle = bundle.read(bundle_folder)
+    network_bundle = read_bundle(bundle_folder)
     front_end = network_bundle.front_end
     noisy = audio.read(recording, front_end.sample_rate)
     features = front_end.hear(noisy)

@@ -24,7 +24,7 @@ from cosim.chips.spi_flash import Flash
 from hw.flow.rtl import to_verilog
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 
@@ -126,7 +126,7 @@ def simulated(
     """Build a simulated board: what it is, and `serving` of it."""
     board = find(board_name)
     simulator_path("verilator", waves=False)  # nothing is begun that can't be finished
-    network_bundle = bundle.read(bundle_folder)
+    network_bundle = read_bundle(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     with console.status("generate Verilog and build the simulation"):
         program = build(network, build_folder / board.name / network_bundle.name / "terminal")

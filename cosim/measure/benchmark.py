@@ -25,9 +25,9 @@ from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.estimate import weight_use
 from hw.shape.family import ECP5
-from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.reference import audio
 from model.reference.denoise import speed as denoising_speed
@@ -87,7 +87,7 @@ def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
     given = Shipped(bundle_folder, board_name)
     name = next((name for name, preset in SHIPPED.items() if preset == given), None)
     name = name or f"{bundle_folder.name} on {board_name}"
-    network_bundle, board = bundle.read(bundle_folder), find(board_name)
+    network_bundle, board = read_bundle(bundle_folder), find(board_name)
     features = _features(network_bundle.front_end, recording)
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:

@@ -19,7 +19,7 @@ from hw.gateware.network import make_layer
 from hw.shape.estimate import Estimate
 from hw.shape.family import FAMILIES, Family
 from hw.shape.folding import Folding, Source
-from model.bundle.bundle import Kind, Layer
+from model.bundle.layers import Kind, Layer
 from model.bundle.random_bundle import layer_of, random_weights
 from model.console import console
 from model.errors import BadInput

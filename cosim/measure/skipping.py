@@ -23,9 +23,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from hw.shape.words import words
-from model.bundle import bundle
 from model.bundle.bits import Bits, pack, unpack
-from model.bundle.bundle import Bundle, Layer
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.reference import audio
@@ -133,7 +134,7 @@ def shares(network: Bundle, features: Bits) -> list[tuple[str, float]]:
 
 def run(bundle_folder: Path, recordings: list[Path]) -> None:
     """Measure how much of a network's work could be skipped without changing a bit: `bgru skipping`."""
-    network = bundle.read(bundle_folder)
+    network = read_bundle(bundle_folder)
     recurrent = [layer for layer in network.layers if layer.kind == "bgru"]
     if not recurrent:
         raise BadInput(f"{bundle_folder}: expected a BGRU layer, got none")

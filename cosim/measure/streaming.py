@@ -27,9 +27,10 @@ from hw.shape.cycles import predict
 from hw.shape.estimate import ram_blocks
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import vectors_of
-from model.bundle import bundle
 from model.bundle.bits import Bits
-from model.bundle.bundle import Bundle, Layer
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.files import write_json
@@ -45,7 +46,7 @@ BOARD = find("ulx3s_85f")
 def run(bundle_folder: Path | None, recording: Path, clocks: list[float] | None, frames: int, build: Path) -> None:
     """Simulate a network whose weights come from SDRAM: every bit compared, its pace measured: `bgru stream`."""
     simulator_path("verilator", waves=False)
-    network_bundle = paper_sized() if bundle_folder is None else bundle.read(bundle_folder)
+    network_bundle = paper_sized() if bundle_folder is None else read_bundle(bundle_folder)
     front_end = network_bundle.front_end
     features = front_end.hear(audio.read(recording, front_end.sample_rate))[:frames]
     if len(features) < 2:

@@ -10,7 +10,7 @@ from boards.flow.verilog import print_use
 from cosim.report.page import MADE_BY, write
 from hw.shape.latency import latency
 from hw.shape.pace import Pace
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.shipped import bundle_folder as shipped_folder
 
@@ -18,7 +18,7 @@ from model.shipped import bundle_folder as shipped_folder
 def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, build: Path) -> None:
     """Print estimate, simulation and synthesis side by side, and write a page for a design review: `bgru report`."""
     board = find(board_name).at(clock)
-    network_bundle = bundle.read(bundle_folder)
+    network_bundle = read_bundle(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     results = results_of(network, board, build)
     found = results.read()

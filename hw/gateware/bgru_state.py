@@ -10,7 +10,7 @@ from hw.gateware.memory import ram
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.words import ceil_log2, integers
 from model.bundle.bits import unpack
-from model.bundle.bundle import Layer
+from model.bundle.layers import Layer
 
 __all__ = ["State", "initial_words"]
 

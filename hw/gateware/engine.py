@@ -17,7 +17,7 @@ from hw.shape.biases import bias_words, layer_biases
 from hw.shape.engine_spec import LOADED, EngineSpec, operands
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.words import integers
-from model.bundle.bundle import Layer
+from model.bundle.layers import Layer
 
 __all__ = ["Engine", "FoldedMatrix"]
 

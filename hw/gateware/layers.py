@@ -13,7 +13,7 @@ from hw.gateware.input_buffer import InputBuffer
 from hw.gateware.streams import Word
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
-from model.bundle.bundle import Layer
+from model.bundle.layers import Layer
 
 __all__ = ["LayerComponent", "Probe"]
 

@@ -19,7 +19,8 @@ from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.network_spec import NetworkSpec
 from hw.shape.repack import RepackShape
-from model.bundle.bundle import Bundle, Layer
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
 
 __all__ = ["Network", "make_layer"]
 

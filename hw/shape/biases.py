@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle.bundle import Layer
+from model.bundle.layers import Layer
 
 __all__ = ["bias_words", "biases", "layer_biases", "layer_rows"]
 

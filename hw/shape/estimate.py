@@ -22,7 +22,7 @@ from hw.shape.number_format import TRITS
 from hw.shape.popcount import cost
 from hw.shape.ram_mapping import Mapped, mapped
 from hw.shape.words import ceil_log2, words
-from model.bundle.bundle import Layer
+from model.bundle.layers import Layer
 
 __all__ = ["CALIBRATION", "Estimate", "layer_cycles", "layer_resources", "ram_blocks", "weight_use"]
 

@@ -11,7 +11,7 @@ from hw.shape.folding import Folding
 from hw.shape.number_format import BINARY, TERNARY
 from hw.shape.repack import RepackShape
 from hw.shape.words import ceil_log2, words
-from model.bundle.bundle import Kind, Layer
+from model.bundle.layers import Kind, Layer
 from model.errors import BadInput
 
 __all__ = ["LayerSpec", "Memory", "vectors_of"]

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle.bits import pack
-from model.bundle.bundle import Bundle, Kind, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Kind, Layer
+from model.bundle.matrices import Matrix
 from model.reference.front_end import FrontEnd
 
 __all__ = [

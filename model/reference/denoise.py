@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.bundle.read import read_bundle
 from model.console import console
 from model.reference.audio import Signal
 from model.reference.front_end import FrontEnd, SlowGain, power
@@ -71,7 +71,7 @@ def speed(network: Bundle, seconds: float) -> float:
 
 def run(recording: Path, output: Path, bundle_folder: Path) -> None:
     """Denoise a recording with the golden model, the same bits that the hardware computes: `bgru denoise`."""
-    network = bundle.read(bundle_folder)
+    network = read_bundle(bundle_folder)
     rate = network.front_end.sample_rate
     source, denoise = Recording(recording, rate), Denoiser(network)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())

@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle.bits import WORD, Bits, Words, pack, unpack
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
 
 Trace = dict[str, dict[str, Words]]
 """Layer name to vector name to packed bits: r, z, candidate and h of a BGRU layer, y of a dense one."""

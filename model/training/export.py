@@ -7,7 +7,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from model.bundle.bits import pack
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
 from model.reference.front_end import FrontEnd
 from model.training.network import BGRU, Dense, Network
 

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from model.bundle import bundle
+from model.bundle.bundle import check_name
+from model.bundle.write import write_bundle
 from model.console import console
 from model.corpora import corpus, rooms
 from model.corpora.corpus import Corpus
@@ -47,7 +48,7 @@ def finish(
         if chosen:
             metrics = model_card.CLEAN if part == "clean" else model_card.SHOWN
             origin[part] = scoring.summary(scoring.score(scoring.of_bundle(made), chosen, metrics))
-    bundle.write(made, target)
+    write_bundle(made, target)
     model_card.write(made, target, licence)
     run_report.write_report(made, history, out / "report.json")
     training_plot.draw(history, out / "curves.png")
@@ -88,7 +89,7 @@ def run(
             raise BadInput(
                 "setting stages: expected a last one at pi 1:1 and input bits, as a bundle needs, got another"
             )
-        bundle.check_name(out.resolve().name)  # before the work, not after it
+        check_name(out.resolve().name)  # before the work, not after it
         folders = [*speech, *noise, *([rooms_folder] if rooms_folder else [])]
         licence = "\n\n".join(part for part in (read_notice(notice), *map(attributions, folders)) if part)
         names = (_names(test_speakers), _names(validation_speakers))

@@ -10,7 +10,7 @@ import soundfile
 for package in ("fast_bss_eval", "pesq", "pystoi", "torch", "pyrnnoise"):
     pytest.importorskip(package)
 
-from model.bundle import bundle  # noqa: E402 (after importorskip)
+from model.bundle.write import write_bundle  # noqa: E402 (after importorskip)
 from study import protocol, references  # noqa: E402 (after importorskip)
 from tests.support.random_bundles import random_bundle  # noqa: E402 (after importorskip)
 
@@ -24,7 +24,7 @@ def test_it_scores_mixture_ideal_masks_rnnoise_and_bundles_on_the_same_mixtures(
         soundfile.write(tmp_path / "paper" / "speech" / name / "sa1.flac", 0.3 * voice, 16000)
     (tmp_path / "paper" / "noise").mkdir()
     soundfile.write(tmp_path / "paper" / "noise" / "birds.flac", rng.normal(0, 0.1, 32000), 16000)
-    bundle.write(random_bundle(rng, [("bgru", 6)], bins=9, qad_bits=2), tmp_path / "random")
+    write_bundle(random_bundle(rng, [("bgru", 6)], bins=9, qad_bits=2), tmp_path / "random")
     references.run(tmp_path, [tmp_path / "random"], tmp_path / "results", "disjoint")
     found = json.loads((tmp_path / "results" / "references-disjoint.json").read_text())["scores"]
     sdr = {name: scores["all"]["mean"]["sdr"] for name, scores in found.items()}

@@ -13,7 +13,8 @@ from hw.shape.folding import Folding, Source
 from hw.shape.layer_spec import vectors_of
 from hw.shape.words import words
 from model.bundle.bits import pack, unpack
-from model.bundle.bundle import Bundle, Layer
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
 from model.reference.golden_model import GoldenModel, Trace
 from tests.support.hw_bench import Bench, bits_of, from_words, to_words
 

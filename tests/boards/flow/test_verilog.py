@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from boards.definitions.registry import BOARDS
-from model.bundle import bundle
+from model.bundle.write import write_bundle
 from tests.support.random_bundles import random_bundle
 
 pytestmark = pytest.mark.synthesis
@@ -27,7 +27,7 @@ def run(name, *options):
 @pytest.mark.parametrize("board", ["ulx3s_85f", "icebreaker", "tang_primer_20k"])
 def test_verilog_constraints_netlist_and_counts_for_a_board(board, tmp_path):
     made = random_bundle(np.random.default_rng(2), [("bgru", 10)], bins=9, qad_bits=2)
-    bundle.write(made, tmp_path / "net")
+    write_bundle(made, tmp_path / "net")
     where = ["--board", board, "--bundle", str(tmp_path / "net"), "--build", str(tmp_path / "build")]
 
     before = run("report", *where)

@@ -21,7 +21,7 @@ from hw.gateware.network import Network
 from hw.shape.family import ICE40
 from hw.shape.folding import Folding
 from hw.shape.words import words as pieces
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.hw_bench import Bench, few, from_words, to_words
 from tests.support.random_bundles import random_bundle, random_features, random_foldings, seeds
@@ -290,7 +290,7 @@ int main() {
 def test_tiny_is_loaded_at_24_mhz_in_54_ms_or_packed_in_43(tmp_path):
     assert loader_for_tiny().cycles == 1_303_476
     folding = {"gru0": Folding(2, 10, "loaded", packed=True), "mask": Folding(1, 12)}
-    network = Network(bundle.read(Path("bundles/tiny")), folding, ICE40, 8, 8)
+    network = Network(read_bundle(Path("bundles/tiny")), folding, ICE40, 8, 8)
     dut = wired_for(network, 24 * MHZ)
     (tmp_path / "main.cpp").write_text(MAIN)
     program = verilated(to_verilog(dut, "wired", tmp_path), tmp_path / "main.cpp", "wired", quick=True)

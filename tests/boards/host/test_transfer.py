@@ -17,7 +17,7 @@ import soundfile
 
 import boards.host.transfer
 from boards.host.protocol import VERSION, Decoder, Packet, Reason, State, Type, encode, info_constants
-from model.bundle import bundle
+from model.bundle.write import write_bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.command import bgru
 from tests.support.random_bundles import random_bundle
@@ -80,7 +80,7 @@ class GoldenBoard:
 
 @pytest.fixture
 def folder(tmp_path):
-    bundle.write(MADE, tmp_path / "net")
+    write_bundle(MADE, tmp_path / "net")
     soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 400), 16000)
     return tmp_path
 

@@ -14,7 +14,7 @@ from cosim.bench.runner import Outcome, Stimulus, simulate
 from hw.gateware.network import Network
 from hw.shape.family import ECP5, GOWIN, ICE40
 from hw.shape.folding import Folding
-from model.bundle import bundle
+from model.bundle.read import read_bundle
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle, random_features, random_foldings
 from tests.support.simulators import QUICKEST
@@ -54,7 +54,7 @@ def test_random_netlists_are_bit_exact_with_idles_back_pressure_and_resets(name,
 
 @pytest.mark.parametrize("board", ["icebreaker", "ulx3s_85f"])  # weights loaded into SPRAM; in block RAM
 def test_the_trained_network_is_bit_exact_as_the_netlist_for_a_board(board, tmp_path, recording_features):
-    tiny = bundle.read(Path("bundles/tiny"))
+    tiny = read_bundle(Path("bundles/tiny"))
     network = lay_out(tiny, find(board), {})
     verilog = generate_netlist(network, tmp_path / "rtl")
     stimulus = Stimulus([recording_features(tiny)[40:43]])

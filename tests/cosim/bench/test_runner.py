@@ -12,8 +12,10 @@ from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.family import ECP5, ICE40
 from hw.shape.folding import Folding
-from model.bundle import bundle
 from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
+from model.bundle.read import read_bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.random_bundles import random_bundle, random_features, random_foldings
 from tests.support.simulators import QUICKEST
@@ -89,7 +91,7 @@ def test_layers_work_at_the_same_time_and_the_slowest_sets_the_pace(name):
 
 
 def test_the_trained_network_is_bit_exact_with_its_weights_loaded(recording_features):
-    tiny = bundle.read(Path("bundles/tiny"))
+    tiny = read_bundle(Path("bundles/tiny"))
     foldings = {"gru0": Folding(2, 32, "loaded"), "mask": Folding(1, 24)}
     network = Network(tiny, foldings, ICE40, 8, 8)
     features = recording_features(tiny)[40:56]
@@ -177,14 +179,14 @@ def test_swapped_gates_are_found(small_run):
     _, made, stimulus = small_run
     swapped = [1, 0, 2]
     first, last = made.layers
-    layer = bundle.Layer(
+    layer = Layer(
         first.name,
         first.kind,
         first.inputs,
         first.units,
-        w=bundle.Matrix(first.w.sign[swapped], first.w.nonzero[swapped], first.inputs),
+        w=Matrix(first.w.sign[swapped], first.w.nonzero[swapped], first.inputs),
         threshold=first.threshold[swapped],
-        u=bundle.Matrix(first.u.sign[swapped], first.u.nonzero[swapped], first.units),
+        u=Matrix(first.u.sign[swapped], first.u.nonzero[swapped], first.units),
         initial_state=first.initial_state,
     )
     wrong = Bundle("swapped", made.front_end, (layer, last))

@@ -9,7 +9,7 @@ import pytest
 import soundfile
 
 import cosim.bench.sim
-from model.bundle import bundle
+from model.bundle.write import write_bundle
 from tests.support.command import bgru
 from tests.support.random_bundles import random_bundle
 from tests.support.simulators import QUICKEST
@@ -100,7 +100,7 @@ def small_case(
 ) -> list[str]:
     """A bundle and a recording that simulate in a moment."""
     made = random_bundle(np.random.default_rng(3), hidden, bins=9, qad_bits=2)
-    bundle.write(made, tmp_path / "net")
+    write_bundle(made, tmp_path / "net")
     soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 160), 16000)
     paths = {"--bundle": "net", "--recording": "in.wav", "--build": "build"}
     return ["--sim", simulator, *(word for option, name in paths.items() for word in (option, str(tmp_path / name)))]

@@ -20,7 +20,7 @@ from boards.definitions.registry import find
 from boards.flow.layout import lay_out
 from boards.host.protocol import Packet, Type, encode
 from cosim.chips.board import Program, build, serving
-from model.bundle import bundle
+from model.bundle.write import write_bundle
 from model.reference import audio
 from model.reference.denoise import apply_mask
 from model.reference.golden_model import GoldenModel
@@ -36,7 +36,7 @@ SAMPLES = 4000  # 501 frames
 def folder(tmp_path_factory) -> Path:
     """A bundle, a recording, and a longer one."""
     path = tmp_path_factory.mktemp("board")
-    bundle.write(MADE, path / "net")
+    write_bundle(MADE, path / "net")
     for name, samples in (("in", SAMPLES), ("long", 100 * SAMPLES)):
         soundfile.write(path / f"{name}.wav", np.random.default_rng(4).normal(0, 0.1, samples), 16000)
     return path
@@ -161,7 +161,7 @@ def _wait_for_frames(process: int) -> None:
 
 def test_a_board_with_another_bundle(folder, program):
     other = random_bundle(np.random.default_rng(9), [("bgru", 12)], bins=9, qad_bits=2)
-    bundle.write(other, folder / "other")
+    write_bundle(other, folder / "other")
     with serving(program) as (port, _):
         message = refused(run(folder, port, net="other"), folder)
     assert f"({other.identity.hex()}) on the board, got another ({MADE.identity.hex()})" in message

@@ -21,8 +21,8 @@ from cosim.measure.skipping import (
     steady_words,
     stored_bits,
 )
-from model.bundle import bundle
 from model.bundle.bits import Bits, unpack
+from model.bundle.write import write_bundle
 from tests.support.random_bundles import random_bundle, random_features, random_layer, seeds
 
 
@@ -140,7 +140,7 @@ def test_what_is_stored_is_a_sum_a_row_and_the_last_operands():
 
 def skipping(tmp_path: Path, hidden: str) -> subprocess.CompletedProcess[str]:
     rng = np.random.default_rng(0)
-    bundle.write(random_bundle(rng, [("bgru", 8)] if hidden == "bgru" else [], bins=9), tmp_path / "net")
+    write_bundle(random_bundle(rng, [("bgru", 8)] if hidden == "bgru" else [], bins=9), tmp_path / "net")
     words = [sys.executable, "-m", "bgru", "skipping", "--bundle", str(tmp_path / "net")]
     for name in ("a.wav", "b.wav"):
         soundfile.write(tmp_path / name, rng.normal(0, 0.1, 800), 16000)

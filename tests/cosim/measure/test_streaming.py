@@ -19,8 +19,8 @@ from hw.gateware.network import Network, make_layer
 from hw.shape.cycles import predict
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
-from model.bundle import bundle
 from model.bundle.bundle import Bundle
+from model.bundle.write import write_bundle
 from model.errors import BadInput
 from tests.support.command import bgru
 from tests.support.hw_bench import bits_of
@@ -217,7 +217,7 @@ def test_a_second_layer_that_is_too_large_for_block_ram_is_refused():
 def small_case(tmp_path: Path) -> list[str]:
     """A bundle and a recording that simulate in a moment."""
     made = random_bundle(np.random.default_rng(3), [("bgru", 12)], bins=9, qad_bits=2)
-    bundle.write(made, tmp_path / "net")
+    write_bundle(made, tmp_path / "net")
     soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 160), 16000)
     paths = {"--bundle": "net", "--recording": "in.wav", "--build": "build"}
     options = [word for option, name in paths.items() for word in (option, str(tmp_path / name))]

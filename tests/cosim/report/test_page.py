@@ -16,7 +16,8 @@ from boards.definitions.registry import find
 from boards.flow.layout import lay_out
 from boards.flow.measured import results_of
 from hw.flow.results import Results
-from model.bundle import bundle
+from model.bundle.read import read_bundle
+from model.bundle.write import write_bundle
 from tests.support.browser import assert_asks_for_nothing, assert_painted, content_width, text_of
 from tests.support.random_bundles import random_bundle
 
@@ -38,7 +39,7 @@ class Project:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         made = random_bundle(np.random.default_rng(3), [("bgru", 12)], bins=9, qad_bits=2)
-        bundle.write(made, folder / "net")
+        write_bundle(made, folder / "net")
         for name in ("noisy", "clean"):
             soundfile.write(folder / f"{name}.wav", np.random.default_rng(4).normal(0, 0.1, 160), 16000)
         self.where = ["--bundle", str(folder / "net"), "--build", str(folder / "build")]
@@ -56,7 +57,7 @@ class Project:
 
     def results(self, clock: float | None = None) -> Results:
         board = find("ulx3s_85f").at(clock)
-        return results_of(lay_out(bundle.read(self.folder / "net"), board, {}), board, self.folder / "build")
+        return results_of(lay_out(read_bundle(self.folder / "net"), board, {}), board, self.folder / "build")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +96,7 @@ def test_the_page_shows_the_figures_of_every_stage(measured, page):
     assert f"{frames['latency']:,} cycles" in text
     assert f"{measured.found('synth_top_resources')['top']['lut4']:,}" in text
     assert "61.7 MHz" in text and "1,234 of 83,640" in text
-    assert bundle.read(measured.folder / "net").identity.hex() in text
+    assert read_bundle(measured.folder / "net").identity.hex() in text
     assert "is not known yet" not in text
 
 

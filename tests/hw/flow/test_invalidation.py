@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from model.bundle import bundle
+from model.bundle.write import write_bundle
 from tests.support.paths import ROOT
 from tests.support.random_bundles import random_bundle
 
@@ -27,7 +27,7 @@ def checkout(tmp_path_factory) -> Path:
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
     made = random_bundle(np.random.default_rng(1), [("bgru", 12)], bins=11, qad_bits=2)
-    bundle.write(made, folder / "net")
+    write_bundle(made, folder / "net")
     first = bitstream(folder, *FOLD)
     assert first.returncode == 0, first.stderr
     return folder
@@ -94,8 +94,9 @@ def test_the_rtl_does_not_depend_on_the_hash_seed(checkout):
     """Sets and dictionaries of strings iterate in another order with another seed."""
     script = (
         "from boards.definitions.registry import find\nfrom boards.flow.layout import lay_out\n"
-        "from boards.gateware.top import BoardTop\nfrom model.bundle import bundle\nfrom pathlib import Path\n"
-        "import hashlib\nboard = find('icebreaker')\nnetwork = lay_out(bundle.read(Path('net')), board, {})\n"
+        "from boards.gateware.top import BoardTop\nfrom model.bundle.read import read_bundle\n"
+        "from pathlib import Path\nimport hashlib\nboard = find('icebreaker')\n"
+        "network = lay_out(read_bundle(Path('net')), board, {})\n"
         "files = board.platform().prepare(BoardTop(network, board), 'top', emit_src=False).files\n"
         "print(hashlib.sha256(files['top.il'].encode()).hexdigest())\n"
     )

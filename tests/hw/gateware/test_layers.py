@@ -12,7 +12,9 @@ from hw.shape.family import ECP5
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
 from model.bundle.bits import pack
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
 from tests.support.hw_bench import bits_of, few
 from tests.support.hw_layers import run_layer
 from tests.support.random_bundles import (

@@ -15,7 +15,8 @@ from hw.shape.family import ECP5
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.network_spec import NetworkSpec
-from model.bundle.bundle import Bundle, read
+from model.bundle.bundle import Bundle
+from model.bundle.read import read_bundle
 from tests.support.hw_bench import few, some
 from tests.support.hw_layers import run_layer, run_network
 from tests.support.random_bundles import densities, random_bundle, random_features, random_foldings, random_layer, seeds
@@ -118,6 +119,6 @@ def test_a_layer_fed_at_a_pace_between_its_own_two_is_not_listed():
 
 @pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
 def test_a_preset_on_its_board_takes_at_most_a_fiftieth_over_the_ideal(board, preset):
-    network = choose(read(Path("bundles") / preset), find(board), {})
+    network = choose(read_bundle(Path("bundles") / preset), find(board), {})
     predicted = [predict(layer) for layer in network.layers]
     assert sum(layer.cycles for layer in predicted) <= 1.02 * sum(layer.ideal for layer in predicted)

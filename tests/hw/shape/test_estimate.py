@@ -13,7 +13,7 @@ from hw.shape.estimate import CALIBRATION, layer_cycles, layer_resources, weight
 from hw.shape.family import ECP5, FAMILIES, ICE40
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
-from model.bundle.bundle import read
+from model.bundle.read import read_bundle
 from tests.support.random_bundles import bundles, random_foldings, random_layer
 
 
@@ -70,7 +70,7 @@ def test_loaded_weights_fill_single_port_ram():
 
 @pytest.mark.parametrize(("board", "preset"), [("ulx3s_85f", "small"), ("ulx3s_85f", "tiny"), ("icebreaker", "tiny")])
 def test_a_presets_weights_take_less_than_two_bits_each_that_fill_85_percent_of_their_blocks(board, preset):
-    for layer in choose(read(Path("bundles") / preset), find(board), {}).layers:
+    for layer in choose(read_bundle(Path("bundles") / preset), find(board), {}).layers:
         _, allocated = weight_use(layer)
         if layer.folding.weights == "rom":
             assert 0.85 * allocated <= 2 * layer.weights, layer.name

@@ -11,9 +11,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from model.bundle import bundle
 from model.bundle.bits import pack
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.identity import digest
+from model.bundle.layers import Layer, layer_arrays
+from model.bundle.matrices import Matrix
+from model.bundle.read import read_bundle
+from model.bundle.write import write_bundle
 from model.errors import BadInput
 from model.reference.front_end import FrontEnd
 from tests.support.random_bundles import bundles, random_bundle, random_front_end, random_layer, seeds
@@ -22,14 +26,14 @@ from tests.support.random_bundles import bundles, random_bundle, random_front_en
 @pytest.fixture
 def folder(tmp_path) -> Path:
     """A good bundle of a BGRU layer (10 inputs, 7 units) and a dense layer (5 units)."""
-    bundle.write(random_bundle(np.random.default_rng(1), qad_bits=2), tmp_path / "net")
+    write_bundle(random_bundle(np.random.default_rng(1), qad_bits=2), tmp_path / "net")
     return tmp_path / "net"
 
 
 def refused(folder: Path, *parts: str) -> None:
     """Reading fails in one sentence which begins with the bundle's path and has all the parts, in order."""
     with pytest.raises(BadInput) as caught:
-        bundle.read(folder)
+        read_bundle(folder)
     message = str(caught.value)
     assert message.startswith(str(folder)) and "\n" not in message
     rest = message[len(str(folder)) :]
@@ -71,8 +75,8 @@ def change_arrays(folder: Path, rehash: bool = True, **arrays: np.ndarray | None
         if rehash:
             manifest["arrays"].pop(name, None)
             if array is not None:
-                digest = bundle._digest(array)
-                entry = {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": digest}
+                sha256 = digest(array)
+                entry = {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": sha256}
                 manifest["arrays"][name] = entry
     np.savez(folder / "arrays.npz", **everything)
     (folder / "manifest.json").write_text(json.dumps(manifest))
@@ -93,7 +97,7 @@ def assert_same(one: Bundle, other: Bundle) -> None:
     assert parts(one) == parts(other)
     assert np.array_equal(one.front_end.thresholds, other.front_end.thresholds)
     for left, right in zip(one.layers, other.layers, strict=True):
-        arrays, read = bundle._layer_arrays(left), bundle._layer_arrays(right)
+        arrays, read = layer_arrays(left), layer_arrays(right)
         assert arrays.keys() == read.keys()
         for name, array in arrays.items():
             assert array.dtype == read[name].dtype
@@ -107,17 +111,17 @@ def assert_same(one: Bundle, other: Bundle) -> None:
 @settings(max_examples=30)
 def test_round_trip(network, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle") / "net"
-    bundle.write(network, folder)
+    write_bundle(network, folder)
     assert sorted(path.name for path in folder.iterdir()) == ["arrays.npz", "manifest.json"]
-    assert_same(network, bundle.read(folder))
+    assert_same(network, read_bundle(folder))
 
 
 def test_every_setting_of_the_front_end_is_kept(tmp_path):
     rng = np.random.default_rng(0)
     end = replace(random_front_end(rng, 5, qad_bits=2), rms=0.2, gain_frames=7, code="thermometer", mask_bits=2)
     network = made(random_layer(rng, "dense", 15, 10, name="mask"), front_end=end)
-    bundle.write(network, tmp_path / "net")
-    assert_same(network, bundle.read(tmp_path / "net"))
+    write_bundle(network, tmp_path / "net")
+    assert_same(network, read_bundle(tmp_path / "net"))
     entry = manifest_of(tmp_path / "net")["front_end"]
     assert (entry["gain_frames"], entry["qad_bits"], entry["qad_code"], entry["mask_bits"]) == (7, 3, "thermometer", 2)
 
@@ -136,32 +140,32 @@ def test_manifest_says_what_the_arrays_are(folder):
             assert entry == {
                 "dtype": stored[name].dtype.name,
                 "shape": list(stored[name].shape),
-                "sha256": bundle._digest(stored[name]),
+                "sha256": digest(stored[name]),
             }
 
 
 def test_digest_does_not_depend_on_byte_order_or_memory_layout():
     array = np.arange(12, dtype="<u8").reshape(3, 4)
-    assert bundle._digest(array.astype(">u8")) == bundle._digest(array) == bundle._digest(np.asfortranarray(array))
+    assert digest(array.astype(">u8")) == digest(array) == digest(np.asfortranarray(array))
 
 
 def test_weights_count_zeros_too(folder):
-    network = bundle.read(folder)
+    network = read_bundle(folder)
     assert [layer.weights for layer in network.layers] == [3 * 7 * (10 + 7), 5 * 7]
     assert network.weights == 392
 
 
 def test_model_card_stays_when_a_bundle_is_replaced(folder):
     (folder / "README.md").write_text("card")
-    bundle.write(random_bundle(np.random.default_rng(2)), folder)
+    write_bundle(random_bundle(np.random.default_rng(2)), folder)
     assert (folder / "README.md").read_text() == "card"
-    assert bundle.read(folder).front_end.bits == 1
+    assert read_bundle(folder).front_end.bits == 1
 
 
 def test_folder_that_holds_folders_is_not_replaced(folder):
     (folder / "photos").mkdir()
     with pytest.raises(BadInput, match="expected a new folder or a bundle's, got one with the folder photos in it"):
-        bundle.write(random_bundle(np.random.default_rng(2)), folder)
+        write_bundle(random_bundle(np.random.default_rng(2)), folder)
     assert (folder / "photos").is_dir()
 
 
@@ -212,13 +216,13 @@ def test_single_array_in_place_of_the_archive(folder):
 def test_any_damage_to_the_archive_is_refused_or_harmless(seed, tmp_path_factory):
     rng = np.random.default_rng(seed)
     network, folder = random_bundle(rng), tmp_path_factory.mktemp("bundle") / "net"
-    bundle.write(network, folder)
+    write_bundle(network, folder)
     content = bytearray((folder / "arrays.npz").read_bytes())
     for _ in range(int(rng.integers(1, 4))):
         content[int(rng.integers(len(content)))] = int(rng.integers(256))
     (folder / "arrays.npz").write_bytes(content)
     try:
-        got = bundle.read(folder)
+        got = read_bundle(folder)
     except BadInput as error:
         assert str(error).startswith(str(folder)) and "\n" not in str(error)
     else:
@@ -296,14 +300,14 @@ def test_unknown_key(folder, where, sentence):
 
 def test_provenance_is_free(folder):
     change_manifest(folder, "provenance", {"any": [{"depth": None}]})
-    assert bundle.read(folder).provenance == {"any": [{"depth": None}]}
+    assert read_bundle(folder).provenance == {"any": [{"depth": None}]}
 
 
 @pytest.fixture(scope="module")
 def good(tmp_path_factory) -> tuple[Path, str]:
     """A bundle's folder, and what its manifest was."""
     folder = tmp_path_factory.mktemp("bundle") / "net"
-    bundle.write(random_bundle(np.random.default_rng(1)), folder)
+    write_bundle(random_bundle(np.random.default_rng(1)), folder)
     return folder, (folder / "manifest.json").read_text()
 
 
@@ -334,7 +338,7 @@ def test_any_value_anywhere_in_the_manifest_is_refused_or_harmless(data, value, 
     node[key] = value
     (folder / "manifest.json").write_text(json.dumps(manifest))
     try:
-        bundle.read(folder)
+        read_bundle(folder)
     except BadInput as error:
         assert str(error).startswith(str(folder)) and "\n" not in str(error)
 
@@ -457,7 +461,7 @@ def test_padding_bits_must_be_zero(folder):
         change_arrays(folder, **{name.replace(".", "__"): bad})
         refused(folder, f"array {name}: expected zero bits beyond {width} {rest}")
         change_arrays(folder, **{name.replace(".", "__"): good})
-    assert bundle.read(folder)
+    assert read_bundle(folder)
 
 
 @pytest.mark.parametrize("plane", ["gru0.w", "gru0.u", "mask.w"])

@@ -13,7 +13,9 @@ pytest.importorskip("pesq")
 pytest.importorskip("pystoi")
 
 from model.bundle.bits import pack
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
 from model.corpora.corpus import Corpus, Split
 from model.corpora.mixing import Mixture, ideal_binary_mask
 from model.evaluation import metrics, scoring

@@ -10,7 +10,9 @@ pytest.importorskip("fast_bss_eval")
 pytest.importorskip("pesq")
 pytest.importorskip("pystoi")
 
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
 from model.pages import model_card
 from model.reference.front_end import FrontEnd
 

@@ -15,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
 from model.corpora.mixing import Mixture, ideal_binary_mask, mix
 from model.pages import training_page
 from model.reference.denoise import apply_mask

@@ -16,8 +16,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bgru.cli import main
-from model.bundle import bundle
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
+from model.bundle.write import write_bundle
 from model.reference import audio
 from model.reference.denoise import Denoiser, apply_mask, speed
 from model.reference.front_end import FrontEnd
@@ -128,7 +130,7 @@ def test_speed_is_measured_on_any_network():
 def folder(tmp_path) -> Path:
     """A recording and a bundle that keeps everything."""
     audio.write(tmp_path / "noisy.wav", noise(), RATE)
-    bundle.write(constant_network(keep=True), tmp_path / "net")
+    write_bundle(constant_network(keep=True), tmp_path / "net")
     return tmp_path
 
 
@@ -179,7 +181,7 @@ def test_command_writes_the_samples_of_the_whole(folder, denoise, caplog):
     rng = np.random.default_rng(5)
     random = random_bundle(rng, hidden=[("bgru", 20)], bins=BINS)
     network = Bundle("random", FRONT_END, random.layers)
-    bundle.write(network, folder / "net")
+    write_bundle(network, folder / "net")
     soundfile.write(folder / "noisy.wav", rng.normal(0, 0.1, (3 * READ + 5, 2)), 22050)
     assert denoise("noisy.wav", "clean.wav", "--bundle", "net")[0] == 0
     assert [record.message for record in caplog.records] == [

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from model.bundle.bits import pack, unpack
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
 from model.reference.golden_model import GoldenModel, Product
 from tests.support.random_bundles import (
     ALWAYS,

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 torch = pytest.importorskip("torch")
 
-from model.bundle import bundle  # noqa: E402 (after importorskip)
 from model.bundle.bits import pack, unpack  # noqa: E402 (after importorskip)
+from model.bundle.read import read_bundle  # noqa: E402 (after importorskip)
+from model.bundle.write import write_bundle  # noqa: E402 (after importorskip)
 from model.reference.front_end import FrontEnd  # noqa: E402 (after importorskip)
 from model.reference.golden_model import GoldenModel  # noqa: E402 (after importorskip)
 from model.training.bernoulli import Draw  # noqa: E402 (after importorskip)
@@ -119,7 +120,7 @@ def test_a_threshold_out_of_reach_stays_out_of_reach(bias: float) -> None:
 def test_bundle_of_a_network_survives_the_disk(tmp_path: Any) -> None:
     front = front_end(16)
     made = to_bundle(Network(9, [7], 9, "bgru", Binarisation(rho=0.8, slope=1.0)), front, "disk", {"seed": 1})
-    bundle.write(made, tmp_path / "b")
+    write_bundle(made, tmp_path / "b")
     features = np.random.default_rng(0).integers(0, 2, (30, 9), dtype=np.uint8)
-    again = bundle.read(tmp_path / "b")
+    again = read_bundle(tmp_path / "b")
     np.testing.assert_array_equal(GoldenModel(again).masks(features), GoldenModel(made).masks(features))

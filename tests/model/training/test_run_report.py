@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from model.bundle.bundle import Bundle, Layer, Matrix
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
+from model.bundle.matrices import Matrix
 from model.corpora.corpus import Corpus, Split
 from model.corpora.notices import read_notice
 from model.errors import BadInput

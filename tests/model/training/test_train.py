@@ -18,7 +18,7 @@ import soundfile
 torch = pytest.importorskip("torch")
 
 from bgru.cli import main  # noqa: E402 (after importorskip)
-from model.bundle import bundle  # noqa: E402 (after importorskip)
+from model.bundle.read import read_bundle  # noqa: E402 (after importorskip)
 from model.corpora import corpus  # noqa: E402 (after importorskip)
 from model.errors import BadInput  # noqa: E402 (after importorskip)
 from model.reference.audio import read  # noqa: E402 (after importorskip)
@@ -88,7 +88,7 @@ def test_the_command_leaves_a_bundle_a_card_a_report_a_page_and_a_picture(
     stages = [trainer.stage_file(trained_together, pi).name for pi in (REAL, Pi(0.5, 0.5), BINARY)]
     names = ["bundle", "checkpoint.safetensors", "curves.png", "report.html", "report.json", *stages]
     assert sorted(path.name for path in trained_together.iterdir()) == sorted(names)
-    made = bundle.read(trained_together / "bundle")
+    made = read_bundle(trained_together / "bundle")
     assert made.name == "mine"
     front_end = made.front_end
     noisy = read(recordings / "speech" / "a" / "0.wav", front_end.sample_rate)

@@ -1,0 +1,107 @@
+"""Parameters of the front end: everything between samples and feature bits, and between mask bits and samples.
+
+The arithmetic that they stand for is `model.reference`'s (docs/exact-meaning.md, rules 12 and 13); its constants are in
+`model.bundle.audio_constants`, its word lengths in `model.bundle.audio_widths`.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import BadInput
+
+__all__ = ["CODES", "SIZES", "WINDOW", "WORD_LENGTHS", "FrontEnd", "limits_of"]
+
+CODES = ("binary", "thermometer")
+
+WINDOW = "hann"
+"""The only window: at a hop of a quarter of it, one cosine table serves window, dual window and FFT."""
+
+SIZES = tuple(2**power for power in range(4, 11))
+"""FFT sizes: 16 to 1024."""
+
+WORD_LENGTHS = ((15, 2, 10), (17, 4, 10))
+"""Choices of (table_bits, fraction_bits, mantissa_bits): the small one, and the next size up."""
+
+LOWEST_RMS = 2.0**-15
+MOST_GAIN_FRAMES = 4096
+
+
+def limits_of(code: str, bits: int) -> int:
+    """Number of thresholds of a code of `bits` bits."""
+    return bits if code == "thermometer" else 2**bits - 1
+
+
+@dataclass(frozen=True, eq=False)
+class FrontEnd:
+    """Parameters from samples to feature bits and from mask bits back to samples.
+
+    sample_rate : Hz
+    fft_size : N, samples of a Hann window; the hop is N/4
+    rms : level that the slow gain aims at, as the root mean square of a signal of full scale 1
+    keys : (bins, limits) int32, the thresholds of each bin as keys (rule 12.7), non-decreasing along a row; a key of 0
+        is always reached. A bin's level is the number of keys that it reaches.
+    gain_frames : frames that the slow gain remembers, a power of two
+    code : bits of a level: natural `binary`, most significant bit first, or `thermometer`, one bit per threshold,
+        lowest first
+    mask_bits : bits of the mask per bin; the share of ones is the bin's gain
+    table_bits : T, fraction bits of the cosine table
+    fraction_bits : f, fraction bits that the windowed 16-bit samples get
+    mantissa_bits : p, mantissa bits of a key
+    """
+
+    sample_rate: int
+    fft_size: int
+    rms: float
+    keys: NDArray[np.int32]
+    gain_frames: int = 64
+    code: str = "binary"
+    mask_bits: int = 1
+    table_bits: int = 15
+    fraction_bits: int = 2
+    mantissa_bits: int = 10
+
+    @property
+    def hop(self) -> int:
+        """Samples between frames: a quarter of the window."""
+        return max(1, self.fft_size // 4)
+
+    @property
+    def bins(self) -> int:
+        """Frequency bins of one frame: `fft_size // 2 + 1`."""
+        return self.fft_size // 2 + 1
+
+    @property
+    def bits(self) -> int:
+        """Feature bits per bin."""
+        limits = self.keys.shape[1]
+        return limits if self.code == "thermometer" else (limits + 1).bit_length() - 1
+
+    @property
+    def features(self) -> int:
+        """Feature bits of one frame: `bins * bits`."""
+        return self.bins * self.bits
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second."""
+        return self.sample_rate / self.hop
+
+    @property
+    def delay(self) -> int:
+        """Samples from a sample in to the same sample out, if computing takes no time: one window.
+
+        Overlap-add takes N - hop of them, collecting a hop the rest.
+        """
+        return self.fft_size
+
+    def check(self) -> None:
+        """Raise `BadInput` for parameters for which the arithmetic of rules 12 and 13 is not defined."""
+        size, frames = self.fft_size, self.gain_frames
+        if size not in SIZES:
+            raise BadInput(f"front_end.fft_size: expected a power of two from 16 to 1024, got {size}")
+        if not (np.isfinite(self.rms) and LOWEST_RMS <= self.rms <= 1):
+            raise BadInput(f"front_end.rms: expected a level from 2^-15 to 1 (full scale), got {self.rms}")
+        if not 0 < frames <= MOST_GAIN_FRAMES or frames & (frames - 1):
+            raise BadInput(f"front_end.gain_frames: expected a power of two from 1 to {MOST_GAIN_FRAMES}, got {frames}")

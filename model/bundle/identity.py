@@ -1,0 +1,59 @@
+"""What a network is, bit by bit: the arrays, their digests, and eight bytes for all of it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from model.bundle.layers import Array, Layer, layer_arrays
+from model.reference.front_end import FrontEnd
+
+__all__ = ["digest", "identity", "network_arrays", "network_entries"]
+
+
+def digest(array: Array) -> str:
+    """Hexadecimal SHA-256 of the elements alone, little-endian, in C order."""
+    little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
+    return hashlib.sha256(little.tobytes()).hexdigest()
+
+
+def network_arrays(front_end: FrontEnd, layers: Sequence[Layer]) -> dict[str, Array]:
+    """All arrays of a network by their names in the bundle."""
+    arrays: dict[str, Array] = {"front_end.thresholds": front_end.thresholds}
+    for layer in layers:
+        arrays |= {f"{layer.name}.{key}": array for key, array in layer_arrays(layer).items()}
+    return arrays
+
+
+def network_entries(front_end: FrontEnd, layers: Sequence[Layer]) -> dict[str, Any]:
+    """Entries of the manifest that define the network: front end, layers, arrays."""
+    return {
+        "front_end": {
+            "sample_rate": front_end.sample_rate,
+            "fft_size": front_end.fft_size,
+            "hop": front_end.hop,
+            "window": front_end.window,
+            "rms": front_end.rms,
+            "gain_frames": front_end.gain_frames,
+            "qad_bits": front_end.bits,
+            "qad_code": front_end.code,
+            "mask_bits": front_end.mask_bits,
+        },
+        "layers": [
+            {"name": layer.name, "kind": layer.kind, "inputs": layer.inputs, "units": layer.units} for layer in layers
+        ],
+        "arrays": {
+            name: {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": digest(array)}
+            for name, array in network_arrays(front_end, layers).items()
+        },
+    }
+
+
+def identity(front_end: FrontEnd, layers: Sequence[Layer]) -> bytes:
+    """Eight bytes that differ for networks that differ in any bit; a bundle's name and provenance play no part.
+
+    The first of the SHA-256 of `network_entries`.
+    """
+    return hashlib.sha256(json.dumps(network_entries(front_end, layers), sort_keys=True).encode()).digest()[:8]

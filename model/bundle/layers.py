@@ -1,0 +1,95 @@
+"""Layers of a network, and the arrays that each is stored as."""
+
+import re
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle.bits import Words, padding_is_zero, words_for
+from model.bundle.matrices import Matrix
+from model.errors import BadInput
+
+__all__ = ["NAME", "Array", "Kind", "Layer", "check_layer", "layer_arrays", "layer_shapes"]
+
+Kind = Literal["bgru", "dense"]
+Array = NDArray[Any]
+
+NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
+"""Names of layers: they become part of names in Verilog and of file names."""
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """One layer, in the notation of docs/exact-meaning.md.
+
+    kind "bgru": `w` is (3, units, inputs), `u` (3, units, units), `threshold` (3, units), all in the order
+    r, z, h; `initial_state` is units bits, packed. kind "dense": `w` is (units, inputs), `threshold`
+    (units,); `u` and `initial_state` are None.
+    """
+
+    name: str
+    kind: Kind
+    inputs: int
+    units: int
+    w: Matrix
+    threshold: NDArray[np.int32]
+    u: Matrix | None = None
+    initial_state: Words | None = None
+
+    @property
+    def columns(self) -> int:
+        """Columns of its widest matrix."""
+        return max(self.inputs, self.units) if self.kind == "bgru" else self.inputs
+
+    @property
+    def binary(self) -> bool:
+        """Whether no weight of it is 0."""
+        return bool(self.w.values().all() and (self.u is None or self.u.values().all()))
+
+    @property
+    def weights(self) -> int:
+        """Number of weights, zeros included."""
+        return self.units * (3 * (self.inputs + self.units) if self.kind == "bgru" else self.inputs)
+
+
+def layer_shapes(kind: str, inputs: int, units: int) -> dict[str, tuple[str, tuple[int, ...]]]:
+    """Array to dtype and shape, for a layer of this kind and size."""
+    into, own = words_for(inputs), words_for(units)
+    if kind == "dense":
+        return {
+            "w_sign": ("uint64", (units, into)),
+            "w_nonzero": ("uint64", (units, into)),
+            "threshold": ("int32", (units,)),
+        }
+    return {
+        "w_sign": ("uint64", (3, units, into)),
+        "w_nonzero": ("uint64", (3, units, into)),
+        "u_sign": ("uint64", (3, units, own)),
+        "u_nonzero": ("uint64", (3, units, own)),
+        "threshold": ("int32", (3, units)),
+        "initial_state": ("uint64", (own,)),
+    }
+
+
+def layer_arrays(layer: Layer) -> dict[str, Array]:
+    """Its arrays, by the names of `layer_shapes`."""
+    arrays: dict[str, Array] = {"w_sign": layer.w.sign, "w_nonzero": layer.w.nonzero}
+    if layer.u is not None and layer.initial_state is not None:
+        arrays |= {"u_sign": layer.u.sign, "u_nonzero": layer.u.nonzero, "initial_state": layer.initial_state}
+    return arrays | {"threshold": layer.threshold}
+
+
+def check_layer(layer: Layer) -> None:
+    """Raise `BadInput` for bits that must be zero and are not."""
+    for key, matrix in (("w", layer.w), ("u", layer.u)):
+        if matrix is None:
+            continue
+        for plane, words in (("sign", matrix.sign), ("nonzero", matrix.nonzero)):
+            if not padding_is_zero(words, matrix.columns):
+                raise BadInput(f"array {layer.name}.{key}_{plane}: expected zero bits beyond {matrix.columns} columns")
+        if np.any(matrix.sign & ~matrix.nonzero):
+            raise BadInput(f"array {layer.name}.{key}_sign: expected 0 where {key}_nonzero is 0")
+    if layer.initial_state is not None and not padding_is_zero(layer.initial_state, layer.units):
+        raise BadInput(f"array {layer.name}.initial_state: expected zero bits beyond {layer.units} units")

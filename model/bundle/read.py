@@ -1,0 +1,190 @@
+"""Read a bundle, and check all of it before use.
+
+No array is unpickled. Whatever is missing, extra, altered or out of range is refused in one sentence that names it.
+"""
+
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from model.bundle.bundle import Bundle
+from model.bundle.identity import digest
+from model.bundle.layers import Array, Layer, layer_shapes
+from model.bundle.matrices import Matrix
+from model.bundle.write import SCHEMA, VERSION
+from model.errors import BadInput
+from model.reference.front_end import CODES, FrontEnd, limits_of
+
+__all__ = ["read_bundle"]
+
+LARGEST = 2**31 - 1
+POSITIVE = f"an integer from 1 to {LARGEST}"
+
+
+def read_bundle(folder: Path) -> Bundle:
+    """Read and check a bundle. Raises `BadInput` naming the field, what was expected and what came."""
+    manifest = _read_manifest(folder)
+    arrays = _read_arrays(folder, manifest)
+    entry = manifest["front_end"]
+    front_end = FrontEnd(
+        sample_rate=entry["sample_rate"],
+        fft_size=entry["fft_size"],
+        hop=entry["hop"],
+        window=entry["window"],
+        rms=float(entry["rms"]),
+        thresholds=arrays["front_end.thresholds"],
+        gain_frames=entry["gain_frames"],
+        code=entry["qad_code"],
+        mask_bits=entry["mask_bits"],
+    )
+    layers = []
+    for item in manifest["layers"]:
+        name, kind, inputs, units = item["name"], item["kind"], item["inputs"], item["units"]
+        own = {key: arrays[f"{name}.{key}"] for key in layer_shapes(kind, inputs, units)}
+        recurrent = kind == "bgru"
+        layers.append(
+            Layer(
+                name=name,
+                kind=kind,
+                inputs=inputs,
+                units=units,
+                w=Matrix(own["w_sign"], own["w_nonzero"], inputs),
+                threshold=own["threshold"],
+                u=Matrix(own["u_sign"], own["u_nonzero"], units) if recurrent else None,
+                initial_state=own["initial_state"] if recurrent else None,
+            )
+        )
+    try:
+        return Bundle(manifest["name"], front_end, tuple(layers), manifest["provenance"])
+    except BadInput as error:
+        raise BadInput(f"{folder}: {error}") from None
+
+
+def _read_manifest(folder: Path) -> dict[str, Any]:
+    path = folder / "manifest.json"
+    if not path.is_file():
+        raise BadInput(f"{folder}: expected a bundle (a folder with manifest.json and arrays.npz), found none")
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise BadInput(f"{path}: expected JSON, got {error}") from None
+    if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+        raise BadInput(f"{path}: expected schema {SCHEMA!r}, got {_show(manifest, 'schema')}")
+    if manifest.get("version") != VERSION:
+        raise BadInput(f"{path}: expected version {VERSION}, got {_show(manifest, 'version')}")
+    text, number, positive = ("text", str), ("a number", (int, float)), (POSITIVE, int)
+    _check_object(
+        path,
+        "",
+        manifest,
+        {
+            "schema": text,
+            "version": positive,
+            "name": text,
+            "front_end": ("an object", dict),
+            "layers": ("a list", list),
+            "arrays": ("an object", dict),
+            "provenance": ("an object", dict),
+        },
+    )
+    _check_object(
+        path,
+        "front_end.",
+        manifest["front_end"],
+        {
+            "sample_rate": positive,
+            "fft_size": positive,
+            "hop": positive,
+            "window": text,
+            "rms": number,
+            "gain_frames": positive,
+            "qad_bits": positive,
+            "qad_code": text,
+            "mask_bits": positive,
+        },
+    )
+    if manifest["front_end"]["qad_code"] not in CODES:
+        got = _show(manifest["front_end"], "qad_code")
+        raise BadInput(f"{path}: front_end.qad_code: expected {' or '.join(CODES)}, got {got}")
+    if manifest["front_end"]["qad_bits"] > 8:
+        raise BadInput(f"{path}: front_end.qad_bits: expected 1 to 8, got {manifest['front_end']['qad_bits']}")
+    for index, layer in enumerate(manifest["layers"]):
+        _check_object(
+            path, f"layers[{index}].", layer, {"name": text, "kind": text, "inputs": positive, "units": positive}
+        )
+        if layer["kind"] not in ("bgru", "dense"):
+            raise BadInput(f"{path}: layers[{index}].kind: expected 'bgru' or 'dense', got {layer['kind']!r}")
+    return manifest
+
+
+def _check_object(path: Path, where: str, value: Any, keys: Mapping[str, tuple[str, Any]]) -> None:
+    if not isinstance(value, dict):
+        raise BadInput(f"{path}: {where.rstrip('.')}: expected an object, got {value!r}")
+    for key in value:
+        if key not in keys:
+            raise BadInput(f"{path}: {where}{key}: unknown key, expected one of {', '.join(keys)}")
+    for key, (expected, types) in keys.items():
+        if key not in value:
+            raise BadInput(f"{path}: {where}{key}: expected {expected}, got nothing")
+        item = value[key]
+        wrong = not isinstance(item, types) or isinstance(item, bool)
+        wrong = wrong or (isinstance(item, int) and not (1 if expected == POSITIVE else -LARGEST) <= item <= LARGEST)
+        if wrong:
+            raise BadInput(f"{path}: {where}{key}: expected {expected}, got {item!r}")
+
+
+def _show(manifest: Any, key: str) -> str:
+    return repr(manifest[key]) if isinstance(manifest, dict) and key in manifest else "nothing"
+
+
+NOT_AN_ARCHIVE = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise on damaged archives, encrypted ones, and headers that claim the impossible."""
+
+
+def _read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
+    path = folder / "arrays.npz"
+    front_end = manifest["front_end"]
+    bins, levels = front_end["fft_size"] // 2 + 1, limits_of(front_end["qad_code"], front_end["qad_bits"])
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {"front_end.thresholds": ("float32", (bins, levels))}
+    for layer in manifest["layers"]:
+        shapes = layer_shapes(layer["kind"], layer["inputs"], layer["units"])
+        expected |= {f"{layer['name']}.{key}": shape for key, shape in shapes.items()}
+    listed = manifest["arrays"]
+    arrays: dict[str, Array] = {}
+    try:
+        archive = np.load(path, allow_pickle=False)
+        if not isinstance(archive, np.lib.npyio.NpzFile):
+            raise BadInput(f"{path}: expected a .npz archive, got a single array")
+        with archive as stored:
+            names = set(stored.files)
+            for name in sorted(names | set(listed) | set(expected)):
+                if name not in expected:
+                    raise BadInput(f"{folder}: array {name}: not part of this network, expected it to be absent")
+                if name not in names or name not in listed:
+                    missing = "arrays.npz" if name not in names else "manifest.json"
+                    raise BadInput(f"{folder}: array {name}: expected it in {missing}, got nothing")
+                arrays[name] = stored[name]
+    except FileNotFoundError:
+        raise BadInput(f"{path}: expected the bundle's arrays, found no file") from None
+    except NOT_AN_ARCHIVE as error:
+        raise BadInput(f"{path}: expected a whole .npz archive of plain arrays, got {error}") from None
+    for name, (dtype, shape) in expected.items():
+        array, entry = arrays[name], listed[name]
+        if not isinstance(array, np.ndarray):
+            raise BadInput(f"{folder}: array {name}: expected {dtype} {shape}, got {len(array)} bytes of no .npy file")
+        if array.dtype != np.dtype(dtype) or array.shape != shape:
+            raise BadInput(f"{folder}: array {name}: expected {dtype} {shape}, got {array.dtype} {array.shape}")
+        where = f"arrays.{name}."
+        keys = {"dtype": ("text", str), "shape": ("a list", list), "sha256": ("text", str)}
+        _check_object(folder / "manifest.json", where, entry, keys)
+        for key, value in (("dtype", dtype), ("shape", list(shape))):
+            if entry[key] != value:
+                raise BadInput(f"{folder / 'manifest.json'}: {where}{key}: expected {value!r}, got {entry[key]!r}")
+        if entry["sha256"] != digest(array):
+            raise BadInput(f"{folder}: array {name}: its SHA-256 differs from the manifest's, the bundle was altered")
+    return arrays

@@ -1,0 +1,107 @@
+"""Synthesis: every stage against the rules in plain integers, and what a mask does to a recording."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from model.bundle.audio_widths import widths
+from model.bundle.front_end import FrontEnd
+from model.reference.analysis import Analysis
+from model.reference.fixed_point import Complex
+from model.reference.synthesis import Synthesis, apply_mask, dual_window, inverse, merge
+from tests.support.plain_audio import KINDS, Plain, front_end_of, front_ends, sound, sounds
+
+
+def pairs(z: Complex) -> list[list[tuple[int, int]]]:
+    return [[*zip(*rows, strict=True)] for rows in zip(z.re.tolist(), z.im.tolist(), strict=True)]
+
+
+@given(front_ends(), sounds, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.9, 1.0]))
+def test_every_stage_is_the_rule_in_plain_integers(it, kind, hops, share):
+    samples = sound(*kind[:1], hops * it.hop, *kind[1:])
+    y, bits = Analysis(it)(samples)
+    mask = (np.random.default_rng(kind[1]).random((len(bits), it.bins * it.mask_bits)) < share).astype(np.uint8)
+    plain = Plain(it)
+    expected = plain.synthesis(pairs(y), mask.tolist())
+    z = merge(apply_mask(y, mask, it), it)
+    assert dual_window(inverse(z, it), it).tolist() == [
+        plain.frame_out(*frame) for frame in zip(pairs(y), mask.tolist(), strict=True)
+    ]
+    assert Synthesis(it)(y, mask).tolist() == expected
+    assert plain.peak["word"] <= widths(it).word
+
+
+@given(front_ends(), st.sampled_from(KINDS), st.lists(st.integers(1, 5), min_size=1, max_size=5))
+def test_blocks_of_any_length_have_the_samples_of_the_whole(it, kind, blocks):
+    y, _ = Analysis(it)(sound(kind, sum(blocks) * it.hop))
+    mask = np.random.default_rng(0).integers(0, 2, (len(y.re), it.bins * it.mask_bits), dtype=np.uint8)
+    by_blocks, found, begin = Synthesis(it), [], 0
+    for length in blocks:
+        found.append(by_blocks(Complex(*(part[begin : begin + length] for part in y)), mask[begin : begin + length]))
+        begin += length
+    assert np.array_equal(np.concatenate(found), Synthesis(it)(y, mask))
+
+
+def heard(it: FrontEnd, samples: np.ndarray, bit: int = 1) -> np.ndarray:
+    """Through analysis and synthesis with a mask of ones or zeros; not delayed, as many samples as came in."""
+    lead = it.fft_size - it.hop
+    whole = -(-(len(samples) + lead) // it.hop) * it.hop
+    y, bits = Analysis(it)(np.pad(samples, (0, whole - len(samples))))
+    mask = np.full((len(bits), it.bins * it.mask_bits), bit, np.uint8)
+    return Synthesis(it)(y, mask)[lead:][: len(samples)]
+
+
+@pytest.mark.parametrize("words", [(15, 2), (17, 4)])
+@given(
+    size=st.sampled_from([16, 64, 256, 512, 1024]),
+    mask_bits=st.integers(1, 3),
+    kind=sounds,
+    samples=st.integers(1, 3000),
+)
+def test_a_mask_of_ones_returns_the_input_within_4(words, size, mask_bits, kind, samples):
+    it = front_end_of(0, size, mask_bits, "thermometer", *words)
+    recording = sound(*kind[:1], samples, *kind[1:])
+    assert np.abs(heard(it, recording).astype(int) - recording).max() <= 4
+
+
+@given(front_ends(), sounds)
+def test_a_mask_of_zeros_and_an_input_of_zeros_return_zeros(it, kind):
+    assert not heard(it, sound(*kind[:1], 200, *kind[1:]), bit=0).any()
+    assert not heard(it, np.zeros(200, np.int16)).any()
+
+
+@given(front_ends(), sounds)
+def test_silence_after_sound_is_exact_zeros_a_window_later(it, kind):
+    recording = np.concatenate([sound(*kind[:1], 150, *kind[1:]), np.zeros(4 * it.fft_size, np.int16)])
+    assert not heard(it, recording)[150 + it.fft_size :].any()
+
+
+@given(front_ends(), sounds, st.integers(1, 3))
+def test_a_shift_by_hops_shifts_the_output_by_hops(it, kind, hops):
+    """With a mask that is shifted too: the gain of the first frames depends on how many there were."""
+    recording = sound(*kind[:1], 5 * it.fft_size, *kind[1:])
+    shifted = np.concatenate([np.zeros(hops * it.hop, np.int16), recording])
+    y, bits = Analysis(it)(recording)
+    mask = np.random.default_rng(0).integers(0, 2, (len(bits), it.bins * it.mask_bits), dtype=np.uint8)
+    later, _ = Analysis(it)(shifted)
+    padded = np.concatenate([np.zeros((hops, mask.shape[1]), np.uint8), mask])
+    assert np.array_equal(Synthesis(it)(later, padded)[hops * it.hop :], Synthesis(it)(y, mask))
+
+
+@given(front_ends((16, 64, 512)), sounds)
+def test_the_output_is_near_that_in_real_numbers(it, kind):
+    """Against NumPy's FFT: with the default word lengths, masks change nothing about the precision."""
+    it = front_end_of(0, it.fft_size, it.mask_bits)
+    recording = sound(*kind[:1], 6 * it.fft_size, *kind[1:])
+    y, bits = Analysis(it)(recording)
+    mask = np.random.default_rng(1).integers(0, 2, (len(bits), it.bins * it.mask_bits), dtype=np.uint8)
+    gains = mask.reshape(len(mask), it.bins, it.mask_bits).mean(axis=-1)
+    size, hop = it.fft_size, it.hop
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
+    padded, sums = np.pad(recording.astype(float), (size - hop, 0)), np.zeros(hop * len(mask) + size)
+    for t, gain in enumerate(gains):
+        frame = np.fft.irfft(np.fft.rfft(padded[t * hop : t * hop + size] * hann) * gain)
+        sums[t * hop : t * hop + size] += frame * hann / 1.5
+    expected = np.clip(sums[: hop * len(mask)], -32768, 32767)
+    assert np.abs(Synthesis(it)(y, mask) - expected).max() <= 6
