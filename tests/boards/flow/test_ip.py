@@ -22,6 +22,7 @@ from hw.shape.family import ECP5
 from hw.shape.folding import Folding
 from model.bundle.bits import pack, unpack
 from model.bundle.bundle import Bundle
+from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from model.errors import BadInput
 from model.reference.golden_model import GoldenModel
