@@ -55,14 +55,14 @@ ip: $(VENV)/sim.installed  ## The network as a core with AXI4-Stream and Wishbon
 report: $(VENV)/sim.installed  ## Estimate, simulation, synthesis and placement: a table, and a page for the browser.
 	@$(BGRU) report $(DESIGN)
 
-bench: $(VENV)/sim.installed  ## Measure every performance figure beside its reference.
+bench: $(VENV)/sim.installed  ## Measure every performance figure next to its reference.
 	@$(BGRU) bench $(NETWORK) --recording "$(RECORDING)"
 	@$(BGRU) stream --recording "$(RECORDING)"
 
 compare: $(VENV)/sim.installed  ## Fail where a unit or a preset takes more than its baseline.
 	@$(BGRU) compare
 
-baselines: $(VENV)/sim.installed  ## Measure every unit and preset anew and write baselines.json.
+baselines: $(VENV)/sim.installed  ## Measure every unit and preset again and write baselines.json.
 	@$(BGRU) compare --renew
 
 stream: $(VENV)/sim.installed  ## Simulate a network of the paper's size with its weights in SDRAM.
@@ -76,7 +76,7 @@ train: $(VENV)/train.installed  ## Train a network: SPEECH=dir NOISE=dir PRESET=
 		echo "error: expected two folders of recordings, as in make train SPEECH=dir NOISE=dir"; exit 2; }
 	@$(BGRU) train --preset $(PRESET) --speech "$(SPEECH)" --noise "$(NOISE)" --out $(OUT)
 
-speed: $(VENV)/train.installed  ## Measure training beside torch.nn.GRU of the same shape.
+speed: $(VENV)/train.installed  ## Measure training next to torch.nn.GRU of the same shape.
 	@$(BGRU) speed
 
 study: $(VENV)/study.installed  ## Train and score the study's rows: ROWS=all DATA=dir UNITS=1024.

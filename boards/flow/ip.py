@@ -88,7 +88,7 @@ MEMORY = re.compile(
     r'  initial \$readmemb\("(?P<file>\S+)", \S+\);\n',
     re.MULTILINE,
 )
-"""A memory of which Yosys has written the contents beside the Verilog."""
+"""A memory whose contents Yosys wrote next to the Verilog."""
 
 TRIGGER = re.compile(r"^  reg (\\\S+dump_module\S+ ) = 0;$", re.MULTILINE)
 """What Yosys starts its `always @*` with. In Icarus they wait for a change, and a declaration's value is none."""

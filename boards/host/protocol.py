@@ -44,7 +44,7 @@ HEADER = 4
 """Bytes before the payload: type, sequence, length."""
 
 OVERHEAD = HEADER + 2
-"""Bytes beside the payload: the CRC too."""
+"""Bytes around the payload, with the CRC."""
 
 
 INFO_CONSTANTS = "<B8sHHB"

@@ -231,7 +231,7 @@ class Transfer:
         expected = done + (packet.sequence - self._sequence(done) & 0xFF)
         if expected > len(self._first_sent) or (reason == Reason.NO_START and expected > 0):
             raise BadInput(
-                f"{self.link.port}: expected the board to be at frame {done} of the recording, it has begun anew; "
+                f"{self.link.port}: expected the board to be at frame {done} of the recording, it has started again; "
                 "was it reset? Run this once more"
             )
         # One frame that is lost has all that follow it refused too: going back once is enough. If that was in vain, or

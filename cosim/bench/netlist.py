@@ -38,7 +38,7 @@ def generate_netlist(network: Network, folder: Path) -> Path:
     """Synthesise the network, write it with its recorders and its cells' models, return the file.
 
     What `cosim.bench.runner.generate` is for the RTL: the file goes to `cosim.bench.runner.simulate`. Leaves the
-    netlist itself beside it, as `netlist.json`.
+    netlist itself next to it, as `netlist.json`.
     """
     if network.family.name not in MODELS:
         raise BadInput(

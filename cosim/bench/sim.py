@@ -1,4 +1,4 @@
-"""Simulate a bundle's RTL on a recording and hold every bit against the golden model (`make sim`)."""
+"""Simulate a bundle's RTL on a recording and check every bit against the golden model (`make sim`)."""
 
 import tempfile
 from pathlib import Path
@@ -154,7 +154,7 @@ def _summary(board: Board, network: Network, found: dict[str, Any]) -> None:
 
 
 def _print_views(network: Network, waveform: Path) -> None:
-    """Leave saved views beside a waveform, and say how to open them."""
+    """Write saved views next to a waveform, and say how to open them."""
     console.print(f"waveform             {waveform}; open it with one of")
     for command in save_views(network, waveform):
         console.print(f"                     {command}")

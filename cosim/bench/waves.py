@@ -28,7 +28,7 @@ SURFER = {"bin": "Bit", "hex": "Hexadecimal", "dec": "Unsigned"}
 
 
 class Trace(NamedTuple):
-    """A signal: its path in the waveform, what GTKWave writes beside it, and how to show it."""
+    """A signal: its path in the waveform, what GTKWave writes next to it, and how to show it."""
 
     name: str
     label: str
@@ -96,7 +96,7 @@ def names_in(waveform: Path) -> dict[str, int]:
 
 
 def save_views(network: Network, waveform: Path) -> tuple[str, str]:
-    """Write a GTKWave save file and a Surfer command file beside an FST; returns the commands that open them."""
+    """Write a GTKWave save file and a Surfer command file next to an FST; returns the commands that open them."""
     widths = names_in(waveform)
     shown = [Group(group.name, [trace for trace in group.traces if trace.name in widths]) for group in groups(network)]
     shown = [group for group in shown if group.traces]

@@ -1,4 +1,4 @@
-"""What every unit and preset takes, held against what it took when the baseline was written (`make compare`)."""
+"""Check what every unit and preset takes against the baseline (`make compare`)."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Every performance figure beside its target and its reference, measured in this run (`make bench`)."""
+"""Every performance figure next to its target and its reference, measured in this run (`make bench`)."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -82,7 +82,7 @@ Now = Callable[[str], None]
 
 
 def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
-    """Measure and print every performance figure beside its target and its reference: `bgru bench`."""
+    """Measure and print every performance figure next to its target and its reference: `bgru bench`."""
     simulator_path("verilator", waves=False)
     given = Shipped(bundle_folder, board_name)
     name = next((name for name, preset in SHIPPED.items() if preset == given), None)

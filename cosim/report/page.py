@@ -180,7 +180,7 @@ def _timing(board: Board, network: Network, found: Mapping[str, Any]) -> dict[st
 
 
 def _networks(board: Board, network: Network, build: Path) -> list[dict[str, Any]]:
-    """The network beside the presets, each on its board, with what is known of each there."""
+    """The network next to the presets, each on its board, with what is known of each."""
     rows = [(network.bundle.name, board, network)]
     rows += [
         (name, find(preset.board), preset.network())
@@ -220,7 +220,7 @@ def _scores(bundle: Bundle) -> dict[str, Any] | None:
 
 
 def _sounds(bundle: Bundle, folder: Path, frames: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The recording before and after, and clean where it lies beside the noisy one."""
+    """The recording before and after, and clean where it lies next to the noisy one."""
     if not frames.get("denoised"):
         return []
     front_end = bundle.front_end

@@ -1,12 +1,12 @@
 """Fold lookup tables into the carry chains that they feed: a pass over ECP5 netlists that Yosys lacks.
 
-Half a CCU2C is a position of a carry chain: a LUT4 `p` of its four pins, whose output is added to the carry and
-decides whether the carry goes on, and a LUT2 `g` of two of them, which is the carry where it does not. Yosys uses
-it as an adder of two pins and leaves the other two idle, while a LUT4 in front computes what is added. Where the
-inputs of both fit the four pins, the LUT4 can go: an XNOR of a product, the multiplexer of an accumulator.
+Half a CCU2C is one position of a carry chain: a LUT4 `p` of its four pins, whose output is added to the carry and
+decides whether the carry propagates, and a LUT2 `g` of two of them, the new carry where it does not. Yosys uses it as
+an adder of two pins and leaves the other two idle, while a LUT4 in front computes the summand. Where the inputs of both
+fit the four pins, that LUT4 can go: the XNOR of a product, the multiplexer of an accumulator.
 
 The netlist is Yosys' JSON, changed in place. What it computes stays the same: `tests/hw/flow/test_absorb.py` has Yosys
-prove it, and the netlist's co-simulation holds it against the golden model.
+prove it, and the netlist's co-simulation checks it against the golden model.
 """
 
 from collections import Counter
@@ -22,7 +22,7 @@ PINS = "ABCD"
 
 
 def absorb(netlist: dict[str, Any], top: str) -> int:
-    """Fold what can be folded in module `top`; returns how many LUT4 have gone."""
+    """Fold all that can be folded in module `top`; returns the number of LUT4 removed."""
     module = netlist["modules"][top]
     cells: dict[str, Cell] = module["cells"]
     used = uses(module)

@@ -1,11 +1,11 @@
 """Let block RAM's own output registers take the place of flip-flops: a pass over ECP5 netlists that Yosys lacks.
 
 Without its output register a DP16KD takes two thirds of a cycle of 120 MHz to answer (nextpnr's timing: 5.6 to 5.8 ns),
-and the flip-flop behind it must be next to it; with it the flip-flops are gone, and their place is the best there is.
+and the flip-flop behind it must be placed next to it. With it the flip-flops are gone.
 
-A port's outputs are taken where each goes to one flip-flop and nowhere else, all of them with the port's clock and
-without enable or reset, and where the port itself is always enabled. The netlist is Yosys' JSON, changed in place; the
-netlist's co-simulation holds what it computes against the golden model.
+A port's register is used where each output feeds exactly one flip-flop, all of them with the port's clock and without
+enable or reset, and where the port itself is always enabled. The netlist is Yosys' JSON, changed in place; the
+netlist's co-simulation checks what it computes against the golden model.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ __all__ = ["use_output_registers"]
 
 
 def use_output_registers(netlist: dict[str, Any], top: str) -> int:
-    """Take all that can be taken in module `top`; returns how many flip-flops have gone."""
+    """Move all registers that can move in module `top`; returns the number of flip-flops removed."""
     module = netlist["modules"][top]
     cells: dict[str, Cell] = module["cells"]
     used = uses(module)

@@ -94,7 +94,7 @@ def layer_rtlil(network: Network, name: str) -> str:
 
 
 def to_rtlil(component: wiring.Component, name: str, probes: bool = False) -> str:
-    """RTLIL of the component as module `name`, with ports `clk` and `rst` beside its own."""
+    """RTLIL of the component as module `name`, with ports `clk` and `rst` and its own."""
     return str(rtlil.convert(component, name=name, ports=ports_of(component, probes), emit_src=False))
 
 
@@ -104,7 +104,7 @@ def to_verilog(component: wiring.Component, name: str, folder: Path, probes: boo
 
 
 def rtlil_to_verilog(rtlil_text: str, name: str, folder: Path) -> Path:
-    """Write `folder/name.v`, and `name-<n>.mem` beside it with the contents of the memories ($readmemb)."""
+    """Write `folder/name.v`, and `name-<n>.mem` next to it with the contents of the memories ($readmemb)."""
     folder.mkdir(parents=True, exist_ok=True)
     source = folder / f"{name}.il"
     source.write_text(rtlil_text, encoding="utf-8")

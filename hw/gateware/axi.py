@@ -64,7 +64,7 @@ class AxiNetwork(wiring.Component):
     A frame is timed if no other is being timed when its first word comes; then `latency` is its own, however many
     frames are in the network. A read or write takes two cycles; there is no `dat_i`, for the only write is one to
     `status`, and any value clears its bit 1.
-    Cost: 395 LUT4 and 257 FF beside the network's, on ECP5 as on iCE40 (`tiny`, 32 bits), mostly the counters; a
+    Cost: 395 LUT4 and 257 FF on top of the network's, on ECP5 as on iCE40 (`tiny`, 32 bits), mostly the counters; a
     streamed layer's queue comes on top. No memory.
 
     Members

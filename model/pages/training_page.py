@@ -60,7 +60,7 @@ class Tick(NamedTuple):
 
 
 class Chart(NamedTuple):
-    """Curves over the epochs; `last` is what stands beside the title."""
+    """Curves over the epochs; `last` is the text next to the title."""
 
     title: str
     last: str

@@ -1,4 +1,4 @@
-"""Contents of memories: written into a placed design, they make it what building the network anew would."""
+"""Contents written into a placed design make it the design that a full build makes."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""Choosing foldings: the least area that meets a deadline, held against trying everything."""
+"""Choosing foldings: the least area that meets a deadline, checked against trying everything."""
 
 from itertools import product
 

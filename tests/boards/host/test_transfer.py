@@ -245,7 +245,7 @@ def test_a_board_that_is_reset_on_the_way(folder, reason):
         return golden(packet) if golden.expected else [Packet(Type.REFUSAL, 0, bytes([reason]))]
 
     with board(reset) as port:
-        assert "expected the board to be at frame 20 of the recording, it has begun anew" in refused(folder, port)
+        assert "expected the board to be at frame 20 of the recording, it has started again" in refused(folder, port)
 
 
 def test_a_name_that_cannot_be_written(folder):
