@@ -12,7 +12,7 @@ from boards.flow.bram_patch import insert, placeholder
 from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import results_of
-from boards.flow.packers import PACKERS, pack
+from boards.flow.packers import PACKERS, pack_bitstream
 from boards.flow.verilog import print_use
 from boards.gateware.flash import image
 from hw.flow.place import Placement, place
@@ -79,7 +79,7 @@ def short_of_timing(board: Board, mhz: float, placements: int) -> str:
 def write(folder: Path, routed: Routed, network: Network, board: Board) -> list[str]:
     """Write the bitstream into a folder, and the flash image if there are weights to load; returns their names."""
     (folder / PACKERS[board.family.name].design).write_text(insert(routed.placement.design, network))
-    bitstream = pack(folder, board.family)
+    bitstream = pack_bitstream(folder, board.family)
     if board.flash_offset is None:
         return [bitstream.name]
     configuration = bitstream.read_bytes()

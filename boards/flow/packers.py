@@ -6,7 +6,7 @@ from pathlib import Path
 from hw.flow.tools import run
 from hw.shape.family import Family
 
-__all__ = ["PACKERS", "pack"]
+__all__ = ["PACKERS", "pack_bitstream"]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ PACKERS = {
 }
 
 
-def pack(folder: Path, family: Family) -> Path:
+def pack_bitstream(folder: Path, family: Family) -> Path:
     """Make the bitstream of the placed design in `folder`, and return it."""
     packer = PACKERS[family.name]
     options = [option.format(design=packer.design, bitstream=packer.bitstream) for option in packer.options]

@@ -21,9 +21,9 @@ __all__ = [
     "OVERHEAD",
     "STATUS_BYTES",
     "VERSION",
-    "Decoder",
     "Info",
     "Packet",
+    "PacketDecoder",
     "Reason",
     "State",
     "Type",
@@ -149,7 +149,7 @@ def encode(packet: Packet) -> bytes:
     return bytes([END]) + body + bytes([END])
 
 
-class Decoder:
+class PacketDecoder:
     """Bytes of any number and in any pieces to packets; what is damaged is left out and counted in `damaged`."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ import serial
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from serial.tools import list_ports
 
-from boards.host.protocol import END, Decoder, Info, Packet, Reason, State, Type, encode
+from boards.host.protocol import END, Info, Packet, PacketDecoder, Reason, State, Type, encode
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
@@ -50,7 +50,7 @@ class Link:
     """Packets over a serial port. A port that can't be opened, or goes away, is `BadInput`."""
 
     def __init__(self, port: str, baud: int) -> None:
-        self.port, self._decoder = port, Decoder()
+        self.port, self._decoder = port, PacketDecoder()
         try:
             # Reads wait a hundredth of a second at most, so that all other timers are looked at so often.
             self._serial = serial.Serial(port, baud, timeout=0.01, write_timeout=PATIENCE, exclusive=True)

@@ -12,7 +12,7 @@ from hw.gateware.memory import CyclicMemory
 from hw.gateware.mvu import MVU
 from hw.gateware.popcount import delayed
 from hw.gateware.streams import Word
-from hw.gateware.trits import Unpack, pack
+from hw.gateware.trits import Unpack, pack_trits
 from hw.shape.biases import bias_words, layer_biases
 from hw.shape.engine_spec import LOADED, EngineSpec, operands
 from hw.shape.layer_spec import LayerSpec
@@ -36,7 +36,7 @@ class FoldedMatrix:
         self.spec = spec
         pe, simd = spec.folding.pe, spec.folding.simd
         blocks = weights.reshape(spec.groups, pe, spec.words, simd).transpose(0, 2, 1, 3)
-        bits = pack(blocks) if spec.folding.packed else select(spec.format).encode(blocks)
+        bits = pack_trits(blocks) if spec.folding.packed else select(spec.format).encode(blocks)
         self.weight_width = spec.weight_width
         self.weight_words = integers(bits.reshape(spec.weight_words, -1))
         # Two's complement, the lowest row's bias lowest.

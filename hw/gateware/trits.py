@@ -28,13 +28,13 @@ from numpy.typing import NDArray
 
 from hw.shape.number_format import CODE_BITS, TRITS, packed_bits
 
-__all__ = ["DECODER", "TritDecoder", "Unpack", "pack"]
+__all__ = ["DECODER", "TritDecoder", "Unpack", "pack_trits"]
 
 DECODER = "trits"
 """Name of a decoder's module; `hw.flow.synth` keeps these separate until everything else is mapped."""
 
 
-def pack(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
+def pack_trits(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Weights of -1, 0, +1, (..., count), to bits (..., packed_bits(count)), lowest first; padding trits are 0."""
     padding = [(0, 0)] * (weights.ndim - 1) + [(0, -weights.shape[-1] % TRITS)]
     fives = np.pad(weights, padding).reshape(*weights.shape[:-1], -1, TRITS)

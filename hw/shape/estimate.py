@@ -19,7 +19,7 @@ from hw.shape.family import Family
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec, Memory
 from hw.shape.number_format import TRITS
-from hw.shape.popcount import cost
+from hw.shape.popcount import popcount_cost
 from hw.shape.ram_mapping import Mapped, mapped
 from hw.shape.words import ceil_log2, words
 from model.bundle.layers import Layer
@@ -137,7 +137,7 @@ def _parts(spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int
     return {
         "ternary product": 0 if spec.binary else pe * products,
         "binary product": pe * products if spec.binary else 0,
-        "popcount": pe * cost(products - 1).lut4,
+        "popcount": pe * popcount_cost(products - 1).lut4,
         "accumulator bit": pe * engine.accumulator_bits,
         "trit decoder": pe * words(simd, TRITS) if spec.folding.packed else 0,
         "distributed RAM": sum(count * one.cells for count, one in distributed),

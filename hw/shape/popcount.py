@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-__all__ = ["CHAIN", "PopcountCost", "adders_per_chain", "cost", "latency"]
+__all__ = ["CHAIN", "PopcountCost", "adders_per_chain", "latency", "popcount_cost"]
 
 CHAIN = 34
 """Most positions in a carry chain: no carry goes that far, but the tools time it as if it did (docs/hardware.md)."""
@@ -32,7 +32,7 @@ class PopcountCost:
     ff: int
 
 
-def cost(width: int) -> PopcountCost:
+def popcount_cost(width: int) -> PopcountCost:
     """The cost of `hw.gateware.popcount.Popcount(width)`, worked out from its tree."""
     lut4, ff = 0, 0
     counts = [width]  # how many bits each input of the level above counts

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from boards.definitions.devices import GW2A_18C, ICE40UP5K, LFE5U_25F
 from boards.flow.bram_patch import FORMATS, contents, insert, placeholder, places, rewrite
-from boards.flow.packers import PACKERS, pack
+from boards.flow.packers import PACKERS, pack_bitstream
 from boards.gateware.core import BoardCore
 from hw.flow.place import place
 from hw.flow.rtl import described, to_rtlil
@@ -57,7 +57,7 @@ def unpacked_bitstream(design, family, folder):
     """Packed, and unpacked again."""
     (folder / PACKERS[family.name].design).write_text(design)
     module, function = UNPACK[family.name]
-    run(module, module, f"{function}(sys.argv[1:])", [pack(folder, family).name, "unpacked"], folder)
+    run(module, module, f"{function}(sys.argv[1:])", [pack_bitstream(folder, family).name, "unpacked"], folder)
     return (folder / "unpacked").read_text()
 
 
@@ -141,7 +141,7 @@ def test_a_memory_is_found_and_rewritten_in_every_shape_of_block_ram(family, tmp
     assert places(rewritten, family, other.contents()) == found
     assert rewrite(rewritten, family, other.contents(), one.contents()) == design != rewritten
     (tmp_path / PACKERS[family.name].design).write_text(rewritten)
-    assert pack(tmp_path, family).stat().st_size > 0
+    assert pack_bitstream(tmp_path, family).stat().st_size > 0
 
 
 @given(seeds, seeds, st.sampled_from([1.0, 0.5]), st.sampled_from(["bgru", "dense"]), st.sampled_from([ECP5, ICE40]))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from boards.gateware.link import HostLink
 from boards.gateware.link_format import LinkFormat
-from boards.host.protocol import END, Decoder, Info, Packet, Reason, State, Type, encode
+from boards.host.protocol import END, Info, Packet, PacketDecoder, Reason, State, Type, encode
 from hw.gateware.network import Network
 from hw.shape.family import ECP5, ICE40, Family
 from hw.shape.folding import Folding
@@ -90,7 +90,7 @@ def converse(link: Any, script: Callable[[Host], Coroutine[Any, Any, None]]) -> 
     top.submodules.link = link
     simulator = Simulator(top)
     simulator.add_clock(1e-6)
-    decoder, got = Decoder(), []
+    decoder, got = PacketDecoder(), []
 
     async def listen(ctx: Any) -> None:
         ctx.set(link.o.ready, 1)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boards.host.protocol import END, ESC, ESCAPED, VERSION, Decoder, Info, Packet, State, Type, encode
+from boards.host.protocol import END, ESC, ESCAPED, VERSION, Info, Packet, PacketDecoder, State, Type, encode
 from model.errors import BadInput
 
 octets = st.integers(0, 255)
@@ -18,7 +18,7 @@ packets = st.builds(Packet, octets, octets, payloads)
 @given(st.lists(packets, max_size=5), st.integers(1, 30))
 def test_packets_come_back_in_pieces_of_any_size(sent, size):
     line = b"".join(map(encode, sent))
-    decoder = Decoder()
+    decoder = PacketDecoder()
     got = [packet for begin in range(0, len(line), size) for packet in decoder.feed(line[begin : begin + size])]
     assert got == sent
     assert decoder.damaged == 0
@@ -34,7 +34,7 @@ def test_a_wrong_byte_is_found(packet, data):
     line = bytearray(encode(packet))
     place = data.draw(st.integers(1, len(line) - 2))
     line[place] ^= data.draw(st.integers(1, 255))
-    decoder = Decoder()
+    decoder = PacketDecoder()
     assert list(decoder.feed(bytes(line))) == []
     assert decoder.damaged > 0
 
@@ -43,14 +43,14 @@ def test_a_wrong_byte_is_found(packet, data):
 def test_a_lost_byte_is_found(packet, data):
     line = encode(packet)
     place = data.draw(st.integers(1, len(line) - 2))
-    decoder = Decoder()
+    decoder = PacketDecoder()
     assert list(decoder.feed(line[:place] + line[place + 1 :])) == []
     assert decoder.damaged == 1
 
 
 @given(st.binary(max_size=300), packets, packets)
 def test_in_step_again_at_the_next_delimiter(noise, first, second):
-    decoder = Decoder()
+    decoder = PacketDecoder()
     list(decoder.feed(noise))
     got = list(decoder.feed(encode(first) + encode(second)))
     assert got[-2:] == [first, second]

@@ -16,7 +16,7 @@ import serial
 import soundfile
 
 import boards.host.transfer
-from boards.host.protocol import VERSION, Decoder, Packet, Reason, State, Type, encode, info_constants
+from boards.host.protocol import VERSION, Packet, PacketDecoder, Reason, State, Type, encode, info_constants
 from model.bundle.write import write_bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.command import bgru
@@ -35,7 +35,7 @@ def board(answer: Answer) -> Iterator[str]:
     over = threading.Event()
 
     def serve() -> None:
-        decoder = Decoder()
+        decoder = PacketDecoder()
         while not over.is_set():
             if select.select([here], [], [], 0.01)[0]:
                 for packet in decoder.feed(os.read(here, 4096)):

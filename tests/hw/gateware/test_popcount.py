@@ -11,7 +11,7 @@ from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
 from hw.gateware.popcount import Popcount, packed_sums
 from hw.shape.family import ECP5, ICE40, Family
-from hw.shape.popcount import cost, latency
+from hw.shape.popcount import latency, popcount_cost
 from tests.support.hw_bench import Bench, few
 from tests.support.random_bundles import seeds
 
@@ -48,15 +48,15 @@ def test_latency_is_the_levels_of_the_tree(width, cycles):
 
 @pytest.mark.parametrize("width", [7, 15, 31, 63, 127])
 def test_cost_is_what_synthesis_finds_where_no_input_is_unused(width):
-    assert synthesised(width, ECP5) == (cost(width).lut4, cost(width).ff)
+    assert synthesised(width, ECP5) == (popcount_cost(width).lut4, popcount_cost(width).ff)
 
 
 @pytest.mark.parametrize("width", [5, 24, 64, 100])
 def test_cost_is_at_most_what_is_stated_for_other_widths(width):
     lut4, ff = synthesised(width, ECP5)
-    assert ff <= cost(width).ff
-    assert 0.85 * cost(width).lut4 <= lut4 <= cost(width).lut4
-    assert synthesised(width, ICE40)[0] <= cost(width).lut4
+    assert ff <= popcount_cost(width).ff
+    assert 0.85 * popcount_cost(width).lut4 <= lut4 <= popcount_cost(width).lut4
+    assert synthesised(width, ICE40)[0] <= popcount_cost(width).lut4
 
 
 def synthesised(width: int, family: Family) -> tuple[int, int]:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
-from hw.gateware.trits import TritDecoder, Unpack, pack
+from hw.gateware.trits import TritDecoder, Unpack, pack_trits
 from hw.shape.family import FAMILIES
 from hw.shape.number_format import packed_bits
 from tests.support.hw_bench import bits_of, few, integer
@@ -20,17 +20,17 @@ EVERY = np.array(list(product((-1, 0, 1), repeat=5)), dtype=np.int8)
 
 
 def test_every_vector_has_a_code_of_its_own():
-    assert len({integer(bits) for bits in pack(EVERY)}) == 3**5
+    assert len({integer(bits) for bits in pack_trits(EVERY)}) == 3**5
 
 
 def test_any_shape_is_packed_along_its_last_axis():
-    assert np.array_equal(pack(EVERY.reshape(3, 81, 5)), pack(EVERY).reshape(3, 81, 8))
+    assert np.array_equal(pack_trits(EVERY.reshape(3, 81, 5)), pack_trits(EVERY).reshape(3, 81, 8))
 
 
 @pytest.mark.parametrize(("count", "bits"), [(1, 8), (5, 8), (6, 16), (64, 104), (65, 104)])
 def test_eight_bits_for_every_five_weights_begun(count, bits):
     assert packed_bits(count) == bits
-    assert pack(np.ones((2, count), dtype=np.int8)).shape == (2, bits)
+    assert pack_trits(np.ones((2, count), dtype=np.int8)).shape == (2, bits)
 
 
 def unpacked(rows):
@@ -39,7 +39,7 @@ def unpacked(rows):
     dut, found = Unpack(count), np.zeros_like(rows)
 
     async def bench(ctx):
-        for n, bits in enumerate(pack(rows)):
+        for n, bits in enumerate(pack_trits(rows)):
             ctx.set(dut.i, integer(bits))
             sign, nonzero = bits_of(ctx.get(dut.o), 2 * count).reshape(2, count)
             found[n] = (2 * sign.astype(np.int8) - 1) * nonzero
