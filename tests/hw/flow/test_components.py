@@ -8,7 +8,7 @@ from hw.flow.components import LANES, UNITS, Registered, cost, weight_rom
 from hw.gateware.mvu import MVU
 from hw.gateware.popcount import Popcount
 from hw.shape.family import ECP5, FAMILIES, ICE40
-from hw.shape.popcount import latency
+from hw.shape.popcount import latency, popcount_cost
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
