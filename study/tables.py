@@ -16,6 +16,7 @@ from model.bundle import bundle
 from model.console import console
 from model.errors import BadInput
 from model.evaluation.metrics import METRICS
+from model.evaluation.scoring import MIXTURE
 from model.files import replacing
 from model.training.network import BINARY
 from study.experiments import ABLATIONS, CAUSES, FORMER, GENERAL, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Experiment
@@ -132,10 +133,29 @@ def tried_table(result: Result) -> list[str]:
     return table(["change", "last loss", *headings(metrics), *of_average], lines)
 
 
-GENERAL_PARTS = {"held out": "kinds that no network here was trained on", "known": "kinds that the general ones know"}
-"""The parts of `study.generalisation` with noise, and what they are called."""
+GENERAL_PARTS = {
+    "held out": "Noise of kinds that no network here was trained on",
+    "known": "Noise of kinds that the networks for any noise know",
+    "clean": "Clean speech",
+}
+"""The parts of `study.generalisation` and their titles."""
 
 GENERAL_METRICS = ("si_sdr", "sdr", "stoi", "pesq")
+
+
+def on_the_same_mixtures(results: dict[str, Result], part: str) -> dict[str, Any]:
+    """The scores of every system of the results of `study.generalisation`; nothing where there are none.
+
+    Raises `BadInput` where two results are of different mixtures.
+    """
+    found: dict[str, Any] = {}
+    for name, result in results.items():
+        if name.startswith("generalisation"):
+            scores = result["scores"][part]
+            if found.get(MIXTURE, scores[MIXTURE]) != scores[MIXTURE]:
+                raise BadInput(f"{name}: expected the mixtures of the other results, got others; score them together")
+            found |= scores
+    return found
 
 
 def general_table(scores: dict[str, Any]) -> list[str]:
@@ -271,13 +291,12 @@ def page(results: dict[str, Result]) -> str:
         parts.append(("Tried and not kept", tried_table(results["tried"])))
     sizes = ablation_table(results, (*BY_SIZE, *OTHER_RHO, *OTHER_FRONT_ENDS))
     parts.append(("Size", [*sizes, "", "![SDR by weight bits](sizes.png)"]))
-    for name, result in results.items():
-        if name.startswith("generalisation"):
-            for part, title in GENERAL_PARTS.items():
-                scores = result["scores"][part]
-                tables = (general_table(scores), general_parts(scores, "snr"), general_parts(scores, "kind"))
-                parts.append((f"Noise of {title}", [line for lines in tables for line in [*lines, ""]][:-1]))
-            parts.append(("Clean speech", general_table(result["scores"]["clean"])))
+    for part, title in GENERAL_PARTS.items():
+        if scores := on_the_same_mixtures(results, part):
+            tables = [general_table(scores)]
+            if part != "clean":
+                tables += [general_parts(scores, "snr"), general_parts(scores, "kind")]
+            parts.append((title, [line for lines in tables for line in [*lines, ""]][:-1]))
     parts.append(("Networks for any noise, one change at a time", ablation_table(results, GENERAL)))
     for name, result in results.items():
         if name.startswith("levels"):

@@ -14,7 +14,7 @@ from model.training.config import Config  # noqa: E402 (after importorskip)
 from model.training.distributed import Team  # noqa: E402 (after importorskip)
 from model.training.network import BINARY, REAL  # noqa: E402 (after importorskip)
 from study import protocol, run, tables, test_set_updates  # noqa: E402 (after importorskip)
-from study.experiments import Experiment, Stage  # noqa: E402 (after importorskip)
+from study.experiments import FIVE_DB, Experiment, Stage  # noqa: E402 (after importorskip)
 from study.networks import Masker  # noqa: E402 (after importorskip)
 
 ROW = Experiment(
@@ -25,6 +25,7 @@ ROW = Experiment(
     test_time_passes=2,
 )
 SMALLEST = (
+    *FIVE_DB,
     *("hidden=8", "fft_size=64", "hop=32", "sequences=4", "frames=40", "truncation=20", "batches=2"),
     *("validation_mixtures=3", "stages=1:0:0:0.01:0.01,1:1:1:0.01:0.01"),
 )
@@ -53,7 +54,7 @@ def settings() -> Config:
 
 @pytest.fixture(scope="module")
 def result(data: Path, settings: Config, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    made = run.run(ROW, settings, data, tmp_path_factory.mktemp("runs") / "bgru", Team())
+    made = run.train_and_score(ROW, settings, data, tmp_path_factory.mktemp("runs") / "bgru", Team())
     assert made is not None
     return made
 
