@@ -1,6 +1,6 @@
-"""Every row of the study: what is trained, what is scored of it, and what the paper reports for it.
+"""The experiments of the study: what is trained, what is scored, and what the paper reports for it.
 
-Sizes are in units of the paper's 1024, so that the same rows also run smaller, on a CPU.
+Sizes are in units of the paper's 1024, so that the same experiments also run smaller, on a CPU.
 """
 
 from dataclasses import dataclass, replace
@@ -8,7 +8,14 @@ from typing import Any
 
 from model.training.network import BINARY, REAL, Pi
 
+FIVE_DB = (
+    *("snr_low=-5", "snr_high=5", "snr_test=0", "reverberant=0", "simulated_rooms=0", "synthetic=0"),
+    *("synthetic_clips=0", "second_noise=0", "clean=0", "pure_noise=0", "clipped=0", "validation_mixtures=40"),
+)
+"""The mixtures of all experiments on the paper's corpus: one recorded noise each, -5 to 5 dB, no rooms."""
+
 PAPER = (
+    *FIVE_DB,
     *("fft_size=1024", "hop=256", "frames=200", "qad_power=1", "qad_per_bin=false", "rho=0.8", "zeros_learn=false"),
     *("snr_low=0", "snr_high=0", "level_db=0", "noise_speeds=1", "equaliser_db=0", "loss_power=0"),
     "envelope_weight=0",
@@ -16,7 +23,10 @@ PAPER = (
 )
 """The paper's front end, mixtures, loss, dropout and binarisation, as settings of `model.training.config`."""
 
-BASE = ("hidden=256", "slope=4", "dropout_input=0.05", "dropout_hidden=0.2", "mask_bits=1", "envelope_weight=0")
+BASE = (
+    *FIVE_DB,
+    *("hidden=256", "slope=4", "dropout_input=0.05", "dropout_hidden=0.2", "mask_bits=1", "envelope_weight=0"),
+)
 """What the ablations start from; the defaults of `model.training.config` are what came out best."""
 
 Figures = tuple[float, float]
@@ -25,7 +35,7 @@ Figures = tuple[float, float]
 
 @dataclass(frozen=True)
 class Stage:
-    """Epochs of a run at one pi, for the whole study's `length` of 1, and what the paper has for the network then."""
+    """Epochs of a run at one pi (at the study's `length` of 1), and the paper's figures of the network then."""
 
     pi: Pi
     epochs: int
@@ -36,11 +46,11 @@ class Stage:
 
 
 @dataclass(frozen=True)
-class Row:
+class Experiment:
     """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set.
 
-    A row that only scores something else of another row's run says with `run_of` whose; one without `hold_out` is
-    trained on what the others are validated on, too.
+    `run_of` names the experiment whose run is scored in another way. Without `hold_out`, training hears the validation
+    speakers, too. The protocol `general` is that of networks for any noise, see `protocol.general`.
     """
 
     name: str
@@ -70,15 +80,15 @@ def _real(epochs: int, paper: Figures | None = None, scored: bool = True) -> Sta
     return Stage(REAL, epochs, 1e-2, 1e-3, paper, scored)
 
 
-def _fcn(given: str, layer: float, paper: Figures) -> Row:
+def _fcn(given: str, layer: float, paper: Figures) -> Experiment:
     label = f"FCN, {'original' if given == 'magnitudes' else 'binary'} input"
     settings = (*PAPER, "kind=dense", f"input={given}")
-    return Row(f"fcn-{given}-{layer:g}", "paper", label, (_real(30, paper),), settings, (layer, layer))
+    return Experiment(f"fcn-{given}-{layer:g}", "paper", label, (_real(30, paper),), settings, (layer, layer))
 
 
-def _bnn(layer: float, paper: Figures) -> Row:
+def _bnn(layer: float, paper: Figures) -> Experiment:
     stages = (_real(20, scored=False), Stage(BINARY, 20, 5e-3, 5e-4, paper))
-    return Row(f"bnn-{layer:g}", "paper", "BNN", stages, (*PAPER, "kind=dense"), (layer, layer))
+    return Experiment(f"bnn-{layer:g}", "paper", "BNN", stages, (*PAPER, "kind=dense"), (layer, layer))
 
 
 ROUND_2: dict[float, Figures] = {
@@ -87,7 +97,7 @@ ROUND_2: dict[float, Figures] = {
 }
 """The paper's Table 1 for the BGRU, by pi."""
 
-PAPER_BGRU = Row(
+PAPER_BGRU = Experiment(
     "bgru",
     "paper",
     "GRU, then BGRU",
@@ -136,8 +146,8 @@ RECIPE = (Stage(BINARY, 8, 1e-2, 1e-3),)
 """Of the ablations: bitwise from the first step, and short, to compare and for nothing else."""
 
 
-def _ablation(name: str, label: str, *settings: str, stages: tuple[Stage, ...] = RECIPE, **changes: Any) -> Row:
-    made = Row(f"ablation-{name}", "ablations", label, stages, (*BASE, *settings), open_speech=True)
+def _ablation(name: str, label: str, *settings: str, stages: tuple[Stage, ...] = RECIPE, **changes: Any) -> Experiment:
+    made = Experiment(f"ablation-{name}", "ablations", label, stages, (*BASE, *settings), open_speech=True)
     return replace(made, **changes)
 
 
@@ -206,8 +216,8 @@ SIZES = tuple(
 LONG = (Stage(BINARY, 32, 1e-2, 5e-4), Stage(BINARY, 32, 4e-3, 2e-4))
 """Of the networks that are to be good: the rate falls twice."""
 
-SMALL = ("hidden=256", "mask_bits=3")
-LARGE = ("hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200")
+SMALL = (*FIVE_DB, "hidden=256", "mask_bits=3")
+LARGE = (*FIVE_DB, "hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200")
 """The presets `small` and `paper`."""
 
 MORE_LABEL = "all of the data, speech at five speeds, cutoff per row, 1024-point STFT"
@@ -223,19 +233,48 @@ FORMER = "envelope_weight=0"
 """The recipe before the envelopes of STOI were in its loss."""
 
 OURS = (
-    Row("ours-1024-paper-speech", "ours", "our recipe, 1024-point STFT", LONG, LARGE),
-    Row("ours-1024-paper-speech-real", "ours", "our recipe, 1024-point STFT", _real_valued(LONG), LARGE),
-    Row("ours-2048-more", "ours", MORE_LABEL, LONG[:1], (*MORE, "hidden=2048"), hold_out=False),
-    Row("ours-1024-more", "ours", MORE_LABEL, LONG, MORE, hold_out=False),
-    Row("ours-256-paper-speech", "ours", "our recipe", LONG, SMALL),
-    Row("ours-256-paper-speech-real", "ours", "our recipe", _real_valued(LONG), SMALL),
-    Row("ours-1024-no-envelopes", "ours", "no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER)),
-    Row("ours-256-no-envelopes-real", "ours", "no envelopes", _real_valued(LONG), (*SMALL, FORMER)),
-    Row("ours-1024", "ours", "with open/, no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER), open_speech=True),
-    Row("ours-256", "ours", "with open/, no envelopes", LONG, (*SMALL, FORMER), open_speech=True),
-    Row("ours-256-real", "ours", "with open/, no envelopes", _real_valued(LONG), (*SMALL, FORMER), open_speech=True),
+    Experiment("ours-1024-paper-speech", "ours", "our recipe, 1024-point STFT", LONG, LARGE),
+    Experiment("ours-1024-paper-speech-real", "ours", "our recipe, 1024-point STFT", _real_valued(LONG), LARGE),
+    Experiment("ours-2048-more", "ours", MORE_LABEL, LONG[:1], (*MORE, "hidden=2048"), hold_out=False),
+    Experiment("ours-1024-more", "ours", MORE_LABEL, LONG, MORE, hold_out=False),
+    Experiment("ours-256-paper-speech", "ours", "our recipe", LONG, SMALL),
+    Experiment("ours-256-paper-speech-real", "ours", "our recipe", _real_valued(LONG), SMALL),
+    Experiment("ours-1024-no-envelopes", "ours", "no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER)),
+    Experiment("ours-256-no-envelopes-real", "ours", "no envelopes", _real_valued(LONG), (*SMALL, FORMER)),
+    Experiment(
+        "ours-1024", "ours", "with open/, no envelopes, 1024-point STFT", LONG, (*LARGE, FORMER), open_speech=True
+    ),
+    Experiment("ours-256", "ours", "with open/, no envelopes", LONG, (*SMALL, FORMER), open_speech=True),
+    Experiment(
+        "ours-256-real", "ours", "with open/, no envelopes", _real_valued(LONG), (*SMALL, FORMER), open_speech=True
+    ),
 )
 """The recipe, on the paper's corpus, bitwise and real-valued; its earlier rows also train on the speech of open/."""
 
-ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES)
+SHORT = ("hidden=96", "sequences=32", "mask_bits=3")
+"""Of the experiments with any noise: directions, not limits."""
+
+
+def _general(name: str, label: str, *settings: str) -> Experiment:
+    settings = (*SHORT, *settings)
+    return Experiment(
+        f"general-{name}", "general", label, (Stage(BINARY, 12, 1e-2, 5e-4),), settings, protocol="general"
+    )
+
+
+GENERAL = (
+    _general("base", "the recipe for any noise"),
+    _general("seed-1", "the same, another seed", "seed=1"),
+    _general("no-synthetic", "no synthetic noise", "synthetic=0"),
+    _general("half-synthetic", "60 % of the noises synthetic", "synthetic=0.6"),
+    _general("no-rooms", "no reverberant speech", "reverberant=0"),
+    _general("one-noise", "never two noises at once", "second_noise=0"),
+    _general("never-alone", "no clean speech, no noise alone", "clean=0", "pure_noise=0"),
+    _general("snr-5", "mixtures at -5 to 5 dB", "snr_high=5"),
+    _general("mask-6", "6 mask bits a bin", "mask_bits=6"),
+    _general("envelopes-2", "twice the weight of the envelopes", "envelope_weight=2"),
+)
+"""What each part of the mixtures is worth on held-out kinds of noise, by short runs of a small network."""
+
+ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES, *GENERAL)
 """All of them, in the order in which they run."""

@@ -5,6 +5,7 @@ that are held back from it (`protocol.HELD_OUT`), and without noise. `study.tabl
 """
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 from model.bundle.read import read_bundle
@@ -22,11 +23,8 @@ from study.run import write
 
 RATE, RMS = 16000, 0.1
 
-SNRS = (0.0, 5.0, 10.0)
-"""Signal-to-noise ratios of the mixtures, dB."""
 
-
-def trials(data: Path, count: int, snrs: tuple[float, ...] = SNRS) -> dict[str, list[Trial]]:
+def trials(data: Path, count: int, snrs: Sequence[float]) -> dict[str, list[Trial]]:
     """`count` mixtures of held-out kinds and as many of known ones, and every test utterance without noise."""
     source = protocol.general(data)
     made = {
@@ -60,7 +58,7 @@ def run(
     if len(systems) < 1 + rnnoise + len(bundles) + len(runs):
         raise BadInput("bundles and runs: expected folders of different names, got one twice")
     found = {}
-    for part, chosen in trials(data, count, tuple(snrs or SNRS)).items():
+    for part, chosen in trials(data, count, snrs or protocol.SNRS_DB).items():
         metrics = model_card.CLEAN if part == "clean" else ("sdr", *model_card.CLEAN)
         found[part] = scoring.summary(scoring.score(systems, chosen, metrics, processes))
         for system, scores in found[part].items():

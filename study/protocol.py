@@ -15,15 +15,19 @@ from model.errors import BadInput
 from model.evaluation import scoring
 from model.evaluation.scoring import Trial
 
-PROTOCOLS = ("disjoint", "paper")
+PROTOCOLS = ("disjoint", "paper", "general")
 """What is done with the noises.
 
 disjoint: training has the first 60 % of each file, validation the next 10 %, the test the last 30 %.
 paper: all three have the whole of it, as the paper did, so that what is tested on may have been trained on.
+general: the corpus is open/ instead, and the test has noise of held-out kinds only (`general`).
 """
 
 SNR_DB = 0.0
-"""Of every test mixture."""
+"""Signal-to-noise ratio of every test mixture in the paper's corpus."""
+
+SNRS_DB, GENERAL_MIXTURES = (0.0, 5.0, 10.0), 200
+"""Signal-to-noise ratios and number of the test mixtures of networks for any noise."""
 
 TEST = ("dr7-fblv0", "dr7-madd0", "dr8-fbcg1", "dr8-mbcg0")
 """Two women and two men; all other speakers are the paper's 12 for training."""
@@ -53,6 +57,8 @@ def source(data: Path, protocol: str, more_speech: Sequence[Path] = (), hold_out
     """
     if protocol not in PROTOCOLS:
         raise BadInput(f"protocol: expected one of {', '.join(PROTOCOLS)}, got {protocol}")
+    if protocol == "general":
+        return general(data)
     folders = [data / "paper" / "speech", *more_speech]
     found = corpus.find(folders, [data / "paper" / "noise"], TEST, VALIDATION)
     split, stretches = found.split, {}
@@ -65,7 +71,9 @@ def source(data: Path, protocol: str, more_speech: Sequence[Path] = (), hold_out
 
 
 def trials(data: Path, protocol: str, sample_rate: int, rms: float) -> list[Trial]:
-    """Every utterance of the test speakers in every noise: 400 mixtures."""
+    """Every utterance of the test speakers in every noise: 400 mixtures; for `general`, 200 in held-out kinds."""
+    if protocol == "general":
+        return scoring.sample(general(data), SNRS_DB, sample_rate, rms, GENERAL_MIXTURES, held_out=True)
     return scoring.trials(source(data, protocol), SNR_DB, sample_rate, rms)
 
 

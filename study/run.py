@@ -26,7 +26,7 @@ from model.training.config import Config
 from model.training.distributed import Team, join
 from model.training.network import Network
 from study import protocol, test_set_updates
-from study.experiments import ROWS, Row
+from study.experiments import ROWS, Experiment
 from study.networks import Masker
 
 RESULTS = Path("docs/study")
@@ -46,7 +46,13 @@ def weight_bits(network: Network) -> int:
 
 
 def train_and_score(
-    row: Row, settings: Config, data: Path, folder: Path, team: Team, metrics: Collection[str] = ALL, every: int = 1
+    row: Experiment,
+    settings: Config,
+    data: Path,
+    folder: Path,
+    team: Team,
+    metrics: Collection[str] = ALL,
+    every: int = 1,
 ) -> dict[str, Any] | None:
     """Train a row in `folder` and score it: its result, ready for JSON, in the process that leads.
 

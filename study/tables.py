@@ -16,9 +16,10 @@ from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.evaluation.metrics import METRICS
+from model.evaluation.scoring import MIXTURE
 from model.files import replacing
 from model.training.network import BINARY
-from study.experiments import ABLATIONS, CAUSES, FORMER, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Row
+from study.experiments import ABLATIONS, CAUSES, FORMER, GENERAL, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Experiment
 
 Result = dict[str, Any]
 
@@ -68,7 +69,7 @@ def headings(metrics: Iterable[str]) -> list[str]:
     return [METRICS[metric].heading for metric in metrics]
 
 
-def label(row: Row, key: str) -> str:
+def label(row: Experiment, key: str) -> str:
     """What a network of a row is called whose scores are under `weights-activations`, or under words of its own."""
     weights, _, activations = key.partition("-")
     if not activations:
@@ -78,7 +79,7 @@ def label(row: Row, key: str) -> str:
     return f"{row.label}, pi {weights} of weights, {activations} of activations"
 
 
-def paper_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]:
+def paper_table(results: dict[str, Result], rows: Sequence[Experiment]) -> list[str]:
     """Systems beside the paper's Table 1, with all metrics."""
     lines = []
     for row in rows:
@@ -105,7 +106,7 @@ def reference_table(result: Result) -> list[str]:
     return table(["system", *headings(METRICS), "SDR without `sa`"], lines)
 
 
-def ablation_table(results: dict[str, Result], rows: Sequence[Row]) -> list[str]:
+def ablation_table(results: dict[str, Result], rows: Sequence[Experiment]) -> list[str]:
     """One change each, with the difference in SDR to the first row."""
     lines, base = [], None
     for row in rows:
@@ -132,6 +133,61 @@ def tried_table(result: Result) -> list[str]:
     return table(["change", "last loss", *headings(metrics), *of_average], lines)
 
 
+GENERAL_PARTS = {
+    "held out": "Noise of kinds that no network here was trained on",
+    "known": "Noise of kinds that the networks for any noise know",
+    "clean": "Clean speech",
+}
+"""The parts of `study.generalisation` and their titles."""
+
+GENERAL_METRICS = ("si_sdr", "sdr", "stoi", "pesq")
+
+
+def on_the_same_mixtures(results: dict[str, Result], part: str) -> dict[str, Any]:
+    """The scores of every system of the results of `study.generalisation`; nothing where there are none.
+
+    Raises `BadInput` where two results are of different mixtures.
+    """
+    found: dict[str, Any] = {}
+    for name, result in results.items():
+        if name.startswith("generalisation"):
+            scores = result["scores"][part]
+            if found.get(MIXTURE, scores[MIXTURE]) != scores[MIXTURE]:
+                raise BadInput(f"{name}: expected the mixtures of the other results, got others; score them together")
+            found |= scores
+    return found
+
+
+def general_table(scores: dict[str, Any]) -> list[str]:
+    """Every system on the same mixtures: means, and the share of the mixtures whose STOI it lowers."""
+    lines = [
+        [
+            name,
+            str(one["all"]["mixtures"]),
+            *(cell(one["all"], metric) for metric in GENERAL_METRICS),
+            harmed(one["all"]),
+        ]
+        for name, one in scores.items()
+    ]
+    return table(["system", "mixtures", *headings(GENERAL_METRICS), "STOI lowered in"], lines)
+
+
+def harmed(scores: dict[str, Any]) -> str:
+    """The share of the mixtures whose STOI a system lowers."""
+    return f"{scores['harmed']:.0%}" if "harmed" in scores else ""
+
+
+def general_parts(scores: dict[str, Any], part: str) -> list[str]:
+    """SI-SDR / STOI of every system for each kind or snr."""
+    systems = list(scores)
+    names = sorted(scores[systems[0]][f"{part}s"], key=float if part == "snr" else str)
+    lines = []
+    for name in names:
+        means = [scores[system][f"{part}s"][name]["mean"] for system in systems]
+        lines.append([name, *(f"{mean['si_sdr']:.1f} / {mean['stoi']:.3f}" for mean in means)])
+    return table([f"{part}: SI-SDR (dB) / STOI", *systems], lines)
+
+
 def level_table(result: Result) -> list[str]:
     """One bundle's scores by how many decibels louder a mixture is."""
     metrics = ("sdr", "si_sdr", "stoi")
@@ -154,7 +210,7 @@ Point = tuple[str, int, float]
 """Name, weight bits and SDR of a network."""
 
 
-def points(results: dict[str, Result], rows: Iterable[Row]) -> list[Point]:
+def points(results: dict[str, Result], rows: Iterable[Experiment]) -> list[Point]:
     """Of the rows that have results."""
     found = ((row, results.get(row.name)) for row in rows)
     return [
@@ -178,7 +234,7 @@ def presets(folders: Iterable[Path]) -> list[Point]:
     ]
 
 
-def draw_rounds(results: dict[str, Result], rows: Iterable[Row], path: Path) -> None:
+def draw_rounds(results: dict[str, Result], rows: Iterable[Experiment], path: Path) -> None:
     """SDR as pi rises from 0 to 1, of the rows that have results and of the paper."""
     figure = Figure(figsize=(8, 4.8), layout="constrained")
     axis = figure.subplots()
@@ -235,6 +291,13 @@ def page(results: dict[str, Result]) -> str:
         parts.append(("Tried and not kept", tried_table(results["tried"])))
     sizes = ablation_table(results, (*BY_SIZE, *OTHER_RHO, *OTHER_FRONT_ENDS))
     parts.append(("Size", [*sizes, "", "![SDR by weight bits](sizes.png)"]))
+    for part, title in GENERAL_PARTS.items():
+        if scores := on_the_same_mixtures(results, part):
+            tables = [general_table(scores)]
+            if part != "clean":
+                tables += [general_parts(scores, "snr"), general_parts(scores, "kind")]
+            parts.append((title, [line for lines in tables for line in [*lines, ""]][:-1]))
+    parts.append(("Networks for any noise, one change at a time", ablation_table(results, GENERAL)))
     for name, result in results.items():
         if name.startswith("levels"):
             parts.append((f"Level, bundle {result['bundle']}", level_table(result)))

@@ -6,14 +6,14 @@ pytest.importorskip("torch")
 
 from model.training import config
 from model.training.network import BINARY, REAL
-from study.experiments import ABLATIONS, OURS, PAPER_ROWS, ROWS, Row
+from study.experiments import ABLATIONS, OURS, PAPER_ROWS, ROWS, Experiment
 
 
-def settings(row: Row, units: int = 64, length: float = 1.0) -> config.Config:
+def settings(row: Experiment, units: int = 64, length: float = 1.0) -> config.Config:
     return config.with_settings("small", row.with_sizes(units, length))
 
 
-def named(name: str) -> Row:
+def named(name: str) -> Experiment:
     (found,) = (row for row in ROWS if row.name == name)
     return found
 
@@ -23,7 +23,7 @@ def test_names_are_distinct() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_every_row_has_settings_that_hold_and_scores_something(row: Row) -> None:
+def test_every_row_has_settings_that_hold_and_scores_something(row: Experiment) -> None:
     chosen = settings(row)
     assert [stage.weights for stage in chosen.stages] == [stage.pi.weights for stage in row.stages]
     assert any(stage.scored for stage in row.stages)

@@ -62,7 +62,7 @@ def test_trials_are_of_the_protocols_stretch_of_every_noise(data: Path, name: st
 
 
 def test_another_protocol_or_corpus_is_refused(data: Path) -> None:
-    with pytest.raises(BadInput, match="expected one of disjoint, paper, got both"):
+    with pytest.raises(BadInput, match="expected one of disjoint, paper, general, got both"):
         protocol.source(data, "both")
     with pytest.raises(BadInput, match="no such folder"):
         protocol.source(data / "more", "paper")

@@ -14,12 +14,12 @@ from model.training.config import Config  # noqa: E402 (after importorskip)
 from model.training.distributed import Team  # noqa: E402 (after importorskip)
 from model.training.network import BINARY, REAL  # noqa: E402 (after importorskip)
 from study import protocol, run, tables, test_set_updates  # noqa: E402 (after importorskip)
-from study.experiments import Row, Stage  # noqa: E402 (after importorskip)
+from study.experiments import FIVE_DB, Experiment, Stage  # noqa: E402 (after importorskip)
 from study.networks import Masker  # noqa: E402 (after importorskip)
 
 pytestmark = pytest.mark.training
 
-ROW = Row(
+ROW = Experiment(
     "bgru",
     "paper",
     "GRU, then BGRU",
@@ -27,6 +27,7 @@ ROW = Row(
     test_time_passes=2,
 )
 SMALLEST = (
+    *FIVE_DB,
     *("hidden=8", "fft_size=64", "hop=32", "sequences=4", "frames=40", "truncation=20", "batches=2"),
     *("validation_mixtures=3", "stages=1:0:0:0.01:0.01,1:1:1:0.01:0.01"),
 )
@@ -110,7 +111,7 @@ def test_a_system_with_words_of_its_own_is_called_by_them() -> None:
 
 
 def test_sdr_by_pi_is_drawn_of_the_rows_that_have_results(result: dict, tmp_path: Path) -> None:
-    tables.draw_rounds({"bgru": result}, [ROW, Row("never run", "causes", "", ())], tmp_path / "pi.png")
+    tables.draw_rounds({"bgru": result}, [ROW, Experiment("never run", "causes", "", ())], tmp_path / "pi.png")
     assert (tmp_path / "pi.png").stat().st_size > 10_000
 
 
@@ -125,7 +126,7 @@ def test_the_table_of_changes_gives_differences_to_the_first(result: dict) -> No
         figures = {"mixtures": 4, "mean": {"sdr": sdr, "stoi": 0.8}, "interval": {"sdr": 0.5, "stoi": None}}
         return {"weight_bits": 1000, "scores": {"1-1": {"all": figures}}}
 
-    rows = [Row(name, "ablations", name, ()) for name in ("base", "never run", "other")]
+    rows = [Experiment(name, "ablations", name, ()) for name in ("base", "never run", "other")]
     lines = tables.ablation_table({"base": scored(9.0), "other": scored(8.5)}, rows)
     assert [line.split("|")[-2].strip() for line in lines[2:]] == ["", "-0.50"]
     assert "8.50 ±0.50" in lines[3]

@@ -288,3 +288,44 @@ def test_a_run_with_settings_that_there_are_no_more_is_refused(source: Corpus, w
 def test_a_hop_that_no_spectrum_can_be_undone_at_is_refused_before_the_work(source: Corpus, tmp_path: Path) -> None:
     message = "front_end.window: expected one of SciPy's that a hop of 64 allows to undo, got 'hann'"
     expect_stop(source, tmp_path, message, hop="64")
+
+
+def test_a_run_begins_with_the_network_and_the_front_end_of_another(
+    source: Corpus, whole: Path, tmp_path: Path
+) -> None:
+    """At a rate of almost nothing, the first epoch leaves the weights where they were."""
+    chosen = settings(stages="1:1:1:1e-9:1e-9", seed="3")
+    trainer.train(source, chosen, tmp_path / "warm", ALONE, start=whole)
+    expected, _ = checkpoint.load(trainer.stage_file(whole, BINARY))
+    found, state = checkpoint.load(tmp_path / "warm" / trainer.CHECKPOINT)
+    torch.testing.assert_close(found["network"], expected["network"], rtol=0, atol=1e-6)
+    assert torch.equal(found["front_end"]["thresholds"], expected["front_end"]["thresholds"])
+    assert state["run"]["start"] == whole.name
+    with pytest.raises(BadInput, match="expected a run with the same start"):
+        trainer.train(source, chosen, tmp_path / "warm", ALONE)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"hidden": "13"}, "expected a network of this run's sizes, got another"),
+        ({"qad_bits": "3"}, "expected a front end of this run's bins and bits, got another"),
+    ],
+)
+def test_a_run_of_other_sizes_is_no_start(
+    source: Corpus, whole: Path, tmp_path: Path, change: dict[str, str], message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
+        trainer.train(source, settings(**change), tmp_path, ALONE, start=whole)
+
+
+def test_a_run_s_settings_can_be_read_back(whole: Path) -> None:
+    assert trainer.settings_of(whole) == settings()
+
+
+def test_the_best_epoch_weighs_stoi_against_si_sdr() -> None:
+    rows = [{"si_sdr": si_sdr, "stoi": stoi, "weights": 1.0, "activations": 1.0} for si_sdr, stoi in SCORES]
+    assert trainer.best(rows, BINARY) == rows[1]
+
+
+SCORES = ((8.0, 0.80), (7.8, 0.81), (8.1, 0.79))
