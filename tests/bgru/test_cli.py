@@ -112,6 +112,8 @@ def leaves(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 
 
 ROOT_COMMAND = typer.main.get_command(app)
+UsageError = next(one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError")
+ROOT_FLAGS = {flag for option in ROOT_COMMAND.params for flag in option.opts} | {"--help"}
 LEAVES = dict(leaves(ROOT_COMMAND))
 
 
@@ -169,6 +171,37 @@ def test_an_unknown_bundle_names_the_shipped_ones():
     result = bgru("plan", "--bundle", "smal")
     assert result.exit_code == 2
     assert result.stderr == "error: smal: expected a bundle's folder or one of paper, small, tiny, found neither\n"
+
+
+COMMAND = re.compile(r"`bgru ([^`]+)`|^bgru ((?:.*\\\n)*.*)$", re.MULTILINE)
+"""A command in a page: in backquotes, or a line of a block that a backslash may continue."""
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_the_commands_in_the_documentation_exist_with_their_options(page):
+    for spans in COMMAND.findall(page.read_text(encoding="utf-8")):
+        text = "".join(spans).replace("\\\n", " ")
+        words = [word for word in shlex.split(text, comments=True) if word != "&"]
+        group = ROOT_COMMAND
+        while words and words[0] in getattr(group, "commands", {}):
+            group = group.commands[words.pop(0)]
+        if group is ROOT_COMMAND:  # its options act at once: --install-completion writes to the shell's files
+            assert set(words) <= ROOT_FLAGS, text
+            continue
+        try:
+            group.make_context("bgru", words)
+        except typer.Exit:  # --help
+            pass
+        except UsageError as error:
+            if "Missing" not in error.format_message():  # a command that is only mentioned
+                pytest.fail(f"bgru {text}: {error.format_message()}")
+
+
+def test_the_readme_lists_every_command():
+    listed = set(re.findall(r"^\| `bgru (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert listed == set(ROOT_COMMAND.commands)
 
 
 def test_every_command_is_in_a_group_of_what_a_person_wants_to_do():
