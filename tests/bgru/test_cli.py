@@ -245,10 +245,11 @@ def test_a_board_is_found_in_any_case_and_with_dashes(name, tmp_path):
     assert bgru("plan", "--board", name, "--frame-rate", "125", "--build", tmp_path).exit_code == 0
 
 
-def test_a_name_in_brackets_is_printed_as_it_is(tmp_path):
-    result = bgru("denoise", ROOT / "samples" / "noisy.flac", tmp_path / "out[final].wav", "--bundle", "tiny")
+@pytest.mark.parametrize("name", ["out[final].wav", "out:smile:.wav"])
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(tmp_path, name):
+    result = bgru("denoise", ROOT / "samples" / "noisy.flac", tmp_path / name, "--bundle", "tiny")
     assert result.exit_code == 0, result.output
-    assert "out[final].wav: " in result.output
+    assert f"{name}: " in result.output
 
 
 def test_a_shipped_bundle_goes_by_its_name_from_any_folder(tmp_path, monkeypatch):
