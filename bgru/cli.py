@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from model.errors import BadInput
 
-TRAINING = ("torch", "safetensors", "fast_bss_eval", "pystoi", "pesq")
+TRAINING = ("torch", "safetensors", "fast_bss_eval", "pystoi", "pyroomacoustics", "pesq")
 """The packages of the extra `train` in `pyproject.toml`."""
 
 GROUPS = {

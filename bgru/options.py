@@ -78,6 +78,7 @@ Notice = Annotated[
     Path | None,
     typer.Option("--notice", show_default=False, help="A text file: licence and attribution of the recordings."),
 ]
+SNR_HELP = "Signal-to-noise ratio in dB."
 Seed = Annotated[int | None, typer.Option("--seed", min=0, show_default="0", help="Seed of every random choice.")]
 Run = Annotated[
     Path, typer.Option("--out", help="Folder of the run; training resumes from the checkpoint that is in it.")

@@ -2,5 +2,5 @@
 
 from rich.console import Console
 
-console = Console(soft_wrap=True, markup=False)
-"""Names of files come from outside, so nothing printed is taken for markup."""
+console = Console(soft_wrap=True, markup=False, emoji=False)
+"""Names of files come from outside, so nothing printed is taken for markup or for an emoji's name."""

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import Noise, Notice, Seed, Speech, finite
+from bgru.options import SNR_HELP, Noise, Notice, Seed, Speech, finite
 
 
 def command(
@@ -16,7 +16,7 @@ def command(
     folder: Annotated[Path, typer.Option("--folder", help="Folder for noisy.flac, clean.flac and README.md.")] = Path(
         "samples"
     ),
-    snr: Annotated[float, typer.Option(callback=finite, help="Signal-to-noise ratio in dB.")] = 0.0,
+    snr: Annotated[float, typer.Option(callback=finite, help=SNR_HELP)] = 0.0,
     seed: Seed = 0,
     notice: Notice = None,
 ) -> None:

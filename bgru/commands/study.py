@@ -5,10 +5,11 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import Run, Seed, SmallBundle, bundle_for, finite
+from bgru.options import SNR_HELP, Run, Seed, SmallBundle, bundle_for, finite
 
 Data = Annotated[Path, typer.Option("--data", help="The folder with paper/ and open/.", envvar="BGRU_DATA")]
 Results = Annotated[Path, typer.Option("--results", help="Folder of the study's JSON, tables and pictures.")]
+Score = Annotated[list[Path] | None, typer.Option("--score", show_default=False, help="A bundle to score. Repeatable.")]
 RESULTS = Path("docs/study")
 
 command = typer.Typer(
@@ -53,9 +54,7 @@ def rows(
 @command.command("references")
 def references(
     data: Data,
-    bundles: Annotated[
-        list[Path] | None, typer.Option("--score", show_default=False, help="A bundle to score as well. Repeatable.")
-    ] = None,
+    bundles: Score = None,
     results: Results = RESULTS,
     protocol: Annotated[str, typer.Option(help="How speakers are split: disjoint, or as in the paper.")] = "disjoint",
 ) -> None:
@@ -71,24 +70,39 @@ def references(
 @command.command("generalisation")
 def generalisation(
     data: Data,
-    bundles: Annotated[list[Path] | None, typer.Option("--score", help="Bundles to score; repeatable.")] = None,
+    bundles: Score = None,
     runs: Annotated[
-        list[Path] | None, typer.Option("--run", help="Runs to score, by their best bitwise epoch; repeatable.")
+        list[Path] | None,
+        typer.Option(
+            "--run", show_default=False, help="A training run to score, by its best bitwise epoch. Repeatable."
+        ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Mixtures of held-out kinds, and of known kinds.")] = 200,
-    snr: Annotated[list[float] | None, typer.Option(help="SNRs of the mixtures, dB; by default 0, 5 and 10.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Mixtures of held-out kinds, and as many of known kinds.")] = 200,
+    snr: Annotated[
+        list[float] | None, typer.Option("--snr", callback=finite, show_default="0, 5 and 10", help=SNR_HELP)
+    ] = None,
     rnnoise: Annotated[bool, typer.Option(help="Score RNNoise as well.")] = True,
-    name: Annotated[str, typer.Option(help="The JSON is called generalisation-NAME.json.")] = "presets",
+    label: Annotated[str, typer.Option(help="The JSON is called generalisation-LABEL.json.")] = "presets",
     results: Results = RESULTS,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
 ) -> None:
     """Score bundles, RNNoise and the mixture on kinds of noise that training heard, and on held-out ones.
 
-    Example: `bgru study generalisation --data data --score bundles/small`
+    Example: `bgru study generalisation --data data --score small`
     """
     from study.generalisation import run
 
-    run(data, bundles or [], runs or [], count, snr or [], rnnoise, name, results, processes)
+    run(
+        data,
+        [bundle_for(one) for one in bundles or ()],
+        runs or [],
+        count,
+        snr or [],
+        rnnoise,
+        label,
+        results,
+        processes,
+    )
 
 
 @command.command("levels")

@@ -1,5 +1,6 @@
 """The real host client against the simulated board: `bgru loop`."""
 
+import signal
 from pathlib import Path
 
 from boards.host.protocol import BAUD
@@ -15,6 +16,7 @@ def run(
 ) -> None:
     """Denoise a recording through the simulated board and compare every mask with the golden model: `bgru loop`."""
     name, served = simulated(bundle_folder, board_name, fold, build)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the simulation ends too
     with served as (port, _):
         console.print(f"{name} on {port}")
         transfer(recording, output, port, bundle_folder, BAUD, loop_check=True)

@@ -112,6 +112,8 @@ def leaves(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 
 
 ROOT_COMMAND = typer.main.get_command(app)
+UsageError = next(one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError")
+ROOT_FLAGS = {flag for option in ROOT_COMMAND.params for flag in option.opts} | {"--help"}
 LEAVES = dict(leaves(ROOT_COMMAND))
 
 
@@ -171,6 +173,37 @@ def test_an_unknown_bundle_names_the_shipped_ones():
     assert result.stderr == "error: smal: expected a bundle's folder or one of paper, small, tiny, found neither\n"
 
 
+COMMAND = re.compile(r"`bgru ([^`]+)`|^bgru ((?:.*\\\n)*.*)$", re.MULTILINE)
+"""A command in a page: in backquotes, or a line of a block that a backslash may continue."""
+
+
+@pytest.mark.parametrize(
+    "page", [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))], ids=lambda page: page.name
+)
+def test_the_commands_in_the_documentation_exist_with_their_options(page):
+    for spans in COMMAND.findall(page.read_text(encoding="utf-8")):
+        text = "".join(spans).replace("\\\n", " ")
+        words = [word for word in shlex.split(text, comments=True) if word != "&"]
+        group = ROOT_COMMAND
+        while words and words[0] in getattr(group, "commands", {}):
+            group = group.commands[words.pop(0)]
+        if group is ROOT_COMMAND:  # its options act at once: --install-completion writes to the shell's files
+            assert set(words) <= ROOT_FLAGS, text
+            continue
+        try:
+            group.make_context("bgru", words)
+        except typer.Exit:  # --help
+            pass
+        except UsageError as error:
+            if "Missing" not in error.format_message():  # a command that is only mentioned
+                pytest.fail(f"bgru {text}: {error.format_message()}")
+
+
+def test_the_readme_lists_every_command():
+    listed = set(re.findall(r"^\| `bgru (\w+)", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert listed == set(ROOT_COMMAND.commands)
+
+
 def test_every_command_is_in_a_group_of_what_a_person_wants_to_do():
     assert set(ROOT_COMMAND.commands) == {name for names in GROUPS.values() for name in names}
     shown = bgru("--help").output
@@ -212,10 +245,11 @@ def test_a_board_is_found_in_any_case_and_with_dashes(name, tmp_path):
     assert bgru("plan", "--board", name, "--frame-rate", "125", "--build", tmp_path).exit_code == 0
 
 
-def test_a_name_in_brackets_is_printed_as_it_is(tmp_path):
-    result = bgru("denoise", ROOT / "samples" / "noisy.flac", tmp_path / "out[final].wav", "--bundle", "tiny")
+@pytest.mark.parametrize("name", ["out[final].wav", "out:smile:.wav"])
+def test_a_name_that_looks_like_markup_is_printed_as_it_is(tmp_path, name):
+    result = bgru("denoise", ROOT / "samples" / "noisy.flac", tmp_path / name, "--bundle", "tiny")
     assert result.exit_code == 0, result.output
-    assert "out[final].wav: " in result.output
+    assert f"{name}: " in result.output
 
 
 def test_a_shipped_bundle_goes_by_its_name_from_any_folder(tmp_path, monkeypatch):

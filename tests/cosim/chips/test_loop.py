@@ -1,0 +1,60 @@
+"""`bgru loop`: a recording through the simulated board, and an end that leaves nothing running."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+
+from model.bundle.write import write_bundle
+from tests.support.paths import ROOT
+from tests.support.random_bundles import random_bundle
+
+pytestmark = pytest.mark.simulator
+
+MADE = random_bundle(np.random.default_rng(3), [("bgru", 12)], bins=9, qad_bits=2)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    path = tmp_path_factory.mktemp("loop")
+    write_bundle(MADE, path / "net")
+    for name, samples in (("in", 400), ("long", 400_000)):
+        soundfile.write(path / f"{name}.wav", np.random.default_rng(4).normal(0, 0.1, samples), 16000)
+    return path
+
+
+def loop(folder: Path, recording: str, output: str) -> list[str]:
+    words = ["bgru", "loop", recording, output, "--bundle", "./net"]
+    return [sys.executable, "-m", *words, "--build", str(folder / "build")]
+
+
+def at(folder: Path) -> dict[str, Any]:
+    return {"cwd": folder, "env": os.environ | {"PYTHONPATH": str(ROOT)}, "text": True}
+
+
+def test_every_mask_of_a_recording_is_compared(folder):
+    done = subprocess.run(loop(folder, "in.wav", "out.wav"), **at(folder), capture_output=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "mask agreement       459 of 459 bits in 51 frames" in done.stdout
+    assert (folder / "out.wav").is_file()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_the_simulated_board(folder, how):
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(loop(folder, "long.wav", "never.wav"), **at(folder), **pipes) as process:
+        assert process.stdout is not None and process.stderr is not None
+        port = next(Path(line.split(" on ")[1].strip()) for line in process.stdout if " on /dev/" in line)
+        assert port.exists()
+        process.send_signal(how)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not port.exists()  # it goes away with the last process that has it open
+    assert not (folder / "never.wav").exists()
