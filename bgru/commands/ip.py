@@ -21,9 +21,9 @@ def command(
 ) -> None:
     """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md).
 
-    Writes `<build>/<board>/<bundle>/ip/`: `bgru.v` with the contents of its memories, `registers.h`, `bgru.core` for
-    FuseSoC with the targets `lint` and `sim`, and `bench.v` with its data: `sim` compares a few frames with the golden
-    model's masks. The board decides the FPGA family.
+    Writes `<build>/<board>/<bundle>/ip/`: `bgru.v` with the contents of its memories, `bgru.vh` and `registers.h` with
+    its sizes for Verilog and C, `bgru.core` for FuseSoC with the targets `lint` and `sim`, and `bench.v` with its data:
+    `sim` compares a few frames with the golden model's masks. The board decides the FPGA family.
 
     Example: `bgru ip --board ulx3s_85f --name denoiser`
     """

@@ -19,7 +19,8 @@ class Board:
 
     part : the FPGA on it
     clock_hz : of the network: whole tops were routed at it, and the board's PLL makes it
-    program : the command that puts a bitstream, or a flash image, on the board
+    program : the command that loads a bitstream, or a flash image
+    keep : the command that writes it to flash, where `program` loads it only until power-off
     bundle : the shipped bundle that it gets by default
     alive, error : the LEDs
     flash_offset : where the weights begin in the SPI flash, behind the bitstream, on a device whose largest memory
@@ -35,6 +36,7 @@ class Board:
     alive: Resource = ("led", 0)
     error: Resource = ("led", 1)
     flash_offset: int | None = None
+    keep: str | None = None
 
     def at(self, clock_mhz: float | None) -> "Board":
         """The board with its network at another clock; the same where None is given."""

@@ -13,5 +13,6 @@ DOCK = Board(
     clock_hz=54_000_000,
     platform=TangPrimer20kDockPlatform,
     program="openFPGALoader --board tangprimer20k {}",
+    keep="openFPGALoader --board tangprimer20k --write-flash {}",
     bundle="tiny",
 )

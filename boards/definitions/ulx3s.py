@@ -13,6 +13,7 @@ ULX3S_85F = Board(
     clock_hz=120_000_000,
     platform=ULX3S_85F_Platform,
     program="openFPGALoader --board ulx3s {}",
+    keep="openFPGALoader --board ulx3s --write-flash {}",
     bundle="small",
 )
 
@@ -22,5 +23,6 @@ ULX3S_25F = Board(
     clock_hz=120_000_000,
     platform=ULX3S_25F_Platform,
     program="openFPGALoader --board ulx3s {}",
+    keep="openFPGALoader --board ulx3s --write-flash {}",
     bundle="tiny",
 )

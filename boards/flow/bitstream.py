@@ -92,6 +92,16 @@ def write(folder: Path, routed: Routed, network: Network, board: Board) -> list[
     return [bitstream.name, "flash.bin"]
 
 
+def how_to_program(board: Board, file: Path) -> list[str]:
+    """The command that loads a file, and the one that makes it stay, where that is another."""
+    if board.keep is None:
+        return [f"program    {board.program.format(file)}"]
+    return [
+        f"program    {board.program.format(file)}  (until power-off)",
+        f"keep       {board.keep.format(file)}  (in flash)",
+    ]
+
+
 def run(
     bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, seeds: int, build: Path
 ) -> None:
@@ -117,7 +127,8 @@ def run(
     _print_pace(network, board, placement.mhz)
     for name in files:
         console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / 'bitstream' / name}")
-    console.print(f"program    {board.program.format(folder / 'bitstream' / files[-1])}")
+    for line in how_to_program(board, folder / "bitstream" / files[-1]):
+        console.print(line, soft_wrap=True)
 
 
 def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:

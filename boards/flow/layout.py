@@ -66,7 +66,7 @@ def design(
     """The design of least area that keeps up with the frame rate at the board's clock.
 
     `free` is what the device has for the network; by default what the link leaves. A layer whose folding was given may
-    be slower: that is the user's choice. Raises `BadInput` with what is missing (cycles, RAM or LUT4), and how much.
+    be slower: that is the user's choice. Raises `BadInput` with what is missing (cycles, RAM or LUT4) and how much.
     """
     limit = board.clock_hz / frame_rate
     for name, choice in options.items():

@@ -48,6 +48,14 @@ def test_single_port_ram_and_a_place_in_the_flash_go_together(board):
     assert (board.spram_bits > 0) == (board.flash_offset is not None)
 
 
+@boards
+def test_every_board_says_how_a_bitstream_stays(board):
+    """iceprog and icesprog write to flash; openFPGALoader does only when it is told."""
+    into_flash = board.keep or board.program
+    assert into_flash.split()[0] in ("iceprog", "icesprog") or "--write-flash" in into_flash.split()
+    assert "{}" in board.program and "{}" in into_flash
+
+
 def test_the_page_about_boards_shows_a_board_file_as_it_is():
     page = Path("docs/boards.md").read_text(encoding="utf-8")
     (shown,) = re.findall(r"^```py\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)

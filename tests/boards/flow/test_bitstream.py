@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from boards.definitions.registry import find
+from boards.flow.bitstream import how_to_program
 from boards.flow.layout import lay_out, parse_folding
 from boards.gateware.flash import image
 from model.bundle.read import read_bundle
@@ -125,3 +126,11 @@ def test_a_bitstream_from_before_stays_when_the_next_one_fails(tmp_path):
     result = run("--bundle", str(written(1, tmp_path)), "--build", str(tmp_path / "build"), "--clock", "999")
     assert result.returncode == 2
     assert (folder / "top.bit").read_text() == "before"
+
+
+def test_a_board_whose_program_command_loads_ram_says_how_a_bitstream_stays():
+    assert how_to_program(find("icebreaker"), Path("flash.bin")) == ["program    iceprog flash.bin"]
+    assert how_to_program(find("ulx3s_85f"), Path("top.bit")) == [
+        "program    openFPGALoader --board ulx3s top.bit  (until power-off)",
+        "keep       openFPGALoader --board ulx3s --write-flash top.bit  (in flash)",
+    ]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from boards.definitions.registry import find
-from boards.flow import ip
+from boards.flow import ip, ip_testbench
 from boards.flow.layout import lay_out
 from cosim.bench.simulators import require, simulator_path
 from hw.flow.rtl import yosys
@@ -255,20 +255,44 @@ NAME_RULE = "--name: expected 1 to 64 letters, digits and _, a letter first"
 
 
 @pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("2nd-core", f"{NAME_RULE}, got 2nd-core"),
+        ("_core", f"{NAME_RULE}, got _core"),
+        ("n" * 65, f"{NAME_RULE}, got {'n' * 65}"),
+        ("", f"{NAME_RULE}, got "),
+        ("bench", "--name: expected another name than the test bench's modules, got bench"),
+        ("Source", "--name: expected another name than the test bench's modules, got Source"),
+        ("always", "--name: expected no keyword of Verilog or SystemVerilog, got always"),
+        ("logic", "--name: expected no keyword of Verilog or SystemVerilog, got logic"),
+    ],
+)
+def test_a_name_that_a_core_cannot_have(name, message):
+    with pytest.raises(BadInput, match=f"^{re.escape(message)}$"):
+        ip.check_name(name)
+
+
+@pytest.mark.parametrize("name", ["bgru", "left", "Core2", "bench_1", "n" * 64])
+def test_a_name_that_a_core_can_have(name):
+    ip.check_name(name)
+
+
+def test_the_names_that_are_kept_for_the_bench_are_those_of_its_modules():
+    assert set(re.findall(r"^module (\w+)", ip_testbench.BENCH, re.MULTILINE)) == set(ip_testbench.MODULES)
+
+
+@pytest.mark.parametrize("width", [0, -8, 12, 8192])
+def test_a_width_that_a_core_cannot_have(width, tmp_path):
+    with pytest.raises(BadInput, match=f"^--width: expected a multiple of 8 bits from 8 to 4096, got {width}$"):
+        ip.run(Path("bundles/tiny"), "ulx3s_85f", None, None, width, "bgru", tmp_path / "build")
+    assert not (tmp_path / "build").exists()
+
+
+@pytest.mark.parametrize(
     "options, message",
     [
-        (["--width", "12"], "--width: expected a multiple of 8 bits from 8 to 4096, got 12"),
         (["--streamed", "gru0"], "--streamed gru0: expected its folding too, as in --fold gru0=1x8"),
-        (["--width", "0"], "--width: expected a multiple of 8 bits from 8 to 4096, got 0"),
-        (["--width", "-8"], "--width: expected a multiple of 8 bits from 8 to 4096, got -8"),
-        (["--width", "8192"], "--width: expected a multiple of 8 bits from 8 to 4096, got 8192"),
-        (["--name", "2nd-core"], f"{NAME_RULE}, got 2nd-core"),
-        (["--name", "_core"], f"{NAME_RULE}, got _core"),
-        (["--name", "n" * 65], f"{NAME_RULE}, got {'n' * 65}"),
         (["--name", "bench"], "--name: expected another name than the test bench's modules, got bench"),
-        (["--name", "Source"], "--name: expected another name than the test bench's modules, got Source"),
-        (["--name", "always"], "--name: expected no keyword of Verilog or SystemVerilog, got always"),
-        (["--name", "logic"], "--name: expected no keyword of Verilog or SystemVerilog, got logic"),
     ],
 )
 def test_bad_input_is_one_sentence_and_leaves_nothing(options, message, tmp_path):

@@ -2,6 +2,7 @@
 
 from binascii import crc_hqx
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,14 @@ from hypothesis import strategies as st
 
 from boards.gateware.link import HostLink
 from boards.gateware.link_format import LinkFormat
-from boards.host.protocol import END, Info, Packet, PacketDecoder, Reason, State, Type, encode
+from boards.gateware.uart import Receiver, Transmitter
+from boards.host.protocol import END, PacketDecoder, Info, Packet, Reason, State, Type, encode
+from hw.flow.rtl import to_rtlil
+from hw.flow.synth import synthesise
 from hw.gateware.network import Network
 from hw.shape.family import ECP5, ICE40, Family
 from hw.shape.folding import Folding
+from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.reference.golden_model import GoldenModel
@@ -266,6 +271,18 @@ def test_noise_between_packets_is_refused_and_forgotten():
     converse(link, script)
 
 
+def test_one_delimiter_may_end_a_packet_and_begin_the_next():
+    link, features, masks = small_link()
+    first, second, *_ = (encode(packet) for packet in frames(features))
+
+    async def script(host):
+        await host.send(first + second[1:])
+        for n in range(2):
+            assert await host.receive() == Packet(Type.MASK, n, masks[n])
+
+    converse(link, script)
+
+
 def test_after_reset_an_utterance_must_begin():
     link, features, masks = small_link()
 
@@ -387,3 +404,42 @@ def test_payloads_of_any_length_and_meaning_go_through(data, frame_bytes, slots,
             assert answer == Packet(Type.MASK, n, bytes(255 - byte for byte in payload[:mask_bytes]))
 
     converse(link, script)
+
+
+class OnUart(wiring.Component):
+    """A link behind its UART, with the streams of the network as ports."""
+
+    def __init__(self, form: LinkFormat, divisor: int) -> None:
+        self.link, self.divisor = HostLink(form), divisor
+        members = self.link.signature.members
+        names = ("frames", "masks", "loading", "failed", "overrun")
+        super().__init__({"rx": wiring.In(1), "tx": wiring.Out(1)} | {name: members[name] for name in names})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.link = link = self.link
+        m.submodules.receiver = receiver = Receiver(self.divisor)
+        m.submodules.transmitter = transmitter = Transmitter(self.divisor)
+        wiring.connect(m, receiver.o, link.i)
+        wiring.connect(m, link.o, transmitter.i)
+        wiring.connect(m, link.frames, wiring.flipped(self.frames))
+        wiring.connect(m, wiring.flipped(self.masks), link.masks)
+        m.d.comb += [
+            receiver.pin.eq(self.rx),
+            self.tx.eq(transmitter.pin),
+            link.loading.eq(self.loading),
+            link.failed.eq(self.failed),
+            self.overrun.eq(link.overrun),
+        ]
+        return m
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize(
+    ("family", "name", "divisor"), [(ECP5, "ECP5", 120), (ICE40, "iCE40", 24)], ids=["ecp5", "ice40"]
+)
+def test_the_cost_is_as_docs_host_md_has_it(family, name, divisor):
+    form = LinkFormat.of(bundle.read(Path("bundles/tiny")), family)
+    cost = synthesise(to_rtlil(OnUart(form, divisor), "link"), "link", family)
+    row = f"| {name}, window of {form.slots} | {cost['lut4']} | {cost['ff']} | {cost['block_ram']} |"
+    assert row in Path("docs/host.md").read_text(encoding="utf-8"), row

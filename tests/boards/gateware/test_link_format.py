@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from boards.gateware.link_format import AREA, LinkFormat, Sent
 from boards.host.protocol import HEADER, OVERHEAD, Info, Packet, State, Type
-from hw.shape.family import ECP5, ICE40
+from hw.shape.family import ECP5, GOWIN, ICE40
 from tests.support.hw_bench import few
 from tests.support.random_bundles import random_bundle
 
@@ -23,10 +23,12 @@ def test_a_slot_has_room_for_a_packet_and_the_slots_for_a_window(features, famil
         assert form.slots << form.frame_bits <= max(n for n, bits in family.block_ram.items() if bits >= 8)
 
 
-@pytest.mark.parametrize(("bins", "family", "slots"), [(11, ICE40, 8), (257, ICE40, 4), (257, ECP5, 8)])
-def test_the_window_that_docs_host_md_gives(bins, family, slots):
-    made = random_bundle(np.random.default_rng(0), [("bgru", 2)], bins=bins, qad_bits=4)
-    assert LinkFormat.of(made, family).slots == slots
+@pytest.mark.parametrize(
+    ("frame_bytes", "family", "slots"),
+    [(56, ICE40, 8), (57, ICE40, 4), (129, ICE40, 4), (248, ECP5, 8), (249, ECP5, 4), (248, GOWIN, 8), (249, GOWIN, 4)],
+)
+def test_the_window_that_docs_host_md_gives(frame_bytes, family, slots):
+    assert LinkFormat.of(random_bundle(np.random.default_rng(0), [], bins=8 * frame_bytes), family).slots == slots
 
 
 def test_the_rom_begins_each_packet_that_a_board_sends():

@@ -1,12 +1,15 @@
 """The packets on the line: whatever is in them comes back, and what was damaged doesn't."""
 
+import re
 from binascii import crc_hqx
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boards.host.protocol import END, ESC, ESCAPED, VERSION, Info, Packet, PacketDecoder, State, Type, encode
+from boards.host.protocol import END, ESC, ESCAPED, VERSION, PacketDecoder, Info, Packet, State, Type, encode
+from model.bundle import bundle
 from model.errors import BadInput
 
 octets = st.integers(0, 255)
@@ -75,3 +78,25 @@ def test_an_info_says_what_the_board_is():
 def test_a_board_of_another_version_is_refused(payload):
     with pytest.raises(BadInput, match=r"^board: expected version 1 of the protocol, got .*; build its bitstream"):
         Info.of(Packet(Type.INFO, 0, payload))
+
+
+PAGE = Path("docs/host.md").read_text(encoding="utf-8")
+
+
+def test_the_pages_two_packets_are_what_is_sent():
+    shown = re.findall(r"^(?:identify|mask of frame 5, bytes c0 and db) +((?:[0-9a-f]{2} ?)+)$", PAGE, re.MULTILINE)
+    sent = [Packet(Type.IDENTIFY, 0), Packet(Type.MASK, 5, b"\xc0\xdb")]
+    assert [bytes.fromhex(line) for line in shown] == [encode(packet) for packet in sent]
+
+
+def test_one_delimiter_may_serve_two_packets():
+    packets = [Packet(Type.IDENTIFY, 0), Packet(Type.START, 7, b"abc")]
+    first, second = map(encode, packets)
+    assert list(PacketDecoder().feed(first + second[1:])) == packets
+
+
+@pytest.mark.parametrize("name", ["tiny", "small"])
+def test_the_pages_code_prints_a_bundles_identity(name, capsys):
+    (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    exec(code.replace("bundles/small", f"bundles/{name}"), {})  # our own page
+    assert capsys.readouterr().out.strip() == bundle.read(Path("bundles") / name).identity.hex()

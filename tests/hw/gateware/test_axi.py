@@ -290,3 +290,57 @@ def test_a_width_that_is_no_whole_bytes_is_refused(widths, named):
     bundle, foldings = small_network(np.random.default_rng(7))
     with pytest.raises(BadInput, match=f"^{named}: expected a multiple of 8 bits for AXI4-Stream, got 12$"):
         AxiNetwork(Network(bundle, foldings, ECP5, *widths))
+
+
+def test_frames_before_the_weights_wait_and_none_is_lost():
+    rng = np.random.default_rng(8)
+    bundle, foldings = small_network(rng)
+    foldings["gru0"] = replace(foldings["gru0"], weights="loaded")
+    dut = AxiNetwork(Network(bundle, foldings, ECP5, 8, 8))
+    bench, features, starts = Bench(dut, rng), random_features(rng, bundle, 6), [0, 0, 1, 0, 0, 0]
+    s_axis, m_axis = stream(dut, "s_axis", "tlast", "tuser"), stream(dut, "m_axis", "tkeep", "tlast", "tuser")
+    fed = bench.feed(
+        s_axis, [word for row, start in zip(features, starts, strict=True) for word in frame_words(rng, row, start, 8)]
+    )
+    expected = [
+        word
+        for (_, mask, _), start in zip(golden_frames(bundle, features, starts), starts, strict=True)
+        for word in mask_words(mask, start, 8)
+    ]
+    got, before = bench.drain(m_axis, len(expected)), []
+
+    async def load(ctx):
+        await ctx.tick().repeat(400)
+        before.extend([len(fed), len(got), ctx.get(dut.s_axis_tready)])
+        for word in weights_sent(dut.network.layers["gru0"], 6):
+            ctx.set(dut.s_axis_gru0_tdata, word)
+            ctx.set(dut.s_axis_gru0_tvalid, 1)
+            await ctx.tick().until(dut.s_axis_gru0_tready)
+        ctx.set(dut.s_axis_gru0_tvalid, 0)
+
+    bench.script(load)
+    bench.run()
+    taken, given, ready = before
+    assert 0 < taken < 18 and (given, ready) == (0, 0)
+    assert [payload for _, payload in got] == expected
+
+
+def test_a_frame_that_is_too_long_counts_before_its_tlast():
+    rng = np.random.default_rng(9)
+    bundle, foldings = small_network(rng)
+    dut = AxiNetwork(Network(bundle, foldings, ECP5, 8, 8))
+    bench, counts = Bench(dut, rng), []
+    s_axis = stream(dut, "s_axis", "tlast", "tuser")
+
+    async def script(ctx):
+        ctx.set(dut.m_axis_tready, 1)
+        for index, word in enumerate(frame_words(rng, random_features(rng, bundle, 1)[0], 1, 8, length=5)):
+            ctx.set(s_axis.payload, word)
+            ctx.set(s_axis.valid, 1)
+            await ctx.tick().until(s_axis.ready)
+            ctx.set(s_axis.valid, 0)
+            counts.append((await read(ctx, dut, "frames"), await read(ctx, dut, "errors"), index))
+
+    bench.script(script)
+    bench.run()
+    assert counts == [(0, 0, 0), (0, 0, 1), (1, 1, 2), (1, 1, 3), (1, 1, 4)]
