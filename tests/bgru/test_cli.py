@@ -112,6 +112,7 @@ def leaves(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 
 
 ROOT_COMMAND = typer.main.get_command(app)
+assert isinstance(ROOT_COMMAND, TyperGroup)
 LEAVES = dict(leaves(ROOT_COMMAND))
 
 

@@ -12,12 +12,12 @@ from hw.flow.synth import synthesise
 from hw.gateware.network import Network
 from hw.shape.estimate import ram_blocks
 from hw.shape.family import ECP5, ICE40
-from hw.shape.folding import Folding
+from hw.shape.folding import Folding, Source
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle
 
 
-def network(weights: str) -> Network:
+def network(weights: Source) -> Network:
     made = random_bundle(np.random.default_rng(0), [("bgru", 6)], bins=5)
     return Network(made, {"gru0": replace(Folding(1, 4), weights=weights), "mask": Folding(1, 4)}, ICE40, 8, 8)
 
