@@ -88,8 +88,8 @@ study: $(VENV)/study.installed  ## Train and score the study's rows: ROWS=all DA
 test: check  ## Everything that must hold: the checks, then the tests.
 	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
-quick: check  ## The checks, the tests of what changed since main, and all that take neither simulator, synthesis nor training.
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --changed-or-quick
+quick: check  ## The checks, the tests of what changed since the last commit, and all that need no simulator, synthesis or training.
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --quick
 
 check: $(VENV)/dev.installed  ## Formatting, lint and types.
 	@$(BIN)/ruff format --check .

@@ -1,6 +1,7 @@
 """What tests of several modules share."""
 
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,10 +26,29 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch: the workers share the co
 SLOW = ("synthesis", "simulator", "training")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Slow files first, so that no worker is left alone with one at the end."""
-    slow = {item.path for item in items if any(item.get_closest_marker(name) for name in SLOW)}
-    items.sort(key=lambda item: item.path not in slow)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--quick", action="store_true", help="of the slow tests, only those of files with changes")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Slow files first, so that no worker is left alone with one at the end; `--quick` leaves most of them out."""
+    slow = {item: any(item.get_closest_marker(name) for name in SLOW) for item in items}
+    if config.getoption("quick"):
+        wanted = set(tests_of_changes())
+        kept = [item for item in items if not slow[item] or item.path in wanted]
+        config.hook.pytest_deselected(items=[item for item in items if slow[item] and item.path not in wanted])
+        items[:] = kept
+    files = {item.path for item in items if slow[item]}
+    items.sort(key=lambda item: item.path not in files)
+
+
+def tests_of_changes() -> list[Path]:
+    """The test files with changes since the last commit, and those of the modules with changes."""
+    command = ["git", "status", "--porcelain", "--untracked-files=all", "--no-renames"]
+    status = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    changed = [Path(line[3:]) for line in status.splitlines() if line.endswith(".py")]
+    mirrored = [path if path.parts[0] == "tests" else "tests" / path.with_name(f"test_{path.name}") for path in changed]
+    return [ROOT / path for path in mirrored]
 
 
 @pytest.fixture(scope="session")

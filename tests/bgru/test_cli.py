@@ -112,8 +112,9 @@ def leaves(group: TyperGroup, path: tuple[str, ...] = ()) -> Iterator[tuple[tupl
 
 
 ROOT_COMMAND = typer.main.get_command(app)
-UsageError = next(one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError")
+UsageError: type[Exception] = next(one for one in typer.BadParameter.__mro__ if one.__name__ == "UsageError")
 ROOT_FLAGS = {flag for option in ROOT_COMMAND.params for flag in option.opts} | {"--help"}
+assert isinstance(ROOT_COMMAND, TyperGroup)
 LEAVES = dict(leaves(ROOT_COMMAND))
 
 

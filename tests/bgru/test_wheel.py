@@ -47,7 +47,10 @@ def bgru(environment: Path, cwd: Path, *words: str) -> subprocess.CompletedProce
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     return subprocess.run(
         [str(environment / "bin" / "python"), "-m", "bgru", *words],
-        **{"cwd": cwd, "env": clean, "capture_output": True, "text": True},
+        cwd=cwd,
+        env=clean,
+        capture_output=True,
+        text=True,
     )
 
 

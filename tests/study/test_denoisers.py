@@ -67,7 +67,7 @@ def test_rnnoise_keeps_any_length_at_any_rate(samples: int, rate: int) -> None:
     pytest.importorskip("pyrnnoise")
     noise = np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32)
     result = RNNoise(rate).denoise(noise)
-    assert (result.shape, result.dtype) == (noise.shape, np.float32)
+    assert (result.shape, result.dtype) == (noise.shape, np.dtype(np.float32))
 
 
 def test_without_the_package_the_command_to_install_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -78,10 +78,10 @@ class Plain:
                     (ar, ai), (br, bi) = z[begin + pos], z[begin + pos + half]
                     tr = rnd(br * self.c[j] + bi * self.s[j], self.t)
                     ti = rnd(bi * self.c[j] - br * self.s[j], self.t)
-                    upper, lower = (ar + tr, ai + ti), (ar - tr, ai - ti)
+                    up, low = (ar + tr, ai + ti), (ar - tr, ai - ti)
                     if halve:
-                        upper, lower = ((x + 1) >> 1 for x in upper), ((x + 1) >> 1 for x in lower)  # type: ignore[assignment]
-                    z[begin + pos], z[begin + pos + half] = tuple(upper), tuple(lower)
+                        up, low = ((up[0] + 1) >> 1, (up[1] + 1) >> 1), ((low[0] + 1) >> 1, (low[1] + 1) >> 1)
+                    z[begin + pos], z[begin + pos + half] = up, low
                     self.note("word", *z[begin + pos], *z[begin + pos + half], tr, ti)
             half *= 2
         return z

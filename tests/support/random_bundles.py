@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from hw.shape.folding import Folding
 from model.bundle.bits import Bits
-from model.bundle.bundle import Bundle
+from model.bundle.bundle import Bundle, Kind
 from model.bundle.random_bundle import (
     layer_of,
     random_bundle,
@@ -44,7 +44,7 @@ def one_unit_bundle(w: Sequence[Sequence[int]], u: Sequence[int], theta: Sequenc
     """A BGRU unit of two inputs under a dense layer that copies it, nothing at random; `w` is a row for r, z, h~."""
     weights = np.concatenate([np.array(w)[:, None, :], np.array(u)[:, None, None]], axis=-1)
     gru = layer_of("gru0", "bgru", 2, weights, np.array(theta)[:, None], np.array([initial]))
-    mask = layer_of("mask", "dense", 1, np.array([[1]]), np.zeros(1))
+    mask = layer_of("mask", "dense", 1, np.array([[1]]), np.zeros(1, dtype=np.int32))
     return Bundle("one", random_front_end(np.random.default_rng(0), 1, 2), (gru, mask))
 
 
@@ -73,7 +73,8 @@ seeds = st.integers(0, 2**32 - 1)
 @st.composite
 def bundles(draw: st.DrawFn, max_bins: int = 9, max_units: int = 12, max_hidden: int = 2) -> Bundle:
     """Networks of any kind of layer in any order, every size down to 1."""
-    sizes = st.tuples(st.sampled_from(["bgru", "dense"]), st.integers(1, max_units))
+    kinds: st.SearchStrategy[Kind] = st.sampled_from(["bgru", "dense"])
+    sizes = st.tuples(kinds, st.integers(1, max_units))
     return random_bundle(
         np.random.default_rng(draw(seeds)),
         hidden=draw(st.lists(sizes, max_size=max_hidden)),

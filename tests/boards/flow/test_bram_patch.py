@@ -22,7 +22,7 @@ from hw.gateware.memory import CyclicMemory
 from hw.gateware.network import Network
 from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.family import ECP5, GOWIN, ICE40
-from hw.shape.folding import Folding
+from hw.shape.folding import Folding, Source
 from hw.shape.network_spec import NetworkSpec
 from model.errors import BadInput
 from tests.support.hw_bench import some
@@ -64,7 +64,7 @@ def unpacked_bitstream(design, family, folder):
 def made_of(seed, family, hidden=12, bins=11, **mask):
     """A bundle and a shape for it."""
     made = random_bundle(np.random.default_rng(seed), [("bgru", hidden)], bins, qad_bits=2)
-    source = "loaded" if family is ICE40 else "rom"
+    source: Source = "loaded" if family is ICE40 else "rom"
     folding = {"gru0": Folding(2, 5, source), "mask": Folding(**{"pe": 2, "simd": 5, **mask})}
     return made, NetworkSpec.of(made, folding, family, 8, 8)
 

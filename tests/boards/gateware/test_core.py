@@ -12,12 +12,12 @@ from hw.flow.synth import synthesise
 from hw.gateware.network import Network
 from hw.shape.estimate import ram_blocks
 from hw.shape.family import ECP5, ICE40
-from hw.shape.folding import Folding
+from hw.shape.folding import Folding, Source
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle
 
 
-def network(weights: str) -> Network:
+def network(weights: Source) -> Network:
     made = random_bundle(np.random.default_rng(0), [("bgru", 6)], bins=5)
     return Network(made, {"gru0": replace(Folding(1, 4), weights=weights), "mask": Folding(1, 4)}, ICE40, 8, 8)
 
@@ -48,7 +48,7 @@ def test_the_block_rams_beside_the_network_are_known_before_synthesis(family, bi
     assert cost["block_ram"] == layers + LinkFormat.of(made, family).block_rams(family)
 
 
-def two_layers(gru: str, mask: str) -> Network:
+def two_layers(gru: Source, mask: Source) -> Network:
     made = random_bundle(np.random.default_rng(0), [("bgru", 6)], bins=5)
     return Network(made, {"gru0": Folding(1, 4, gru), "mask": Folding(1, 4, mask)}, ICE40, 8, 8)
 

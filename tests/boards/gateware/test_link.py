@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from boards.gateware.link import HostLink
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.uart import Receiver, Transmitter
-from boards.host.protocol import END, PacketDecoder, Info, Packet, Reason, State, Type, encode
+from boards.host.protocol import END, Info, Packet, PacketDecoder, Reason, State, Type, encode
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
 from hw.gateware.network import Network
 from hw.shape.family import ECP5, ICE40, Family
 from hw.shape.folding import Folding
-from model.bundle import bundle
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.bundle.read import read_bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.hw_bench import few
 from tests.support.random_bundles import random_bundle, random_features, random_foldings, seeds
@@ -439,7 +439,7 @@ class OnUart(wiring.Component):
     ("family", "name", "divisor"), [(ECP5, "ECP5", 120), (ICE40, "iCE40", 24)], ids=["ecp5", "ice40"]
 )
 def test_the_cost_is_as_docs_host_md_has_it(family, name, divisor):
-    form = LinkFormat.of(bundle.read(Path("bundles/tiny")), family)
+    form = LinkFormat.of(read_bundle(Path("bundles/tiny")), family)
     cost = synthesise(to_rtlil(OnUart(form, divisor), "link"), "link", family)
     row = f"| {name}, window of {form.slots} | {cost['lut4']} | {cost['ff']} | {cost['block_ram']} |"
     assert row in Path("docs/host.md").read_text(encoding="utf-8"), row

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boards.host.protocol import END, ESC, ESCAPED, VERSION, PacketDecoder, Info, Packet, State, Type, encode
-from model.bundle import bundle
+from boards.host.protocol import END, ESC, ESCAPED, VERSION, Info, Packet, PacketDecoder, State, Type, encode
+from model.bundle.read import read_bundle
 from model.errors import BadInput
 
 octets = st.integers(0, 255)
@@ -99,4 +99,4 @@ def test_one_delimiter_may_serve_two_packets():
 def test_the_pages_code_prints_a_bundles_identity(name, capsys):
     (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     exec(code.replace("bundles/small", f"bundles/{name}"), {})  # our own page
-    assert capsys.readouterr().out.strip() == bundle.read(Path("bundles") / name).identity.hex()
+    assert capsys.readouterr().out.strip() == read_bundle(Path("bundles") / name).identity.hex()

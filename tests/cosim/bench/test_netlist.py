@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from cosim.bench.runner import Outcome, Stimulus, simulate
 from hw.gateware.network import Network
 from hw.shape.family import ECP5, GOWIN, ICE40
 from hw.shape.folding import Folding
+from model.bundle.layers import Kind
 from model.bundle.read import read_bundle
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle, random_features, random_foldings
@@ -21,7 +23,7 @@ from tests.support.simulators import QUICKEST
 
 pytestmark = [pytest.mark.simulator, pytest.mark.synthesis]
 
-NETWORKS = {
+NETWORKS: dict[str, tuple[list[tuple[Kind, int]], float, dict[str, Any]]] = {
     "ternary BGRU, packed": ([("bgru", 7)], 0.8, {"packed": True}),
     "binary BGRU, loaded": ([("bgru", 6)], 1.0, {"weights": "loaded"}),
     "two ternary BGRUs, one packed and streamed": (

@@ -3,6 +3,7 @@
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,9 +12,9 @@ from cosim.bench.runner import Mismatch, Outcome, Stimulus, generate, simulate
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.family import ECP5, ICE40
-from hw.shape.folding import Folding
+from hw.shape.folding import Folding, Source
 from model.bundle.bundle import Bundle
-from model.bundle.layers import Layer
+from model.bundle.layers import Kind, Layer
 from model.bundle.matrices import Matrix
 from model.bundle.read import read_bundle
 from model.reference.golden_model import GoldenModel
@@ -22,7 +23,7 @@ from tests.support.simulators import QUICKEST
 
 pytestmark = pytest.mark.simulator
 
-NETWORKS = {
+NETWORKS: dict[str, list[tuple[Kind, int]]] = {
     "BGRU": [("bgru", 7)],
     "two BGRUs": [("bgru", 9), ("bgru", 5)],
     "BNN": [("dense", 11), ("dense", 8)],
@@ -30,15 +31,17 @@ NETWORKS = {
     "one unit": [("bgru", 1)],
 }
 
+SOURCES: tuple[Source, ...] = ("rom", "loaded", "streamed")
 
-def random_run(hidden: list, rho: float, seed: int, **roughness: float) -> tuple[Network, Bundle, Stimulus]:
+
+def random_run(hidden: list, rho: float, seed: int, **roughness: Any) -> tuple[Network, Bundle, Stimulus]:
     rng = np.random.default_rng(seed)
     made = random_bundle(rng, hidden, bins=int(rng.integers(2, 12)), qad_bits=int(rng.integers(1, 4)), rho=rho)
     widths = rng.integers(1, 12, 2)
     foldings = {
         layer.name: replace(
             random_foldings(rng, made)[layer.name],
-            weights=str(rng.choice(["rom", "loaded", "streamed"])),
+            weights=SOURCES[rng.integers(3)],
             packed=bool(rng.integers(2)) and not layer.binary,
         )
         for layer in made.layers

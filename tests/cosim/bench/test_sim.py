@@ -9,6 +9,7 @@ import pytest
 import soundfile
 
 import cosim.bench.sim
+from model.bundle.layers import Kind
 from model.bundle.write import write_bundle
 from tests.support.command import bgru
 from tests.support.random_bundles import random_bundle
@@ -96,7 +97,7 @@ def test_a_missing_tool_is_named_with_how_to_install_it(missing, tmp_path, monke
 
 
 def small_case(
-    tmp_path: Path, hidden: Sequence[tuple[str, int]] = (("bgru", 12),), simulator: str = QUICKEST
+    tmp_path: Path, hidden: Sequence[tuple[Kind, int]] = (("bgru", 12),), simulator: str = QUICKEST
 ) -> list[str]:
     """A bundle and a recording that simulate in a moment."""
     made = random_bundle(np.random.default_rng(3), hidden, bins=9, qad_bits=2)

@@ -47,8 +47,8 @@ def test_every_mask_of_a_recording_is_compared(folder):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_the_simulated_board(folder, how):
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(loop(folder, "long.wav", "never.wav"), **at(folder), **pipes) as process:
+    options = at(folder) | {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(loop(folder, "long.wav", "never.wav"), **options) as process:
         assert process.stdout is not None and process.stderr is not None
         port = next(Path(line.split(" on ")[1].strip()) for line in process.stdout if " on /dev/" in line)
         assert port.exists()

@@ -31,4 +31,4 @@ def test_the_median_of_the_seeds():
 
 def test_what_nextpnr_refuses_is_an_error_in_its_words():
     with pytest.raises(RuntimeError, match=r"(?s)nextpnr-ecp5 failed: .*seed"):
-        fmax(Parity(), ["none"])
+        fmax(Parity(), ["none"])  # type: ignore[list-item]  # which is the point

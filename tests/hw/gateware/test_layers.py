@@ -13,7 +13,7 @@ from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
 from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
-from model.bundle.layers import Layer
+from model.bundle.layers import Kind, Layer
 from model.bundle.matrices import Matrix
 from tests.support.hw_bench import bits_of, few
 from tests.support.hw_layers import run_layer
@@ -29,12 +29,12 @@ from tests.support.random_bundles import (
     seeds,
 )
 
-KINDS = ("bgru", "dense")
+KINDS: tuple[Kind, ...] = ("bgru", "dense")
 kinds = pytest.mark.parametrize("kind", KINDS)
 
 
 def small_bundle(
-    rng: np.random.Generator, kind: str, units: int, bins: int = 5, qad_bits: int = 2, rho: float = 0.8
+    rng: np.random.Generator, kind: Kind, units: int, bins: int = 5, qad_bits: int = 2, rho: float = 0.8
 ) -> Bundle:
     return random_bundle(rng, hidden=[(kind, units)], bins=bins, qad_bits=qad_bits, rho=rho)
 

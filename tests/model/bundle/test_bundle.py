@@ -5,6 +5,7 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -52,17 +53,17 @@ def change_manifest(folder: Path, where: str, value: object = None, remove: bool
     head, _, array = where.partition("[")
     array, _, tail = array.partition("]")
     keys = [*head.strip(".").split("."), *([array] if array else []), *tail.strip(".").split(".")]
-    keys = [int(key) if key.isdigit() else key for key in keys if key]
-    for key in keys[:-1]:
+    path = [int(key) if key.isdigit() else key for key in keys if key]
+    for key in path[:-1]:
         node = node[key]
     if remove:
-        del node[keys[-1]]
+        del node[path[-1]]
     else:
-        node[keys[-1]] = value
+        node[path[-1]] = value
     (folder / "manifest.json").write_text(json.dumps(manifest))
 
 
-def change_arrays(folder: Path, rehash: bool = True, **arrays: np.ndarray | None) -> None:
+def change_arrays(folder: Path, rehash: Any = True, **arrays: Any) -> None:
     """Replace arrays, or drop them (None); with `rehash`, the manifest agrees with what is there."""
     with np.load(folder / "arrays.npz") as stored:
         everything = dict(stored)

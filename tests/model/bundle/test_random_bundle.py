@@ -21,7 +21,7 @@ def test_columns_of_a_recurrent_layer_are_those_of_the_input_and_then_of_the_sta
 
 
 def test_a_dense_layer_has_no_state():
-    layer = layer_of("mask", "dense", 3, np.ones((2, 3), dtype=int), np.zeros(2))
+    layer = layer_of("mask", "dense", 3, np.ones((2, 3), dtype=int), np.zeros(2, dtype=int))
     assert layer.u is None and layer.initial_state is None and layer.binary
 
 

@@ -12,7 +12,6 @@ pytest.importorskip("fast_bss_eval")
 pytest.importorskip("pesq")
 pytest.importorskip("pystoi")
 
-from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
@@ -33,7 +32,7 @@ def front_end() -> FrontEnd:
 
 def bundle_of_constant_mask(bit: int) -> Bundle:
     """A network that ignores what it hears: every mask bit is `bit`."""
-    weights = Matrix(*(pack(np.zeros((BINS, BINS), np.uint8)) for _ in range(2)), BINS)
+    weights = Matrix.from_values(np.zeros((BINS, BINS), np.int8))
     threshold = np.full(BINS, 0 if bit else 1, np.int32)
     return Bundle("constant", front_end(), (Layer("mask", "dense", BINS, BINS, weights, threshold),))
 
@@ -145,7 +144,11 @@ def test_only_chosen_metrics_are_computed(trials: list[scoring.Trial]) -> None:
 
 
 def test_two_processes_find_the_same_in_the_same_order(trials: list[scoring.Trial]) -> None:
-    systems = {"mixture": scoring.unprocessed, "denoised": scoring.Golden(bundle_of_constant_mask(1)), "clean": clean}
+    systems: dict[str, scoring.System] = {
+        "mixture": scoring.unprocessed,
+        "denoised": scoring.Golden(bundle_of_constant_mask(1)),
+        "clean": clean,
+    }
     assert scoring.score(systems, trials, ("si_sdr",), processes=2) == scoring.score(systems, trials, ("si_sdr",))
 
 

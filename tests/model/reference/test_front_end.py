@@ -1,5 +1,7 @@
 """The front end: STFT and back, the slow gain, and the bits that a magnitude becomes."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ BINS = FFT // 2 + 1
 GAIN_FRAMES = 8
 
 
-def front_end(thresholds: np.ndarray, fft_size: int = FFT, hop: int = FFT // 4, **more: object) -> FrontEnd:
+def front_end(thresholds: np.ndarray, fft_size: int = FFT, hop: int = FFT // 4, **more: Any) -> FrontEnd:
     return FrontEnd(16000, fft_size, hop, "hann", 0.1, thresholds.astype(np.float32), GAIN_FRAMES, **more)
 
 

@@ -99,7 +99,7 @@ def test_random_networks_meet_ties():
         product = Product(mask.w)
         for frame in pack(random_features(rng, network, 10)):
             sums = product(model.step(frame)[1]["gru0"]["h"])[: mask.units]
-            ties, total = ties + np.count_nonzero(sums == mask.threshold), total + sums.size
+            ties, total = ties + int(np.count_nonzero(sums == mask.threshold)), total + sums.size
     assert ties / total > 0.05
 
 

@@ -171,7 +171,8 @@ def pairs(augmentation: Augmentation, count: int = 60, **more: Any) -> list[tupl
 
 @pytest.mark.parametrize("silent", ["clean", "pure_noise"])
 def test_a_share_of_the_mixtures_is_speech_alone_or_noise_alone(silent: str) -> None:
-    made = pairs(Augmentation(**{silent: 0.5}))
+    share: dict[str, Any] = {silent: 0.5}
+    made = pairs(Augmentation(**share))
     alone = [not np.any(noise if silent == "clean" else speech) for speech, noise in made]
     assert 0.25 < np.mean(alone) < 0.75
     for speech, noise in made:

@@ -178,7 +178,9 @@ def test_the_golden_model_of_a_trained_network_computes_its_bits(source: Corpus,
     with torch.no_grad():
         v, _ = network(trainer.bipolar(batch.features))
     for index in range(3):
-        np.testing.assert_array_equal(golden.masks(batch.features[:, index]), (v[:, index] >= 0).numpy())
+        np.testing.assert_array_equal(
+            golden.masks(batch.features[:, index].astype(np.uint8)), (v[:, index] >= 0).numpy()
+        )
 
 
 @pytest.mark.parametrize(
