@@ -24,7 +24,7 @@ from tests.support.plain_audio import KINDS, Plain, front_end_of, front_ends, so
 
 @given(front_ends(), sounds, st.integers(1, 12))
 def test_every_stage_is_the_rule_in_plain_integers(it, kind, hops):
-    samples = sound(kind[0], hops * it.hop, kind[1])
+    samples = sound(kind[0], hops * it.hop, kind[1], kind[2])
     plain, frames = Plain(it), Framer(it)(samples)
     expected = list(plain.frames(samples.tolist()))
     assert frames.tolist() == expected

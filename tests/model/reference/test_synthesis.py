@@ -19,7 +19,7 @@ def pairs(z: Complex) -> list[list[tuple[int, int]]]:
 
 @given(front_ends(), sounds, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.9, 1.0]))
 def test_every_stage_is_the_rule_in_plain_integers(it, kind, hops, share):
-    samples = sound(kind[0], hops * it.hop, kind[1])
+    samples = sound(kind[0], hops * it.hop, kind[1], kind[2])
     y, bits = Analysis(it)(samples)
     mask = (np.random.default_rng(kind[1]).random((len(bits), it.bins * it.mask_bits)) < share).astype(np.uint8)
     plain = Plain(it)
@@ -61,26 +61,26 @@ def heard(it: FrontEnd, samples: np.ndarray, bit: int = 1) -> np.ndarray:
 )
 def test_a_mask_of_ones_returns_the_input_within_4(words, size, mask_bits, kind, samples):
     it = front_end_of(0, size, mask_bits, "thermometer", *words)
-    recording = sound(kind[0], samples, kind[1])
+    recording = sound(kind[0], samples, kind[1], kind[2])
     assert np.abs(heard(it, recording).astype(int) - recording).max() <= 4
 
 
 @given(front_ends(), sounds)
 def test_a_mask_of_zeros_and_an_input_of_zeros_return_zeros(it, kind):
-    assert not heard(it, sound(kind[0], 200, kind[1]), bit=0).any()
+    assert not heard(it, sound(kind[0], 200, kind[1], kind[2]), bit=0).any()
     assert not heard(it, np.zeros(200, np.int16)).any()
 
 
 @given(front_ends(), sounds)
 def test_silence_after_sound_is_exact_zeros_a_window_later(it, kind):
-    recording = np.concatenate([sound(kind[0], 150, kind[1]), np.zeros(4 * it.fft_size, np.int16)])
+    recording = np.concatenate([sound(kind[0], 150, kind[1], kind[2]), np.zeros(4 * it.fft_size, np.int16)])
     assert not heard(it, recording)[150 + it.fft_size :].any()
 
 
 @given(front_ends(), sounds, st.integers(1, 3))
 def test_a_shift_by_hops_shifts_the_output_by_hops(it, kind, hops):
     """With a mask that is shifted too: the gain of the first frames depends on how many there were."""
-    recording = sound(kind[0], 5 * it.fft_size, kind[1])
+    recording = sound(kind[0], 5 * it.fft_size, kind[1], kind[2])
     shifted = np.concatenate([np.zeros(hops * it.hop, np.int16), recording])
     y, bits = Analysis(it)(recording)
     mask = np.random.default_rng(0).integers(0, 2, (len(bits), it.bins * it.mask_bits), dtype=np.uint8)
@@ -93,7 +93,7 @@ def test_a_shift_by_hops_shifts_the_output_by_hops(it, kind, hops):
 def test_the_output_is_near_that_in_real_numbers(it, kind):
     """Against NumPy's FFT: with the default word lengths, masks change nothing about the precision."""
     it = front_end_of(0, it.fft_size, it.mask_bits)
-    recording = sound(kind[0], 6 * it.fft_size, kind[1])
+    recording = sound(kind[0], 6 * it.fft_size, kind[1], kind[2])
     y, bits = Analysis(it)(recording)
     mask = np.random.default_rng(1).integers(0, 2, (len(bits), it.bins * it.mask_bits), dtype=np.uint8)
     gains = mask.reshape(len(mask), it.bins, it.mask_bits).mean(axis=-1)
