@@ -45,7 +45,7 @@ def test_imports_without_torch(module):
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH + f"import {module}"], check=True)
 
 
-LAYERS = ("model", "hw", "boards", "cosim", "study")
+LAYERS = ("model", "hw", "boards", "cosim", "study", "bgru")
 
 MAY_IMPORT = {
     "model.bundle": {"model.bundle", "model.reference.front_end"},
@@ -73,3 +73,9 @@ def test_arrows_go_one_way(package):
 def _imports(path: Path) -> set[str]:
     nodes = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ImportFrom)]
     return {f"{node.module}.{name.name}" for node in nodes for name in node.names}
+
+
+def test_nothing_imports_the_command_line():
+    sources = [path for package in LAYERS if package != "bgru" for path in (ROOT / package).rglob("*.py")]
+    assert sources
+    assert not [path for path in sources if any(name.split(".")[0] == "bgru" for name in _imports(path))]
