@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from hw.shape.folding import Folding
 from model.bundle.bits import Bits
-from model.bundle.bundle import Bundle, Kind
+from model.bundle.bundle import Bundle
+from model.bundle.layers import Kind
 from model.bundle.random_bundle import (
     layer_of,
     random_bundle,
