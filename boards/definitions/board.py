@@ -1,4 +1,4 @@
-"""What the project must know of a board."""
+"""Board: what the project needs to know of one."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -15,16 +15,16 @@ Resource = tuple[str, int]
 
 @dataclass(frozen=True)
 class Board:
-    """What is true of one board only; its pins and oscillator are in `platform`, of amaranth-boards.
+    """What is true of one board only; pins and oscillator are in its amaranth-boards `platform`.
 
     part : the FPGA on it
-    clock_hz : of the network: whole tops were routed at it, and the board's PLL makes it
+    clock_hz : the network's default clock: whole tops route at it, and the PLL can make it
     program : the command that loads a bitstream, or a flash image
     keep : the command that writes it to flash, where `program` loads it only until power-off
-    bundle : the shipped bundle that it gets by default
+    bundle : the shipped bundle that commands take by default
     alive, error : the LEDs
-    flash_offset : where the weights begin in the SPI flash, behind the bitstream, on a device whose largest memory
-        can't be initialised
+    flash_offset : start of the weights in the SPI flash, after the bitstream, on a device whose largest memory can't be
+        initialised
     """
 
     name: str
@@ -44,7 +44,7 @@ class Board:
 
     @property
     def device(self) -> str:
-        """The FPGA's name, for people."""
+        """The FPGA's name."""
         return self.part.name
 
     @property
@@ -57,7 +57,7 @@ class Board:
 
     @property
     def oscillator_hz(self) -> int:
-        """Of its default oscillator."""
+        """Frequency of its default oscillator."""
         return int(self.platform().default_clk_frequency)
 
     @property
@@ -67,5 +67,5 @@ class Board:
 
     @property
     def spram_bits(self) -> int:
-        """Bits of single-port RAM, which can't be initialised: weights are loaded into it after start."""
+        """Bits of single-port RAM, which can't be initialised: weights are loaded into it at start."""
         return self.available["spram"] * self.family.bits_of("spram") if "spram" in self.available else 0

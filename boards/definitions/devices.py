@@ -1,4 +1,4 @@
-"""The FPGAs on the boards: what is true of each wherever it is soldered."""
+"""FPGAs, whatever board they are on."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ __all__ = ["GW2A_18C", "ICE40UP5K", "LFE5U_25F", "LFE5U_85F", "Device"]
 class Device:
     """One FPGA in its package.
 
-    name : for people
-    family : how its block RAM looks, and how it is synthesised
-    available : resource to how many it has, in the words of `hw.flow.synth.Cost`
-    router : options that tell nextpnr which it is
+    name : as the vendor writes it
+    family : its block RAM and synthesis
+    available : number of each resource, named as in `hw.flow.synth.Cost`
+    router : nextpnr's options for it
     """
 
     name: str

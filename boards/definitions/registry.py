@@ -1,4 +1,4 @@
-"""The boards that the project knows; docs/boards.md shows how to add one."""
+"""All boards by name; docs/boards.md shows how to add one."""
 
 import difflib
 
@@ -15,7 +15,7 @@ BOARDS = {
 
 
 def find(name: str) -> Board:
-    """The board of that name, or `BadInput` with the names that are near. Case, `-` and `_` do not matter."""
+    """The board of that name, or `BadInput` with the nearest names. Case, `-` and `_` do not matter."""
     plain = {_plain(known): board for known, board in BOARDS.items()}
     if _plain(name) not in plain:
         near = difflib.get_close_matches(name.lower(), BOARDS, n=3, cutoff=0.4) or list(BOARDS)

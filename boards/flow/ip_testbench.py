@@ -1,4 +1,4 @@
-"""The bench that goes with a core for other systems: plain Verilog, and masks of the golden model."""
+"""The test bench that ships with a core: plain Verilog, and masks of the golden model."""
 
 import numpy as np
 
@@ -13,9 +13,9 @@ MODULES = ("bench", "source")
 """Names that the core can't have: `bench.v`'s modules."""
 
 STARTS = (1, 0, 0, 1)
-"""Which of the frames begin an utterance."""
+"""Which frames begin an utterance."""
 LONGER = (0, -1, 1, 0)
-"""Words by which each is longer than it should be."""
+"""Words by which each frame is too long."""
 
 BENCH = """\
 // A few frames at a random pace on all sides, one of them too short and one too long: every mask must be the golden
@@ -102,7 +102,7 @@ SOURCE = """
 
 
 def files(core: AxiNetwork, name: str) -> dict[str, str]:
-    """`bench.v` around the module `name`, and the files that it reads: name to text."""
+    """`bench.v` around the module `name`, and the files it reads: name to text."""
     network = core.network
     features, masks, errors = _vectors(core)
     width = network.in_width
@@ -157,7 +157,7 @@ def _vectors(core: AxiNetwork) -> tuple[list[int], list[int], int]:
         bits = rng.integers(0, 2, (count, network.in_width), dtype=np.uint8)
         for index, word in enumerate(bits):
             features.append(_integer(np.append(word, [index == count - 1, start])))
-        seen = np.zeros(length, dtype=np.uint8)  # what is missing counts as 0, what is too much isn't looked at
+        seen = np.zeros(length, dtype=np.uint8)  # missing bits count as 0, excess ones are ignored
         seen[: bits.size] = bits.reshape(-1)[:length]
         if start:
             model.reset()

@@ -1,4 +1,4 @@
-"""Everything between the pins of a board: the same on all of them, and what is simulated of one."""
+"""Everything between the pins of a board: the same on all boards, and the part that is simulated."""
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
@@ -16,23 +16,23 @@ __all__ = ["BoardCore"]
 
 
 class BoardCore(wiring.Component):
-    """The network behind the link and the UART, and the loader of its weights where they come from flash.
+    """The network behind link and UART, with a loader if its weights come from flash.
 
     Members
     -------
     rx : In(1), from the host; tx : Out(1), to the host
-    overrun : Out(1), a frame came too early and was refused; stays until reset
-    failed : Out(1), the flash has other weights, or damaged ones: every mask is all ones
-    flash : Out(SPI), only where a layer's weights are loaded
+    overrun : Out(1), a frame found no room and was refused; stays until reset
+    failed : Out(1), the flash has damaged weights or another bundle's: every mask is all ones
+    flash : Out(SPI), only if a layer's weights are loaded
 
     Parameters
     ----------
-    flash_offset : where in the flash the weights' image begins, where a layer's are loaded
+    flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded
     """
 
     def __init__(self, network: Network, clock_hz: int, baud: int = BAUD, flash_offset: int | None = None) -> None:
         self.network, self.divisor = network, round(clock_hz / baud)
-        # At the end of a byte that is a quarter of a bit: half of what is too much.
+        # 2.5 % is a quarter of a bit at the end of a byte: half of what would be too much.
         if self.divisor < 4 or abs(clock_hz / self.divisor / baud - 1) > 0.025:
             raise BadInput(
                 f"UART: expected a clock of 4 x {baud:,} Hz or more, a multiple to 2.5 %, got {clock_hz:,} Hz"

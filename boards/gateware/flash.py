@@ -1,4 +1,4 @@
-"""Weights from a board's SPI flash: what lies there, and the gateware that reads it at start.
+"""Weights from a board's SPI flash: the image, and the gateware that reads it at start (docs/flash.md).
 
 | bytes | what |
 |---|---|
@@ -32,18 +32,17 @@ __all__ = [
 ]
 
 RELEASE, READ = 0xAB, 0x03
-"""Release from deep power-down; read from a 24-bit address on, for as long as the chip is selected."""
+"""Release from deep power-down; read from a 24-bit address on, as long as the chip is selected."""
 
 RELEASE_SECONDS = 30e-6
-"""After RELEASE a chip wants to be left alone (tRES1): W25Q128JV, the iCEBreaker's, for 3 us, MT25QL128ABA for 30 us,
-the slowest of those that github.com/YosysHQ/picorv32/pull/167 compares."""
+"""Pause after RELEASE (tRES1): W25Q128JV, the iCEBreaker's, needs 3 us, MT25QL128ABA 30 us, the slowest of those that
+github.com/YosysHQ/picorv32/pull/167 compares."""
 
 READ_HZ = 20_000_000
-"""The SPI clock stays at or below this. READ is the slowest of the reading commands, and works on every chip: the W25Q
-allow 50 MHz for it, older ones less."""
+"""Fastest SPI clock. READ is the slowest read command, but every chip has it: 50 MHz on a W25Q, less on others."""
 
 SPI = wiring.Signature({"cs": Out(1), "clk": Out(1), "copi": Out(1), "cipo": In(1)})
-"""SPI as its controller sees it, mode 0; `cs` is 1 while the chip is selected."""
+"""SPI mode 0, from the controller's side; `cs` is 1 while the chip is selected."""
 
 IDENTITY_BYTES, CRC_BYTES = 8, 4
 
@@ -74,40 +73,39 @@ def image(network: Network) -> bytes:
 
 
 def identity_rom(identity: bytes) -> list[int]:
-    """The bytes of the block RAM from which a loader knows whose image it expects; others may take their place.
+    """The loader's block RAM: the identity of the image that it expects. Another identity may replace it.
 
-    The last two are never read: without them Yosys would take out a bit that is the same in all of the identity.
+    The last two bytes are never read: without them Yosys would remove a bit that is the same in the whole identity.
     """
     return [*identity, 0x00, 0xFF]
 
 
 class FlashLoader(wiring.Component):
-    """Read the weights from flash once after reset, and check them on the way.
+    """Read the weights from flash once after reset, and check them.
 
-    The chip is left alone for `RELEASE_SECONDS`, for it may just be falling asleep: an iCE40 sends it into deep
-    power-down when it is configured. Then it is woken, left alone for as long again, and read. All of it is read
-    whatever it says; only then `done` or `failed` comes, and stays until reset. A reader of `o` that waits makes the
-    SPI clock wait.
+    First wait for `RELEASE_SECONDS`, because the chip may be falling asleep: an iCE40 sends it into deep power-down
+    after configuration. Then wake it, wait as long again, and read the whole image. Only then is `done` or `failed`
+    set, until reset. Back-pressure on `o` stops the SPI clock.
 
-    Needs pins without registers: data is sampled in the cycle after which the clock falls, so that it has a whole
-    period of the SPI clock to arrive.
+    Needs pins without registers: data is sampled in the cycle before the clock falls, so it has a whole period of the
+    SPI clock to arrive.
 
     Latency: `cycles`. Throughput: one bit per `2 * half` cycles.
     Cost on iCE40, for 16,272 words of 40 bits: 181 LUT4, 123 flip-flops, a block RAM; 61 MHz and more on an UP5K.
 
     Parameters
     ----------
-    words, width : how many weight words, and their bits
-    identity : the bundle's, 8 bytes; in a block RAM, so that it can be replaced in a finished bitstream
-    offset : where the image begins, in bytes
+    words, width : number of weight words, and their bits
+    identity : the bundle's 8 bytes; in a block RAM, so that a finished bitstream can take another
+    offset : start of the image, in bytes
     clock_hz : of the `sync` domain
 
     Members
     -------
     spi : Out(SPI), to the chip
-    o : Out(stream of unsigned(width)), the weight words; they are not checked yet when they come
-    done : Out(1), all was read, and identity and CRC are right
-    failed : Out(1), all was read, and one of them is not
+    o : Out(stream of unsigned(width)), the weight words, not checked yet
+    done : Out(1), everything was read, and identity and CRC are right
+    failed : Out(1), everything was read, and one of them is wrong
     """
 
     def __init__(self, words: int, width: int, identity: bytes, offset: int, clock_hz: int) -> None:
@@ -122,7 +120,7 @@ class FlashLoader(wiring.Component):
 
     @property
     def cycles(self) -> int:
-        """From reset to `done` or `failed`, if `o` never waits."""
+        """Cycles from reset to `done` or `failed`, without back-pressure on `o`."""
         return 2 * self.pause + (5 + self.size) * 8 * 2 * self.half + 2
 
     def elaborate(self, platform: object) -> Module:
@@ -166,10 +164,12 @@ class FlashLoader(wiring.Component):
         return m
 
     def _spi(self, m: Module, received: Signal, byte: Signal, over: Signal) -> None:
-        """Wake the chip and read bytes until it is `over`; `received` says for one cycle that `byte` is there."""
+        """Wake the chip and read bytes until `over`; `received` is 1 for one cycle with each `byte`."""
         sent = Const(RELEASE << 32 | READ << 24 | self.offset, 40)[::-1]
         timer = Signal(range(max(self.pause, self.half)), init=self.pause - 1)
-        index = Signal(range(48))  # of the bit; 40 to 47 while reading, so the lowest three say which of the byte
+        index = Signal(
+            range(48)
+        )  # of the bit; 40 to 47 while reading, so the lowest three bits are its index in the byte
         m.d.comb += self.spi.copi.eq(sent.bit_select(index, 1))
         m.d.sync += [timer.eq(self.half - 1), received.eq(0)]
         with m.If(timer != 0):

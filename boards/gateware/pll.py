@@ -1,4 +1,4 @@
-"""Phase-locked loops: the clock of a network from a board's oscillator."""
+"""Phase-locked loops: the network's clock from a board's oscillator."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ __all__ = ["Setting", "instance", "setting"]
 
 @dataclass(frozen=True)
 class Setting:
-    """How a PLL makes one frequency of another: `hz = reference_hz * multiply / divide`.
+    """A PLL's output frequency and how it is set.
 
-    vco_hz : of the oscillator inside
+    vco_hz : of its oscillator
     parameters : of the family's primitive, by name
     """
 
@@ -72,7 +72,7 @@ SETTINGS: dict[str, Callable[[float], Iterator[Setting]]] = {"ecp5": _ecp5, "ice
 
 
 def setting(family: Family, reference_hz: float, wanted_hz: float) -> Setting:
-    """The setting that makes `wanted_hz`, to 100 parts in a million; `BadInput` with what is nearest if none does."""
+    """The setting for `wanted_hz`, to within 100 ppm; `BadInput` with the nearest frequencies if there is none."""
     possible = list(SETTINGS[family.name](reference_hz))
     best = min(possible, key=lambda found: abs(found.hz - wanted_hz))
     if abs(best.hz - wanted_hz) > 1e-4 * wanted_hz:
@@ -87,7 +87,7 @@ def setting(family: Family, reference_hz: float, wanted_hz: float) -> Setting:
 
 
 def instance(family: Family, found: Setting, reference_hz: float, pin: Value, out: Signal, locked: Signal) -> Instance:
-    """The primitive: `pin` is the oscillator's signal, on iCE40 its pin itself."""
+    """The family's primitive. `pin` is the oscillator's signal, or on iCE40 its pin."""
     parameters = {f"p_{name}": value for name, value in found.parameters.items()}
     if family.name == "ecp5":
         feedback = Signal()

@@ -11,14 +11,14 @@ __all__ = ["Stuff", "Unstuff"]
 
 
 class Unstuff(wiring.Component):
-    """Bytes of the line to bytes of packets (RFC 1055), and whether a packet's CRC is right.
+    """Bytes of the line to bytes of packets (RFC 1055), with a check of each packet's CRC.
 
     Latency: one cycle. Throughput: one byte per cycle. Cost: about 50 LUT4, most of it the CRC.
 
     Members
     -------
     i : In(stream of 8 bits)
-    o : Out(stream of {data, end}), an item with `end` (and no data) behind each packet's last byte
+    o : Out(stream of {data, end}), an item with `end` (and no data) after each packet's last byte
     right : Out(1), with an item that has `end`: the packet's CRC is right
     """
 
@@ -43,16 +43,16 @@ class Unstuff(wiring.Component):
                 m.d.sync += [
                     escaped.eq(byte == ESC),
                     self.o.payload.end.eq(byte == END),
-                    # What follows ESC differs in its lowest bit; anything else there is left to the CRC.
+                    # The two codes after ESC differ in their lowest bit; the CRC finds anything else.
                     self.o.payload.data.eq(Mux(escaped, Mux(byte[0], ESC, END), byte)),
                 ]
         return m
 
 
 class Stuff(wiring.Component):
-    """Bytes of packets to bytes of the line: the CRC behind them, delimiters around them, escapes where needed.
+    """Bytes of packets to bytes of the line: CRC at the end, delimiters around, escapes where needed.
 
-    Throughput: one byte per two cycles, one more for each escape. Cost: about 80 LUT4.
+    Throughput: one byte per two cycles, one cycle more for each escape. Cost: about 80 LUT4.
 
     Members
     -------
@@ -67,7 +67,7 @@ class Stuff(wiring.Component):
         m = Module()
         m.submodules.crc = crc = CRC16_IBM_3740().create()
         byte = Signal(8)
-        tail = Signal(2)  # 0 while the packet's own bytes come, then 3 and 2 for the CRC's
+        tail = Signal(2)  # 0 for the packet's own bytes, then 3 and 2 for the CRC's
         special = (byte == END) | (byte == ESC)
         m.d.comb += crc.data.eq(self.i.payload.data)
         with m.FSM():

@@ -1,4 +1,4 @@
-"""The top level for a board: the core on its pins, its clock, its reset and its lights."""
+"""The top level for a board: the core on its pins, with clock, reset and LEDs."""
 
 from typing import Any
 
@@ -20,11 +20,11 @@ SETTLE_SECONDS = 20e-6
 
 
 class BoardTop(Elaboratable):
-    """`BoardCore` on the UART, the LEDs and, where weights are loaded, the flash of a board.
+    """`BoardCore` on a board's UART, LEDs and, if weights are loaded, flash.
 
-    The clock is the PLL's, or the oscillator's where that is the frequency asked for. Everything is reset until the
-    PLL has locked and `SETTLE_SECONDS` have passed. One LED blinks once a second while all is well and eight times a
-    second after an overrun; the other is lit when the weights are unusable.
+    The clock is the oscillator's if that has the right frequency, otherwise the PLL's. Reset lasts until
+    `SETTLE_SECONDS` after the PLL has locked. One LED blinks once a second while all is well and eight times a second
+    after an overrun; the other is lit when the weights are unusable.
     """
 
     def __init__(self, network: Network, board: Board) -> None:
@@ -49,7 +49,7 @@ class BoardTop(Elaboratable):
                 m.d.comb += pin.o.eq(getattr(core.flash, name))
             m.submodules.cipo = cipo = io.Buffer("i", flash.cipo)
             m.d.comb += core.flash.cipo.eq(cipo.i)
-            for name in ("wp", "hold"):  # neither protected nor held
+            for name in ("wp", "hold"):  # neither write protection nor hold
                 m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
                 m.d.comb += pin.o.eq(0)
 
@@ -70,7 +70,7 @@ class BoardTop(Elaboratable):
             name, number = resource
             raise BadInput(
                 f"{self.board.name}: expected {name} {number} among the pins of {type(platform).__name__}, "
-                "found none, or one that is taken"
+                "found none, or one in use"
             ) from error
 
     def _led(self, m: Module, platform: Any, name: str, resource: Resource, lit: Value) -> None:
@@ -80,12 +80,12 @@ class BoardTop(Elaboratable):
         m.d.comb += led.o.eq(register)
 
     def _clock(self, m: Module, platform: Any) -> None:
-        """The domain `sync`, and its reset."""
+        """The domain `sync` and its reset."""
         board = self.board
         pin = self._pins(platform, (platform.default_clk, 0))
         clock, locked = Signal(), Signal()
         if self.board.clock_hz != board.oscillator_hz and board.family.name == "ice40":
-            source = pin.io  # the PLL has the pin to itself
+            source = pin.io  # the PLL takes the pin itself
         else:
             m.submodules.pin = buffer = io.Buffer("i", pin)
             source = buffer.i

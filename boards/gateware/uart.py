@@ -9,9 +9,9 @@ __all__ = ["Receiver", "Transmitter"]
 
 
 class Receiver(wiring.Component):
-    """Bytes from a serial line. A byte that comes while the last one is still waiting replaces it.
+    """Bytes from a serial line. A new byte replaces one that is still waiting.
 
-    A start bit is sampled in its middle, and so are the bits after it: the line may be 2.5 % too fast or too slow.
+    Every bit is sampled in its middle: the line may be 2.5 % too fast or too slow.
 
     Throughput: one byte per ten bit times. Cost: about 30 LUT4 and 30 flip-flops.
 
@@ -32,18 +32,18 @@ class Receiver(wiring.Component):
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(left == 0):
-            with m.If(~line):  # the first sample is taken in the middle of the start bit
+            with m.If(~line):  # the first sample is in the middle of the start bit
                 m.d.sync += [left.eq(10), timer.eq(self.divisor // 2)]
         with m.Elif(timer != 0):
             m.d.sync += timer.eq(timer - 1)
         with m.Else():
             bits = Cat(shift[1:], line)
-            with m.If((left == 10) & line):  # a glitch, no start bit
+            with m.If((left == 10) & line):  # a glitch, not a start bit
                 m.d.sync += left.eq(0)
             with m.Else():
                 m.d.sync += left.eq(left - 1)
             m.d.sync += [shift.eq(bits), timer.eq(self.divisor - 1)]
-            with m.If((left == 1) & ~bits[0] & bits[9]):  # start and stop bit as they should be
+            with m.If((left == 1) & ~bits[0] & bits[9]):  # start and stop bit are right
                 m.d.sync += [self.o.payload.eq(bits[1:9]), self.o.valid.eq(1)]
         return m
 

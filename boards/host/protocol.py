@@ -1,7 +1,6 @@
-"""The packets between a host and a board (docs/host.md has the table): bytes to packets and back.
+"""Packets between a host and a board, as docs/host.md defines them: bytes to packets and back.
 
-Nothing here knows of gateware, so that the host's side loads quickly; `boards/gateware/link.py` is the same in
-hardware.
+No gateware is imported here, so that the host loads quickly; `boards/gateware/link.py` is the same in hardware.
 """
 
 import struct
@@ -38,13 +37,13 @@ VERSION = 1
 
 END, ESC = 0xC0, 0xDB
 ESCAPED = {END: 0xDC, ESC: 0xDD}
-"""RFC 1055 (SLIP): what follows ESC in place of a byte that would be taken for a delimiter or for ESC."""
+"""RFC 1055 (SLIP): what follows ESC in place of a delimiter or an ESC in the data."""
 
 HEADER = 4
 """Bytes before the payload: type, sequence, length."""
 
 OVERHEAD = HEADER + 2
-"""Bytes around the payload, with the CRC."""
+"""Bytes around the payload: header and CRC."""
 
 
 INFO_CONSTANTS = "<B8sHHB"
@@ -93,7 +92,7 @@ class State(IntEnum):
 
 @dataclass(frozen=True)
 class Packet:
-    """What is between two delimiters, its CRC found right. `type` may be one that is not known."""
+    """The content between two delimiters, with a right CRC. `type` may be unknown."""
 
     type: int
     sequence: int
@@ -104,10 +103,10 @@ class Packet:
 class Info:
     """A board's answer to IDENTIFY.
 
-    expected : the sequence of the frame that it takes next
+    expected : sequence of the next frame that it takes
     features, bins : bits of a frame and of a mask
-    window : how many frames may be on the way at once
-    overruns, refused : frames for which there was no room, packets refused for any reason; 255 stands for more too
+    window : frames that may be unanswered at once
+    overruns, refused : frames that found no room, packets refused for any reason; both stop at 255
     """
 
     expected: int
@@ -150,7 +149,7 @@ def encode(packet: Packet) -> bytes:
 
 
 class PacketDecoder:
-    """Bytes of any number and in any pieces to packets; what is damaged is left out and counted in `damaged`."""
+    """Bytes, in pieces of any size, to packets; damaged ones are dropped and counted in `damaged`."""
 
     def __init__(self) -> None:
         self._open = bytearray()
@@ -177,5 +176,5 @@ def _read(stuffed: bytes) -> Packet | None:
     if len(body) < OVERHEAD:
         return None
     packet = Packet(body[0], body[1], body[HEADER:-2])
-    # Length, CRC and escapes are right where they are what we would have sent.
+    # Length, CRC and escapes are right if they are what `encode` makes.
     return packet if encode(packet) == bytes([END]) + stuffed + bytes([END]) else None

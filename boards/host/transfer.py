@@ -24,35 +24,38 @@ from model.reference.denoise import apply_mask
 from model.reference.golden_model import GoldenModel
 
 PATIENCE = 10.0
-"""Seconds without what is waited for, after which a board is given up."""
+"""Seconds to wait for an answer before giving a board up."""
 
 FIRST_TIMEOUT, SHORTEST_TIMEOUT = 1.0, 0.05
-"""Seconds after which frames without an answer are sent again: before any answer came, and at least."""
+"""Seconds until unanswered frames are sent again: before the first answer, and at least."""
 
 LOADING_PAUSE = 0.05
 SHOWN = 10
 
 
 def _permission(port: str, error: Exception) -> str:
-    """How to get the permission to open a port, where that is what is missing: its group may."""
+    """How to get permission to open a port, if that is what is missing: join its group."""
     if getattr(error, "errno", None) != errno.EACCES:
         return ""
     try:
         import grp  # not on Windows
 
-        group = grp.getgrgid(os.stat(port).st_gid).gr_name
+        group_id = os.stat(port).st_gid
+        group = grp.getgrgid(group_id).gr_name
     except (ImportError, KeyError, OSError):
+        return ""
+    if group_id == 0:  # root's: no group to join
         return ""
     return f"; it belongs to the group {group}: `sudo usermod -a -G {group} $USER`, then log in again"
 
 
 class Link:
-    """Packets over a serial port. A port that can't be opened, or goes away, is `BadInput`."""
+    """Packets over a serial port. Raises `BadInput` if the port can't be opened or goes away."""
 
     def __init__(self, port: str, baud: int) -> None:
         self.port, self._decoder = port, PacketDecoder()
         try:
-            # Reads wait a hundredth of a second at most, so that all other timers are looked at so often.
+            # Reads wait at most 10 ms, so that the other timers are checked that often.
             self._serial = serial.Serial(port, baud, timeout=0.01, write_timeout=PATIENCE, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
             there = ", ".join(sorted(entry.device for entry in list_ports.comports())) or "none"
@@ -72,14 +75,14 @@ class Link:
         try:
             yield
         except (serial.SerialException, OSError) as error:
-            raise BadInput(f"{self.port}: expected the board to stay, it went away ({error})") from None
+            raise BadInput(f"{self.port}: expected the board to stay connected, it went away ({error})") from None
 
     def send(self, packets: Sequence[Packet]) -> None:
         with self._plugged():
             self._serial.write(b"".join(map(encode, packets)))
 
     def receive(self) -> list[Packet]:
-        """What has come, after waiting for a moment if that is nothing."""
+        """The packets that have come; waits a moment if there are none."""
         with self._plugged():
             data = self._serial.read(1)
             data += self._serial.read(self._serial.in_waiting)
@@ -101,7 +104,7 @@ class Link:
         )
 
     def ready(self, network: Bundle) -> Info:
-        """Wait until the board has its weights; refuse one that has not this network."""
+        """Wait until the board has its weights; refuse a board with another network."""
         end = time.monotonic() + PATIENCE
         while (info := self.identify()).state == State.LOADING:
             if time.monotonic() > end:
@@ -128,13 +131,13 @@ class Link:
 
 @dataclass
 class Transfer:
-    """Frames of an utterance to a board and their masks back, each bit right whatever the line does.
+    """Send the frames of an utterance to a board and collect the masks, bit exact whatever the line does.
 
-    At most `info.window` frames are on the way. What isn't answered in time, and what is refused, is sent again; the
+    At most `info.window` frames are unanswered. Frames that get no answer in time, or a refusal, are sent again; the
     board takes each only once. The sequence goes on from the one that the board expects.
 
-    `masks` are the payloads, `latencies` seconds from first sending a frame to its mask; `repeats` counts frames sent
-    again, `refusals` those that the board sent.
+    `masks` are the payloads, `latencies` the seconds from first sending a frame to its mask; `repeats` counts frames
+    sent again, `refusals` the board's refusals.
     """
 
     link: Link
@@ -152,10 +155,10 @@ class Transfer:
         self._repeated: set[int] = set()
         self._gone_back: int | None = None
         self._timeout, self._mean, self._spread = FIRST_TIMEOUT, 0.0, 0.0
-        self._deadline = 0.0  # when frames on the way are sent again
+        self._deadline = 0.0  # when unanswered frames are sent again
 
     def run(self) -> None:
-        """All of it, or `BadInput`."""
+        """Transfer everything; raises `BadInput` if the board stops answering."""
         last_mask = time.monotonic()
         while len(self.masks) < len(self.frames):
             done = len(self.masks)
@@ -191,7 +194,7 @@ class Transfer:
         )
 
     def _again(self, first: int) -> None:
-        """Send the frames on the way once more, from `first` on."""
+        """Send the unanswered frames again, from `first` on."""
         frames = range(first, len(self._first_sent))
         self.repeats += len(frames)
         self._repeated.update(frames)
@@ -201,7 +204,7 @@ class Transfer:
         return (self.info.expected + frame) & 0xFF
 
     def _keep(self, packet: Packet) -> None:
-        """A mask: kept until all those before it are there; one that is not waited for is dropped."""
+        """Keep a mask until all masks before it are there; drop one that nobody waits for."""
         done = len(self.masks)
         frame = done + (packet.sequence - self._sequence(done) & 0xFF)
         if frame >= len(self._first_sent) or frame in self._answers or len(packet.payload) != -(-self.info.bins // 8):
@@ -231,11 +234,11 @@ class Transfer:
         expected = done + (packet.sequence - self._sequence(done) & 0xFF)
         if expected > len(self._first_sent) or (reason == Reason.NO_START and expected > 0):
             raise BadInput(
-                f"{self.link.port}: expected the board to be at frame {done} of the recording, it has started again; "
-                "was it reset? Run this once more"
+                f"{self.link.port}: expected the board to be at frame {done} of the recording, it has started over; "
+                "was it reset? Run this again"
             )
-        # One frame that is lost has all that follow it refused too: going back once is enough. If that was in vain, or
-        # the board is not ready, frames are sent again after a while, so that a bad line isn't flooded as well.
+        # After a lost frame all that follow are refused too: going back once is enough. If that fails, or the board is
+        # not ready, the timeout sends frames again, so that a bad line isn't flooded too.
         if reason != Reason.NOT_READY and self._gone_back != expected:
             self._gone_back = expected
             self._again(expected)

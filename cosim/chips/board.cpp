@@ -1,7 +1,7 @@
 // A simulated board on a terminal: standard input is the line from the host, standard output the line to it.
 //
-// The design's pins are driven and sampled clock by clock as a USB-serial chip would. When no byte has gone either way
-// for so long that none can come by itself any more, the clock stands still until the host sends one.
+// Drives and samples the design's pins clock by clock as a USB-serial chip would. When both directions have been silent
+// for so long that the board can't send on its own any more, the clock stops until the host sends a byte.
 
 #include <cerrno>
 #include <cstdint>
@@ -14,7 +14,7 @@
 
 int main(int, char** argv) {
     const int bit = std::atoi(argv[1]);              // cycles per bit
-    const std::int64_t settled = std::atoll(argv[2]);  // cycles after which nothing comes by itself
+    const std::int64_t settled = std::atoll(argv[2]);  // cycles after which the board sends nothing on its own
     VerilatedContext context;
     Vboard board{&context};
     const auto cycle = [&board] {
@@ -67,11 +67,11 @@ int main(int, char** argv) {
             received = received >> 1 | board.tx << 9;
             receive_timer = bit - 1;
             if (--receive_left == 0) {
-                receive_timer = 0;  // half of the stop bit is left in which the next start bit can't come
+                receive_timer = 0;  // half of the stop bit is left; no start bit can come in it
                 quiet = 0;
                 const std::uint8_t byte = received >> 1 & 0xff;
                 if ((received & 1) || !(received >> 9) || write(STDOUT_FILENO, &byte, 1) != 1) {
-                    // No start or stop bit, or nobody reads: it is lost, as on a line.
+                    // No start or stop bit, or nobody reads: the byte is lost, as on a line.
                 }
             }
         } else if (!board.tx) {

@@ -36,7 +36,7 @@ FLASH_OFFSET = 1 << 20
 
 
 class SimulatedBoard(wiring.Component):
-    """A board's core, with a flash where weights are loaded from one; its clock is slow for its UART, to save time.
+    """A board's core, with a flash if it loads weights. Few clock cycles per UART bit save simulation time.
 
     Members
     -------
@@ -60,9 +60,9 @@ class SimulatedBoard(wiring.Component):
 
 @dataclass(frozen=True)
 class Program:
-    """A simulation that is ready to run.
+    """A built simulation.
 
-    settled : cycles without a byte after which no byte comes by itself
+    settled : cycles without a byte after which the board sends none on its own
     """
 
     path: Path
@@ -73,7 +73,7 @@ class Program:
 def build(network: Network, folder: Path, quick_build: bool = False) -> Program:
     """Generate the board's Verilog, with its memories' contents, in `folder`, and build a program of it with Verilator.
 
-    `quick_build` spends no time on optimising, which pays for small networks.
+    `quick_build` skips optimisation, which pays off for small networks.
     """
     simulated = SimulatedBoard(network)
     source = to_verilog(simulated, TOP, folder)
@@ -86,9 +86,9 @@ def build(network: Network, folder: Path, quick_build: bool = False) -> Program:
 
 @contextmanager
 def serving(program: Program) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Run the program on a pseudo-terminal: its path, and the process, which ends with the block.
+    """Run the program on a pseudo-terminal: the terminal's path, and the process, which ends with the block.
 
-    The terminal stays when a host closes it, for the next one; it goes away with the process.
+    The terminal stays when a host closes it; it goes away with the process.
     """
     board, host = os.openpty()
     tty.setraw(host)
@@ -123,7 +123,7 @@ def _linked(link: Path | None, port: str) -> Iterator[None]:
 def simulated(
     bundle_folder: Path, board_name: str, fold: list[str] | None, build_folder: Path
 ) -> tuple[str, AbstractContextManager[tuple[str, "subprocess.Popen[bytes]"]]]:
-    """Build a simulated board: what it is, and `serving` of it."""
+    """Build a simulated board: its name, and `serving` of it."""
     board = find(board_name)
     simulator_path("verilator", waves=False)  # nothing is begun that can't be finished
     network_bundle = read_bundle(bundle_folder)
@@ -134,7 +134,7 @@ def simulated(
 
 
 def run(bundle_folder: Path, board_name: str, fold: list[str] | None, link: Path | None, build_folder: Path) -> None:
-    """Simulate all of a board but its pins, and serve its UART on a pseudo-terminal until stopped: `bgru board`."""
+    """Simulate a board without its pins, and serve its UART on a pseudo-terminal until stopped: `bgru board`."""
     name, served = simulated(bundle_folder, board_name, fold, build_folder)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with served as (port, process), _linked(link, port):

@@ -1,4 +1,4 @@
-"""An SPI NOR flash, as far as a controller that reads it can tell. Simulation only."""
+"""An SPI NOR flash, as a controller that reads it sees it. Simulation only."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,16 +13,16 @@ from boards.gateware.flash import SPI
 __all__ = ["CAPACITY", "Command", "Fault", "Flash", "Timing"]
 
 CAPACITY = 1 << 24
-"""Bytes: the iCEBreaker's chip, and all that a 24-bit address reaches. Reading goes on at 0 behind them."""
+"""Bytes of the iCEBreaker's chip, all that a 24-bit address reaches. After the last, reading goes on at 0."""
 
 ID = bytes.fromhex("ef7018")
-"""What the chip answers to READ_ID: a W25Q128JV."""
+"""Answer to READ_ID: a W25Q128JV."""
 
 ERASED = 0xFF
 
 
 class Command(IntEnum):
-    """What the model knows; NONE is also a command that it ignores."""
+    """Commands of the model; NONE is also one that it ignores."""
 
     NONE = 0
     READ = 0x03
@@ -32,7 +32,7 @@ class Command(IntEnum):
 
 
 class Fault(IntEnum):
-    """What a controller did that a chip's data sheet forbids, or that this model doesn't know."""
+    """What a controller did that the data sheet forbids, or that this model doesn't know."""
 
     NONE = 0
     TOO_EARLY = 1
@@ -42,10 +42,10 @@ class Fault(IntEnum):
 
 @dataclass(frozen=True)
 class Timing:
-    """What the chip asks for: the slowest that the gateware is meant for (`boards/gateware/flash.py` has the sources).
+    """The chip's timing: the slowest that the gateware is meant for (sources in `boards/gateware/flash.py`).
 
-    release : seconds from the end of RELEASE on for which it wants not to be selected
-    sleep : the same for SLEEP; no chip's figure, but such that a controller is seen that doesn't wait at all
+    release : seconds after RELEASE in which it must not be selected
+    sleep : the same for SLEEP; not a chip's figure, but enough to catch a controller that doesn't wait
     read_hz : fastest clock of READ
     """
 
@@ -57,16 +57,16 @@ class Timing:
 class Flash(wiring.Component):
     """READ, READ_ID, SLEEP (deep power-down) and RELEASE from it; SPI mode 0, sampled by the `sync` clock.
 
-    While it sleeps it ignores all but RELEASE. Where it is selected too early, or read too fast, it sets `fault` and
-    answers nothing; the line is then 1, as it is wherever nobody drives it. The first fault stays until reset.
+    Asleep, it ignores everything but RELEASE. If it is selected too early, or read too fast, it sets `fault` and does
+    not answer; an undriven line is 1. The first fault stays until reset.
 
     A bit is on `cipo` one cycle after the clock fell, so half a period may be a single cycle.
 
     Parameters
     ----------
-    contents : its bytes from `offset` on; all others are erased. `memory` has them, for a bench that changes them
+    contents : its bytes from `offset` on; all others are erased. They are in `memory`, where a bench can change them
     clock_hz : of the `sync` domain
-    asleep : whether SLEEP has just ended when the simulation begins, as after an iCE40 was configured
+    asleep : whether SLEEP has just ended when the simulation begins, as after the configuration of an iCE40
 
     Members
     -------

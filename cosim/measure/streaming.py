@@ -1,8 +1,7 @@
 """Does a network whose weights are in SDRAM keep up with speech? `bgru stream` simulates it.
 
-The layer with the most weights takes them from a model of the ULX3S's SDRAM, again for every frame; the others have
-theirs in block RAM. It uses a word of the SDRAM in every cycle, so it is the memory that sets the pace: a cycle per
-word, and those that refreshes take.
+The layer with the most weights reads them from a model of the ULX3S's SDRAM in every frame; the others have theirs in
+block RAM. The layer uses an SDRAM word in every cycle, so the memory sets the pace: a cycle per word, plus refreshes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -44,7 +43,7 @@ BOARD = find("ulx3s_85f")
 
 
 def run(bundle_folder: Path | None, recording: Path, clocks: list[float] | None, frames: int, build: Path) -> None:
-    """Simulate a network whose weights come from SDRAM: every bit compared, its pace measured: `bgru stream`."""
+    """Simulate a network with weights in SDRAM, compare every bit, measure its pace: `bgru stream`."""
     simulator_path("verilator", waves=False)
     network_bundle = paper_sized() if bundle_folder is None else read_bundle(bundle_folder)
     front_end = network_bundle.front_end
@@ -91,7 +90,7 @@ def largest(network_bundle: Bundle) -> Layer:
 
 
 def foldings_for(layer: Layer) -> tuple[Folding, ...]:
-    """Those by which a streamed layer's weight words have the SDRAM's 16 bits, one for each format."""
+    """Foldings whose weight words have the SDRAM's 16 bits, one for each weight format."""
     if layer.binary:
         return (Folding(1, 16, "streamed"),)
     return Folding(1, 8, "streamed"), Folding(1, 10, "streamed", packed=True)
@@ -116,14 +115,14 @@ def _simulate(network: Network, sdram: Mapping[str, Sdram], features: Bits, now:
 
 
 def pace(layer: LayerComponent, words: int, clock_mhz: float, timing: Timing | None = None) -> float:
-    """Cycles per frame, on average: the layer's own, or the SDRAM's for so many words if these are more."""
+    """Average cycles per frame: the layer's own, or the SDRAM's for that many words if those are more."""
     return max(predict(layer.spec).cycles, words / data_share(clock_mhz, timing))
 
 
 def figures(
     layer: LayerComponent, words: int, cycles: Sequence[int], clock_mhz: float, frame_rate: float
 ) -> dict[str, Any]:
-    """What a run says, as a report; shares are of 1.
+    """The figures of a run, for the report; shares are of 1.
 
     `layer` is the streamed one and took `words` from the SDRAM and `cycles` in each frame measured. `frame_rate`,
     frames per second, is real time.

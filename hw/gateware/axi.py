@@ -16,7 +16,7 @@ __all__ = ["REGISTERS", "AxiNetwork", "Register", "octets"]
 
 @dataclass(frozen=True)
 class Register:
-    """One 32-bit word of the register map: its name and what it says."""
+    """One 32-bit word of the register map."""
 
     name: str
     meaning: str
@@ -38,13 +38,13 @@ REGISTERS = (
     Register("stalled", "cycles in which a mask word waited for m_axis_tready"),
     Register("latency", "cycles from first word in to last word out, of the last frame that was timed"),
 )
-"""The map: register n is at byte address 4 n. All are read only; the last five count modulo 2^32 from reset on."""
+"""The map: register n is at byte address 4 n. All are read only; the last five count modulo 2^32 from reset."""
 
 MAGIC = int.from_bytes(b"BGRU", "little")
 VERSION = 1
 STATUS = [register.name for register in REGISTERS].index("status")
 IN_FLIGHT_BITS = 16
-"""More frames than any network holds at once fit in this many bits."""
+"""Bits to count the frames that a network holds at once, and more."""
 
 
 def octets(bits: int) -> int:
@@ -55,9 +55,8 @@ def octets(bits: int) -> int:
 class AxiNetwork(wiring.Component):
     """A network behind AXI4-Stream, with identity, status and counters behind Wishbone (B4 classic, 32 bits).
 
-    Every frame in, whatever its length, gives exactly one mask, so neither side can lose its place: of a frame
-    whose tlast comes late the words beyond the features are dropped, one whose tlast comes early is filled up with
-    zeros. Both are counted as framing errors.
+    Every frame, whatever its length, gives exactly one mask, so neither side loses its place. If tlast comes late, the
+    words after the features are dropped; if it comes early, zeros complete the frame. Both count as framing errors.
 
     No output depends on an input within a cycle, and `m_axis_tvalid` waits for nobody. Features and masks go
     through without a cycle of delay, so latency and throughput are the network's.
@@ -69,12 +68,12 @@ class AxiNetwork(wiring.Component):
 
     Members
     -------
-    s_axis_* : features: In, words of the network's `in_width`; `tuser` with a frame's first word: the first frame
-        of an utterance. Bits beyond the features are ignored.
-    m_axis_* : masks: Out, words of `out_width`; `tkeep` is short in the last word where bytes of it are no
-        part of the mask; `tuser` is the frame's
-    s_axis_<layer>_tdata, _tvalid, _tready : the weights of a layer that has them not in a ROM, each word of
-        its memory in `octets` bits; a loaded layer takes them once after reset, a streamed one again for every frame
+    s_axis_* : features, words of the network's `in_width`. `tuser` with a frame's first word: an utterance begins.
+        Bits after the features are ignored.
+    m_axis_* : masks, words of `out_width`. `tkeep` is short in the last word if some of its bytes are not part of the
+        mask. `tuser` repeats that of the frame's first word.
+    s_axis_<layer>_tdata, _tvalid, _tready : weights of a layer that has none in a ROM, each word of its memory in
+        `octets` bits; a loaded layer takes them once after reset, a streamed one again for every frame
     wb_* : the registers; `wb_adr_i` counts words
     """
 
@@ -119,12 +118,12 @@ class AxiNetwork(wiring.Component):
         return m
 
     def _features(self, m: Module) -> tuple[Value, Value, Value]:
-        """Whether a frame's first word goes into the network, whether its last does, and a framing error."""
+        """Pulses: a frame's first word enters the network, its last word does, a framing error."""
         i = self.network.i
         count = words(self.network.bundle.layers[0].inputs, self.network.in_width)
         index = Signal(range(count))
         first, last = index == 0, index == count - 1
-        # Too long a frame's words are dropped until its tlast; too short a one is filled up once that has come.
+        # Words of a frame that is too long are dropped until its tlast; one that is too short is then completed.
         dropping, filling, start = Signal(), Signal(), Signal()
         moving = Signal()
         m.d.comb += [
@@ -148,7 +147,7 @@ class AxiNetwork(wiring.Component):
         return moving & first, moving & last, early | late
 
     def _masks(self, m: Module) -> Value:
-        """Whether a mask's last word goes out."""
+        """Pulse: a mask's last word leaves."""
         o, bins = self.network.o, self.network.bundle.layers[-1].units
         count = words(bins, self.network.out_width)
         index = Signal(range(count))
@@ -166,7 +165,7 @@ class AxiNetwork(wiring.Component):
         return o.valid & o.ready & self.m_axis_tlast
 
     def _weights(self, m: Module) -> Value:
-        """Whether a layer's weights are yet to be loaded."""
+        """Whether a layer still waits for weights to be loaded."""
         loading: Value = Const(0)
         for name in self.loads:
             load = getattr(self.network, f"load_{name}")
@@ -175,7 +174,7 @@ class AxiNetwork(wiring.Component):
                 m.d.comb += [load.payload.eq(data), load.valid.eq(valid), ready.eq(load.ready)]
                 loading |= load.ready
             else:
-                # A streamed layer takes a word when there is one, which AXI forbids within the cycle.
+                # A streamed layer's ready depends on valid, which AXI forbids within the cycle.
                 m.submodules[f"queue_{name}"] = queue = SyncFIFO(width=len(load.payload), depth=2)
                 m.d.comb += [
                     queue.w_data.eq(data),
@@ -201,7 +200,7 @@ class AxiNetwork(wiring.Component):
             with m.If(event):
                 m.d.sync += counter.eq(counter + 1)
 
-        # When a frame's first word enters, as many have entered as will have left before its mask does.
+        # As many frames have entered before this one as will leave before its mask does.
         timing, timed, elapsed = Signal(), Signal(IN_FLIGHT_BITS), Signal(32)
         m.d.sync += elapsed.eq(elapsed + 1)
         with m.If(entering & ~timing):
@@ -209,7 +208,7 @@ class AxiNetwork(wiring.Component):
         with m.If(timing & left & (masks[:IN_FLIGHT_BITS] == timed)):
             m.d.sync += [timing.eq(0), latency.eq(elapsed)]
 
-        # Between a frame's first word and its last, the counters don't tell that it is there.
+        # Between a frame's first word and its last, the counters don't show it.
         between, erred = Signal(), Signal()
         with m.If(entering | entered):
             m.d.sync += between.eq(~entered)

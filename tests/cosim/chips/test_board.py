@@ -148,7 +148,7 @@ def test_a_board_that_is_unplugged_on_the_way(folder, program):
         stdout, stderr = host.communicate(timeout=30)
         assert time.monotonic() - begin < 10
     result = subprocess.CompletedProcess([], host.returncode, stdout, stderr)
-    assert f"{port}: expected the board to stay, it went away" in refused(result, folder)
+    assert f"{port}: expected the board to stay connected, it went away" in refused(result, folder)
 
 
 def _wait_for_frames(process: int) -> None:
