@@ -89,3 +89,15 @@ def test_what_could_be_skipped_is_what_the_command_measures(name, column, record
         cells = row(HARDWARE, f"{what}, {by} {' / '.join(map(str, values))}")
         assert cells[column] == f"{found} %", what
     assert f"{stored_bits(network.layers[0]):,} for `{name}`" in HARDWARE.replace(" bits for", " for")
+
+
+@pytest.mark.parametrize("name", ["small", "tiny"])
+def test_the_readme_has_the_placed_tops_of_the_baselines(name):
+    cells = " | ".join(row(README, f"[`{name}`](bundles/{name}/README.md)"))
+    top = BASELINES["presets"][name]["top"]
+    assert f"{top['lut4']:,} (" in cells
+    assert f" MHz, {top['mhz']:.1f} |" in cells
+    assert f"{top['cycles']:,}" in cells
+    if name == "small":
+        assert re.search(rf"lut4 +{top['lut4']:,} of +83,640", README)
+        assert f"latency    {top['latency']:,} cycles" in README

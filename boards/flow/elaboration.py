@@ -1,7 +1,7 @@
 """The top for a board as RTLIL, and its pin constraints."""
 
 from boards.definitions.registry import Board
-from boards.gateware.top import BoardTop
+from boards.gateware.top import BoardTop, check_clock
 from hw.flow.rtl import described, elaborated
 from hw.gateware.network import Network
 
@@ -14,6 +14,7 @@ def top_rtlil(network: Network, board: Board) -> tuple[str, str]:
     Raises `BadInput` for a clock that the board cannot make.
     """
     constraints = f"top.{board.family.constraints}"
+    check_clock(board)
 
     def make() -> dict[str, str]:
         files = board.platform().prepare(BoardTop(network, board), "top", emit_src=False).files

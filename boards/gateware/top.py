@@ -13,10 +13,17 @@ from boards.gateware.core import BoardCore
 from hw.gateware.network import Network
 from model.errors import BadInput
 
-__all__ = ["BoardTop"]
+__all__ = ["BoardTop", "check_clock"]
 
 SETTLE_SECONDS = 20e-6
 """Reset after configuration: an iCE40's block RAM reads as zeros for its first 3 us (issue 76 of YosysHQ/icestorm)."""
+
+
+def check_clock(board: Board) -> pll.Setting | None:
+    """The PLL's setting for the board's clock, None where that is the oscillator's; `BadInput` if there is no such."""
+    if board.clock_hz == board.oscillator_hz:
+        return None
+    return pll.setting(board.family, board.oscillator_hz, board.clock_hz)
 
 
 class BoardTop(Elaboratable):
@@ -29,8 +36,7 @@ class BoardTop(Elaboratable):
 
     def __init__(self, network: Network, board: Board) -> None:
         self.network, self.board = network, board
-        if board.clock_hz != board.oscillator_hz:
-            self.pll = pll.setting(board.family, board.oscillator_hz, board.clock_hz)
+        self.pll = check_clock(board)
         self.core = BoardCore(network, board.clock_hz, flash_offset=board.flash_offset)
 
     def elaborate(self, platform: Any) -> Module:
@@ -84,12 +90,12 @@ class BoardTop(Elaboratable):
         board = self.board
         pin = self._pins(platform, (platform.default_clk, 0))
         clock, locked = Signal(), Signal()
-        if self.board.clock_hz != board.oscillator_hz and board.family.name == "ice40":
+        if self.pll is not None and board.family.name == "ice40":
             source = pin.io  # the PLL takes the pin itself
         else:
             m.submodules.pin = buffer = io.Buffer("i", pin)
             source = buffer.i
-        if self.board.clock_hz == board.oscillator_hz:
+        if self.pll is None:
             m.d.comb += [clock.eq(source), locked.eq(1)]
         else:
             m.submodules.pll = pll.instance(board.family, self.pll, board.oscillator_hz, source, clock, locked)

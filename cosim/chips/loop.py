@@ -6,7 +6,6 @@ from pathlib import Path
 from boards.host.protocol import BAUD
 from boards.host.transfer import run as transfer
 from cosim.chips.board import simulated
-from model.console import console
 
 __all__ = ["run"]
 
@@ -18,5 +17,5 @@ def run(
     name, served = simulated(bundle_folder, board_name, fold, build)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the simulation ends too
     with served as (port, _):
-        console.print(f"{name} on {port}")
+        print(f"{name} on {port}", flush=True)
         transfer(recording, output, port, bundle_folder, BAUD, loop_check=True)

@@ -87,8 +87,8 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(boards.host.transfer, "PATIENCE", 0.5)
-    monkeypatch.setattr(boards.host.transfer, "FIRST_TIMEOUT", 0.1)
+    monkeypatch.setattr(boards.host.transfer, "PATIENCE", 3.0)
+    monkeypatch.setattr(boards.host.transfer, "FIRST_TIMEOUT", 0.5)
 
 
 def run(folder, port: str, *options: str):
@@ -192,7 +192,7 @@ def test_a_port_that_another_program_has(folder):
 
 def test_nobody_answers(folder):
     with board(lambda packet: []) as port:
-        assert "expected a board to say what it is, got no answer for 0.5 s" in refused(folder, port)
+        assert "expected a board to say what it is, got no answer for 3 s" in refused(folder, port)
 
 
 def test_a_line_that_only_echoes(folder):
@@ -224,7 +224,7 @@ def test_weights_that_are_never_there(folder):
 def test_a_board_that_falls_silent(folder):
     golden = GoldenBoard()
     with board(lambda packet: golden(packet) if packet.sequence < 20 else []) as port:
-        assert "expected a mask for frame 20, got none for 0.5 s" in refused(folder, port)
+        assert "expected a mask for frame 20, got none for 3 s" in refused(folder, port)
 
 
 def test_a_board_that_refuses_everything(folder):

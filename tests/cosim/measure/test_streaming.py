@@ -110,11 +110,14 @@ def test_a_memory_that_reset_does_not_bring_back_to_the_first_word_is_found(tmp_
     verilog = generate(network, tmp_path / "rtl", sdram)
     before, instance, after = verilog.read_text().partition(" sdram_gru0 (")
     verilog.write_text(before + instance + after.replace(".rst(rst)", ".rst(1'b0)", 1))
-    run = simulate(
-        network, network.bundle, stimulus, verilog=verilog, sdram=sdram, simulator=QUICKEST, quick_build=True
-    )
-    assert run.mismatch is not None
-    assert run.mismatch.layer == "gru0"
+    try:
+        run = simulate(
+            network, network.bundle, stimulus, verilog=verilog, sdram=sdram, simulator=QUICKEST, quick_build=True
+        )
+    except RuntimeError as error:  # or else the words stop coming where chip and controller have lost each other
+        assert "SimTimeoutError" in str(error)
+    else:
+        assert run.mismatch is not None and run.mismatch.layer == "gru0"
 
 
 # Pace

@@ -54,7 +54,7 @@ def test_read_takes_one_cycle_and_holds_while_not_enabled():
 
 def test_a_ram_carries_the_promise_and_further_attributes():
     memory = ram(4, 2, loaded="1")
-    assert memory.attrs["no_rw_check"] == 1 and memory.attrs["loaded"] == 1
+    assert memory.attrs["no_rw_check"] == 1 and memory.attrs["loaded"] == "1"
 
 
 def ask(bench: Bench, dut: CyclicMemory, count: int, idle: float = 0.0) -> list[int]:

@@ -171,7 +171,7 @@ def test_bad_input_leaves_nothing_behind(
     usual: dict[str, Any] = {
         **{"speech": [recordings / "speech"], "noise": [recordings / "noise"], "out": tmp_path / "out"},
         **{"preset": "small", "bundle_folder": None, "test_speakers": "", "validation_speakers": ""},
-        **{"held_out_kinds": "", "rooms_folder": None},
+        **{"held_out_kinds": "", "rooms_folder": None, "start": None},
         **{"seed": None, "settings": None, "notice": None, "skip_broken": False},
     }
     with pytest.raises(BadInput, match=message):
