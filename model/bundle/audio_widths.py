@@ -1,4 +1,4 @@
-"""Word lengths of the audio path: bits of every node in two's complement (docs/exact-meaning.md, rule 12.8).
+"""Word lengths of the audio path: bits of every node in two's complement (no bundle uses it yet).
 
 No node exceeds them for any input, so nothing saturates before the output.
 """
