@@ -15,6 +15,7 @@ from boards.flow.folding_search import Design, Options, area, front
 from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room, shape
 from hw.shape.cycles import interval
 from hw.shape.latency import entering, latency
+from hw.shape.pace import Pace
 from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from model.console import console
@@ -33,6 +34,10 @@ class Plan:
     design: Design
     interval: int
     latency: int
+
+    def pace(self, board: Board, frame_rate: float) -> Pace:
+        """Its pace at the board's clock."""
+        return Pace(self.interval, self.latency, board.clock_hz, frame_rate)
 
     @property
     def fold(self) -> str:
@@ -107,9 +112,8 @@ def run(
 
 def _print(plan: Plan, options: Mapping[str, Options], network_bundle: Bundle, board: Board, rate: float) -> None:
     out = console.print
-    clock = board.clock_hz
-    deadline = clock / rate
-    what = f"{network_bundle.name} on {board.name} ({board.device}), {rate:g} frames/s at {clock / 1e6:g} MHz"
+    pace = plan.pace(board, rate)
+    what = f"{network_bundle.name} on {board.name} ({board.device}), {rate:g} frames/s at {board.clock_hz / 1e6:g} MHz"
     out(what, style="bold", highlight=False)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     kinds = list(plan.design.needs)
@@ -125,11 +129,11 @@ def _print(plan: Plan, options: Mapping[str, Options], network_bundle: Bundle, b
         there = board.available[kind]
         out(f"{TITLES[kind]:10} {'about ' if kind == 'lut4' else ''}{count:,} of {there:,} ({count / there:.1%})")
     out(f"area       {area(plan.design.needs, board.available):.3f}, the sum of these shares")
-    out(f"interval   {plan.interval:,} cycles, {clock / plan.interval:,.0f} frames/s")
-    out(f"latency    {plan.latency:,} cycles, {1000 * plan.latency / clock:.3f} ms")
+    out(f"interval   {pace.interval:,} cycles, {pace.rate:,.0f} frames/s")
+    out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
     out(
-        f"slack      a frame comes every {deadline:,.0f} cycles, {deadline - plan.interval:,.0f} more than it needs; "
-        f"from {plan.interval * rate / 1e6:.2f} MHz on the network keeps up"
+        f"slack      a frame comes every {pace.hop:,.0f} cycles, {pace.slack:,.0f} more than it needs; "
+        f"from {pace.least_mhz:.2f} MHz on the network keeps up"
     )
     out(f"so         --fold {plan.fold.replace(' ', ' --fold ')}")
 

@@ -18,6 +18,7 @@ from hw.flow.synth import layer_costs
 from hw.gateware.network import Network
 from hw.shape.cycles import predict, unhindered
 from hw.shape.layer_spec import vectors_of
+from hw.shape.pace import Pace
 from model.bundle.bits import Bits
 from model.bundle.read import read_bundle
 from model.console import console
@@ -137,18 +138,16 @@ SHOWN = 4
 
 
 def _summary(board: Board, network: Network, found: dict[str, Any]) -> None:
-    front_end = network.bundle.front_end
-    ideal, measured, latency, seconds = (found[key] for key in ("ideal", "measured", "latency", "seconds"))
-    hop_ms = 1000 * front_end.hop / front_end.sample_rate
-    latency_ms = 1000 * latency / board.clock_hz
+    ideal, measured, seconds = (found[key] for key in ("ideal", "measured", "seconds"))
+    pace = Pace(found["interval"], found["latency"], board.clock_hz, network.bundle.front_end.frame_rate)
     out = console.print
     out(f"mask agreement       {found['mask_agreeing']:,} of {found['mask_bits']:,} bits in {found['frames']} frames")
     out(f"compared as well     {found['compared_bits']:,} bits of every layer's r, z, h~, h and y: none differs")
     out(f"utilisation          {ideal / measured:.1%} ({ideal:,} ideal / {measured:,} measured cycles per frame)")
-    out(f"initiation interval  {found['interval']:,} cycles, the slowest layer's ({found['slowest']})")
-    out(f"latency              {latency:,} cycles from first word in to last word out of a frame,")
-    times = f"{latency_ms:.3f} ms at {board.clock_hz / 1e6:g} MHz; the hop is {hop_ms:g} ms"
-    out(f"                     {times}, {hop_ms / latency_ms:.0f} x as long")
+    out(f"initiation interval  {pace.interval:,} cycles, the slowest layer's ({found['slowest']})")
+    out(f"latency              {pace.latency:,} cycles from first word in to last word out of a frame,")
+    times = f"{pace.ms(pace.latency):.3f} ms at {board.clock_hz / 1e6:g} MHz; the hop is {pace.ms(pace.hop):g} ms"
+    out(f"                     {times}, {pace.hop / pace.latency:.0f} x as long")
     out(f"simulation           {found['cycles']:,} cycles in {seconds:.1f} s: ", end="")
     out(f"{found['cycles'] / seconds:,.0f} cycles/s, {found['frames'] / seconds:.1f} frames/s")
 
