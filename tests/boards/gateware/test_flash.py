@@ -26,6 +26,8 @@ from model.reference.golden_model import GoldenModel
 from tests.support.hw_bench import Bench, few, from_words, to_words
 from tests.support.random_bundles import random_bundle, random_features, random_foldings, seeds
 
+pytestmark = pytest.mark.simulator
+
 MHZ = 1_000_000
 IDENTITY = bytes.fromhex("00f1d2c3b4a59687")
 

@@ -29,6 +29,8 @@ from model.reference.golden_model import GoldenModel
 from tests.support.hw_bench import few
 from tests.support.random_bundles import random_bundle, random_features, random_foldings, seeds
 
+pytestmark = pytest.mark.simulator
+
 LIMIT = 60_000
 
 

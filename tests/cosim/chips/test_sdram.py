@@ -19,6 +19,8 @@ from cosim.chips.sdram_timing import BURST, Command, Cycles, Timing, data_share
 from tests.support.hw_bench import Bench, few, some
 from tests.support.random_bundles import seeds
 
+pytestmark = pytest.mark.simulator
+
 NOP, ACTIVATE, READ = Command.NOP, Command.ACTIVATE, Command.READ
 PRECHARGE, PRECHARGE_ALL, REFRESH = Command.PRECHARGE, Command.PRECHARGE_ALL, Command.REFRESH
 

@@ -21,6 +21,8 @@ from model.bundle.write import write_bundle
 from tests.support.browser import assert_asks_for_nothing, assert_painted, content_width, text_of
 from tests.support.random_bundles import random_bundle
 
+pytestmark = pytest.mark.synthesis
+
 PLACED = {"lut4": 1234, "ff": 567, "block_ram": 8, "constraint_mhz": 50.0, "achieved_mhz": 61.73, "seed": 3}
 
 

@@ -20,6 +20,8 @@ from tests.support.hw_bench import Bench, few, integer
 from tests.support.hw_layers import golden_frames, weights_sent
 from tests.support.random_bundles import bundles, random_bundle, random_features, random_foldings, seeds
 
+pytestmark = pytest.mark.simulator
+
 ADDRESS = {register.name: address for address, register in enumerate(REGISTERS)}
 widths = st.sampled_from([8, 16, 24, 32])
 

@@ -29,6 +29,8 @@ from tests.support.random_bundles import (
     seeds,
 )
 
+pytestmark = pytest.mark.simulator
+
 KINDS: tuple[Kind, ...] = ("bgru", "dense")
 kinds = pytest.mark.parametrize("kind", KINDS)
 

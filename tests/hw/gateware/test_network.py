@@ -15,6 +15,8 @@ from tests.support.hw_bench import few
 from tests.support.hw_layers import run_network
 from tests.support.random_bundles import bundles, random_bundle, random_features, random_foldings, seeds
 
+pytestmark = pytest.mark.simulator
+
 STARTS = [1, 0, 0, 1, 0]
 
 

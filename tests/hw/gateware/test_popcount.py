@@ -15,6 +15,8 @@ from hw.shape.popcount import latency, popcount_cost
 from tests.support.hw_bench import Bench, few
 from tests.support.random_bundles import seeds
 
+pytestmark = pytest.mark.synthesis
+
 
 def run(width: int, items: list[int], idle: float = 0.0, seed: int = 0) -> tuple[list[int], list[tuple[int, int]]]:
     dut = Popcount(width)

@@ -21,6 +21,8 @@ from tests.support.hw_bench import few, some
 from tests.support.hw_layers import run_layer, run_network
 from tests.support.random_bundles import densities, random_bundle, random_features, random_foldings, random_layer, seeds
 
+pytestmark = pytest.mark.simulator
+
 
 @pytest.mark.parametrize("kind", ["bgru", "dense"])
 @given(seed=seeds, units=st.integers(1, 14), bins=st.integers(1, 8), qad_bits=st.integers(1, 2), rho=densities)

@@ -22,6 +22,8 @@ from model.evaluation.scoring import Estimate, Row
 from model.reference import audio
 from model.reference.front_end import FrontEnd
 
+pytestmark = pytest.mark.training
+
 BINS = 129
 RATE = 16000
 
