@@ -1,6 +1,6 @@
 """Constants of the audio path: what the reference computes with, and what hardware has in its ROMs.
 
-Angles are in steps of 2 pi / N. No bundle uses them yet: docs/exact-meaning.md, 12.
+Angles are in steps of 2 pi / N. No bundle uses them yet: docs/exact-meaning.md, rule 14.
 """
 
 import math

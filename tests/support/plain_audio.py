@@ -1,4 +1,4 @@
-"""Rules 12 and 13 of docs/exact-meaning.md in plain integers, one frame at a time, and what to try them on.
+"""Rule 14 of docs/exact-meaning.md in plain integers, one frame at a time, and what to try them on.
 
 Nothing here is shared with `model.reference`, which computes the same bits on blocks of frames.
 """
