@@ -1,10 +1,8 @@
-"""`bgru loop`: a recording through the simulated board, and an end that leaves nothing running."""
+"""`bgru loop`: a recording through the simulated board."""
 
 import os
-import signal
 import subprocess
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -44,21 +42,3 @@ def test_every_mask_of_a_recording_is_compared(folder):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "mask agreement       459 of 459 bits in 51 frames" in done.stdout
     assert (folder / "out.wav").is_file()
-
-
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_ends_it_and_the_simulated_board(folder, how):
-    options = at(folder) | {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with subprocess.Popen(loop(folder, "long.wav", "never.wav"), **options) as process:
-        assert process.stdout is not None and process.stderr is not None
-        port = next(Path(line.split(" on ")[1].strip()) for line in process.stdout if " on /dev/" in line)
-        assert port.exists()
-        while process.poll() is None:  # again where one is lost, as a person does: Python drops those in a destructor
-            process.send_signal(how)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=2)
-        _, errors = process.communicate()
-    assert process.returncode == 130
-    assert "Traceback" not in errors
-    assert not port.exists()  # it goes away with the last process that has it open
-    assert not (folder / "never.wav").exists()
