@@ -19,8 +19,8 @@ from model.bundle.layers import Layer, layer_arrays
 from model.bundle.matrices import Matrix
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
+from model.corpora.float_front_end import FloatFrontEnd
 from model.errors import BadInput
-from model.reference.front_end import FrontEnd
 from tests.support.random_bundles import bundles, random_bundle, random_front_end, random_layer, seeds
 
 
@@ -91,12 +91,13 @@ def array_of(folder: Path, name: str) -> np.ndarray:
 def assert_same(one: Bundle, other: Bundle) -> None:
     def parts(of: Bundle) -> list:
         end = of.front_end
-        fields = [of.name, of.provenance, end.sample_rate, end.fft_size, end.hop, end.window, end.rms]
+        fields = [of.name, of.provenance, end.sample_rate, end.fft_size, end.hop, end.rms]
         fields += [end.gain_frames, end.code, end.bits, end.mask_bits]
+        fields += [end.table_bits, end.fraction_bits, end.mantissa_bits]
         return fields + [(layer.name, layer.kind, layer.inputs, layer.units) for layer in of.layers]
 
     assert parts(one) == parts(other)
-    assert np.array_equal(one.front_end.thresholds, other.front_end.thresholds)
+    assert np.array_equal(one.front_end.keys, other.front_end.keys)
     for left, right in zip(one.layers, other.layers, strict=True):
         arrays, read = layer_arrays(left), layer_arrays(right)
         assert arrays.keys() == read.keys()
@@ -370,7 +371,7 @@ def test_extra_entry_in_the_manifest(folder):
 
 @pytest.mark.parametrize(
     "name",
-    ["front_end.thresholds", "gru0.w_sign", "gru0.u_nonzero", "gru0.threshold", "gru0.initial_state", "mask.threshold"],
+    ["front_end.keys", "gru0.w_sign", "gru0.u_nonzero", "gru0.threshold", "gru0.initial_state", "mask.threshold"],
 )
 def test_altered_array(folder, name):
     array = array_of(folder, name).copy()
@@ -518,7 +519,7 @@ def test_front_end_and_layers_that_cannot_work(folder, where, value, sentence):
     refused(folder, sentence)
 
 
-def made(*layers: Layer, front_end: FrontEnd | None = None) -> Bundle:
+def made(*layers: Layer, front_end: FloatFrontEnd | None = None) -> Bundle:
     return Bundle("made", front_end or random_front_end(np.random.default_rng(0), 5), layers)
 
 

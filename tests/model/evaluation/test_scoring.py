@@ -16,18 +16,18 @@ from model.bundle.bundle import Bundle
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
 from model.corpora.corpus import Corpus, Split
+from model.corpora.float_front_end import FloatFrontEnd
 from model.corpora.mixing import Mixture, ideal_binary_mask
 from model.evaluation import metrics, scoring
 from model.evaluation.scoring import Estimate, Row
 from model.reference import audio
-from model.reference.front_end import FrontEnd
 
 BINS = 129
 RATE = 16000
 
 
-def front_end() -> FrontEnd:
-    return FrontEnd(RATE, 256, 128, "hann", 0.1, np.ones((BINS, 1), np.float32))
+def front_end() -> FloatFrontEnd:
+    return FloatFrontEnd(RATE, 256, 128, "hann", 0.1, np.ones((BINS, 1), np.float32))
 
 
 def bundle_of_constant_mask(bit: int) -> Bundle:

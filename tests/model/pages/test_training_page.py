@@ -18,16 +18,16 @@ from PIL import Image
 from model.bundle.bundle import Bundle
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
+from model.corpora.float_front_end import FloatFrontEnd
 from model.corpora.mixing import Mixture, ideal_binary_mask, mix
 from model.pages import training_page
 from model.reference.denoise import apply_mask
-from model.reference.front_end import FrontEnd
 from model.reference.golden_model import GoldenModel
 from tests.support.browser import assert_asks_for_nothing, assert_painted, content_width, text_of
 from tests.support.random_bundles import random_bundle
 
 RATE = 16000
-FRONT_END = FrontEnd(RATE, 32, 16, "hann", 0.1, np.full((17, 1), 0.2, np.float32))
+FRONT_END = FloatFrontEnd(RATE, 32, 16, "hann", 0.1, np.full((17, 1), 0.2, np.float32))
 
 
 def figures(sdr: float, **changes: Any) -> dict[str, Any]:
@@ -70,7 +70,7 @@ HISTORY = [
 ]
 
 
-def trained(front_end: FrontEnd = FRONT_END) -> Bundle:
+def trained(front_end: FloatFrontEnd = FRONT_END) -> Bundle:
     layers = random_bundle(np.random.default_rng(5), [("bgru", 20)], bins=front_end.bins).layers
     return Bundle("demo", front_end, layers, ORIGIN)
 
@@ -244,7 +244,7 @@ def test_it_asks_no_network_and_no_other_file(source):
 
 
 def test_the_longest_and_loudest_examples_of_the_largest_front_end_stay_below_3_mb(tmp_path):
-    front_end = FrontEnd(RATE, 1024, 128, "hann", 0.1, np.full((513, 1), 1.0, np.float32))
+    front_end = FloatFrontEnd(RATE, 1024, 128, "hann", 0.1, np.full((513, 1), 1.0, np.float32))
     examples = {str(seed): example(seed, 20 * RATE) for seed in range(3)}
     training_page.write(tmp_path / "a.html", trained(front_end), Path("b"), HISTORY, examples)
     assert 1_000_000 < (tmp_path / "a.html").stat().st_size < 3_000_000

@@ -20,16 +20,16 @@ from model.bundle.bundle import Bundle
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
 from model.bundle.write import write_bundle
+from model.corpora.float_front_end import FloatFrontEnd
 from model.reference import audio
 from model.reference.denoise import Denoiser, apply_mask, speed
-from model.reference.front_end import FrontEnd
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import READ
 from tests.support.paths import ROOT
 from tests.support.random_bundles import bundles, random_bundle, seeds
 
 RATE, BINS = 16000, 17
-FRONT_END = FrontEnd(RATE, 32, 16, "hann", 0.1, np.full((BINS, 1), 0.05, dtype=np.float32))
+FRONT_END = FloatFrontEnd(RATE, 32, 16, "hann", 0.1, np.full((BINS, 1), 0.05, dtype=np.float32))
 
 
 def noise(samples: int = 1600) -> np.ndarray:

@@ -22,7 +22,9 @@ from model.bundle.read import read_bundle  # noqa: E402 (after importorskip)
 from model.corpora import corpus  # noqa: E402 (after importorskip)
 from model.errors import BadInput  # noqa: E402 (after importorskip)
 from model.reference.audio import read  # noqa: E402 (after importorskip)
+from model.reference.denoise import hear  # noqa: E402 (after importorskip)
 from model.reference.golden_model import GoldenModel  # noqa: E402 (after importorskip)
+from model.reference.recording import to_samples  # noqa: E402 (after importorskip)
 from model.training import checkpoint, train, trainer  # noqa: E402 (after importorskip)
 from model.training.distributed import Team  # noqa: E402 (after importorskip)
 from model.training.network import BINARY, REAL, Pi  # noqa: E402 (after importorskip)
@@ -92,7 +94,7 @@ def test_the_command_leaves_a_bundle_a_card_a_report_a_page_and_a_picture(
     assert made.name == "mine"
     front_end = made.front_end
     noisy = read(recordings / "speech" / "a" / "0.wav", front_end.sample_rate)
-    assert GoldenModel(made).masks(front_end.hear(noisy)).shape[1] == front_end.bins
+    assert GoldenModel(made).masks(hear(front_end, to_samples(noisy))).shape[1] == front_end.bins
     report = json.loads((trained_together / "report.json").read_text())
     assert report["scores"] == made.provenance["scores"]
     assert [row["epoch"] for row in report["epochs"]] == [1, 2, 3, 4, 5, 6, 7, 8]
