@@ -14,10 +14,10 @@ TRAINING = ("torch", "safetensors", "fast_bss_eval", "pystoi", "pyroomacoustics"
 """The packages of the extra `train` in `pyproject.toml`."""
 
 GROUPS = {
-    "Hear it": ("denoise",),
+    "Hear it": ("denoise", "live"),
     "Check it": ("sim", "loop", "board", "report"),
     "Build it": ("boards", "plan", "verilog", "bitstream", "host", "ip"),
-    "Train it": ("train", "study", "sample"),
+    "Train it": ("train", "study", "sample", "convert"),
     "Measure it": ("bench", "compare", "stream", "skipping", "calibrate", "speed"),
 }
 """Subcommands, by what a person wants to do."""

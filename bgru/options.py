@@ -84,9 +84,15 @@ Run = Annotated[
     Path, typer.Option("--out", help="Folder of the run; training resumes from the checkpoint that is in it.")
 ]
 Noisy = Annotated[
-    Path | None, typer.Argument(show_default=SAMPLE, help="Noisy recording: WAV, FLAC, ... at any sample rate.")
+    Path | None,
+    typer.Argument(
+        show_default=SAMPLE, help="Noisy recording: WAV, FLAC, ... at any sample rate; - is standard input."
+    ),
 ]
-Output = Annotated[Path, typer.Argument(help="Where the denoised recording goes: .wav or .flac.")]
+Bypass = Annotated[
+    bool, typer.Option("--bypass", help="Keep every bin, as if there were no network: the input, as late as ever.")
+]
+Output = Annotated[Path, typer.Argument(help="Where the denoised recording goes: .wav or .flac, or - for a pipe.")]
 
 DEFAULT_BOARD = "ulx3s_85f"
 DEFAULT_BUILD = Path("build")

@@ -10,7 +10,7 @@ from model.bundle.read import read_bundle
 from model.console import console
 from model.corpora.mixing import Mixture
 from model.evaluation import scoring
-from model.evaluation.scoring import Estimate, Golden
+from model.evaluation.scoring import Estimate, Golden, System
 from model.training import run_report
 from study import protocol
 from study.run import write
@@ -28,7 +28,7 @@ EVERY = 8
 class Turned:
     """A system that is given recordings turned up by `decibels`, and whose output is turned down again."""
 
-    system: Golden
+    system: System
     decibels: float
 
     def __call__(self, signals: Mixture) -> Estimate:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from model.corpora.float_front_end import FloatFrontEnd, power
 from model.corpora.mixing import Mixture
 from model.evaluation.scoring import Estimate, masked
-from model.reference.front_end import FrontEnd, power
 from model.training.batches import features
 from model.training.bernoulli import Draw
 from model.training.network import Network, Pi
@@ -22,7 +22,7 @@ class Masker:
     """A network at `pi`, in float32, with a binary mask; its input is bits, or `magnitudes`."""
 
     network: Network
-    front_end: FrontEnd
+    front_end: FloatFrontEnd
     pi: Pi
     magnitudes: bool
 

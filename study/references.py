@@ -11,9 +11,9 @@ import numpy as np
 
 from model.bundle.read import read_bundle
 from model.console import console
+from model.corpora.float_front_end import FloatFrontEnd
 from model.evaluation import scoring
 from model.evaluation.scoring import Golden, IdealMask, System, unprocessed
-from model.reference.front_end import FrontEnd
 from model.training import run_report
 from study import protocol
 from study.denoisers import RNNoise
@@ -29,7 +29,7 @@ def run(data: Path, bundles: list[Path] | None, results: Path, protocol_name: st
     """Score what needs no training on the 400 test mixtures: `bgru study references`."""
     systems: dict[str, System] = {"unprocessed mixture": unprocessed}
     for size, hop in FRONT_ENDS:
-        front_end = FrontEnd(RATE, size, hop, "hann", RMS, np.zeros((size // 2 + 1, 1), np.float32))
+        front_end = FloatFrontEnd(RATE, size, hop, "hann", RMS, np.zeros((size // 2 + 1, 1), np.float32))
         systems[f"ideal binary mask, {size}-point STFT, hop {hop}"] = IdealMask(front_end)
     systems["RNNoise (trained on other data)"] = RNNoise(RATE)
     for folder in bundles or ():

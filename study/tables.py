@@ -275,6 +275,20 @@ def draw_sizes(series: dict[str, list[Point]], alone: dict[str, list[Point]], pa
         figure.savefig(temporary, dpi=120)
 
 
+def word_length_table(result: Result) -> list[str]:
+    """What integers of each word length score more than floating point, with 95 % intervals, at each level."""
+    rows = []
+    for level, systems in result["differences"].items():
+        for name, scores in systems.items():
+            cells = (
+                f"{mean:+.{METRICS[metric].digits + 1}f} ±{error:.{METRICS[metric].digits + 1}f}"
+                for metric, (mean, error) in scores.items()
+            )
+            rows.append([name, level, *cells])
+    metrics = next(iter(next(iter(result["differences"].values())).values()))
+    return table(["audio path, less floating point", "level, dBFS", *headings(metrics)], rows)
+
+
 def page(results: dict[str, Result]) -> str:
     """docs/study/README.md: every part that has results."""
     parts = [
@@ -301,6 +315,9 @@ def page(results: dict[str, Result]) -> str:
     for name, result in results.items():
         if name.startswith("levels"):
             parts.append((f"Level, bundle {result['bundle']}", level_table(result)))
+        if name.startswith("word-lengths"):
+            title = f"Word lengths of the audio path, bundle {result['bundle']}, {result['mixtures']} mixtures"
+            parts.append((title, word_length_table(result)))
     for row in OURS:
         for key, scores in results.get(row.name, {"scores": {}})["scores"].items():
             for part in ("noise", "speaker"):

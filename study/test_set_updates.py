@@ -11,9 +11,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 
+from model.corpora.float_front_end import power
 from model.corpora.mixing import mask_targets
 from model.evaluation.scoring import Trial
-from model.reference.front_end import power
 from model.training.batches import features
 from model.training.config import Config
 from model.training.loss import weighted_loss

@@ -11,6 +11,7 @@ from hypothesis import settings
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.reference import audio
+from model.reference.denoise import hear
 from tests.support import runs
 from tests.support.paths import ROOT
 
@@ -63,6 +64,6 @@ def recording_features() -> Callable[[Bundle], Bits]:
 
     def features(network: Bundle) -> Bits:
         front_end = network.front_end
-        return front_end.hear(audio.read(Path("samples/noisy.flac"), front_end.sample_rate))
+        return hear(front_end, audio.read_samples(Path("samples/noisy.flac"), front_end.sample_rate))
 
     return features

@@ -48,7 +48,7 @@ def test_imports_without_torch(module):
 LAYERS = ("model", "hw", "boards", "cosim", "study", "bgru")
 
 MAY_IMPORT = {
-    "model.bundle": {"model.bundle", "model.reference.front_end"},
+    "model.bundle": {"model.bundle"},
     "model.reference": {"model.bundle", "model.reference"},
     "model.corpora": {"model.bundle", "model.reference", "model.corpora"},
     "model.evaluation": {"model.bundle", "model.reference", "model.corpora", "model.evaluation"},

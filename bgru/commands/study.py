@@ -116,6 +116,25 @@ def levels(data: Data, bundle: SmallBundle = None, results: Results = RESULTS) -
     run(data, bundle_for(bundle), results)
 
 
+@command.command("word-lengths")
+def word_lengths(
+    data: Data,
+    bundle: SmallBundle = None,
+    results: Results = RESULTS,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+) -> None:
+    """Score a bundle in integers of several word lengths against its front end in floating point.
+
+    200 mixtures of kinds of noise that no network was trained on, at two levels, next to a null: five feature bits
+    flipped. Half an hour of a core.
+
+    Example: `bgru study word-lengths --data data --bundle small`
+    """
+    from study.word_lengths import run
+
+    run(data, bundle_for(bundle), results, processes)
+
+
 @command.command("tables")
 def tables(
     results: Results = RESULTS,

@@ -93,8 +93,8 @@ def stand_in(bundle: Bundle) -> Bundle:
         state[0] = 1
         layers.append(layer_of(layer.name, layer.kind, layer.inputs, weights, theta, state if recurrent else None))
     front_end = bundle.front_end
-    thresholds = np.zeros((front_end.bins, 2**front_end.bits - 1), dtype=np.float32)
-    return Bundle("placeholder", sized_front_end(thresholds, front_end.mask_bits, rms=1.0), tuple(layers))
+    keys = np.zeros((front_end.bins, 2**front_end.bits - 1), dtype=np.int32)
+    return Bundle("placeholder", sized_front_end(keys, front_end.mask_bits), tuple(layers))
 
 
 # Block RAM in the text of a placed design.

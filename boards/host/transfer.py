@@ -20,7 +20,7 @@ from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.reference import audio
-from model.reference.denoise import apply_mask
+from model.reference.denoise import apply_mask, hear
 from model.reference.golden_model import GoldenModel
 
 PATIENCE = 10.0
@@ -259,8 +259,8 @@ def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int
     """Denoise a recording through a board: `bgru host`."""
     network = read_bundle(bundle_folder)
     front_end = network.front_end
-    noisy = audio.read(recording, front_end.sample_rate)
-    features = front_end.hear(noisy)
+    noisy = audio.read_samples(recording, front_end.sample_rate)
+    features = hear(front_end, noisy)
     link = Link(port, baud)
     try:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

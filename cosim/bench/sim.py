@@ -23,7 +23,7 @@ from model.bundle.bits import Bits
 from model.bundle.read import read_bundle
 from model.console import console
 from model.reference import audio
-from model.reference.denoise import apply_mask
+from model.reference.denoise import apply_mask, hear
 from model.reference.golden_model import GoldenModel
 
 
@@ -44,8 +44,8 @@ def run(
     simulator_path(simulator, waves)  # nothing is begun that can't be finished
     network_bundle = read_bundle(bundle_folder)
     front_end = network_bundle.front_end
-    noisy = audio.read(recording, front_end.sample_rate)
-    features = front_end.hear(noisy)
+    noisy = audio.read_samples(recording, front_end.sample_rate)
+    features = hear(front_end, noisy)
     whole = frames is None or frames >= len(features)
     features = features[:frames]
     network = lay_out(network_bundle, board, parse_folding(fold or []))

@@ -27,11 +27,12 @@ from hw.shape.estimate import weight_use
 from hw.shape.family import ECP5
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.bundle.front_end import FrontEnd
 from model.bundle.read import read_bundle
 from model.console import console
 from model.reference import audio
+from model.reference.denoise import hear
 from model.reference.denoise import speed as denoising_speed
-from model.reference.front_end import FrontEnd
 from model.reference.golden_model import GoldenModel
 
 PAIRS = Shipped(Path("bundles/small"), "ulx3s_85f", ("gru0=3x21", "mask=3x12"))
@@ -276,7 +277,7 @@ def _target(met: bool, text: str) -> str:
 
 
 def _features(front_end: FrontEnd, recording: Path) -> Bits:
-    return front_end.hear(audio.read(recording, front_end.sample_rate))
+    return hear(front_end, audio.read_samples(recording, front_end.sample_rate))
 
 
 def _run(preset: Shipped, recording: Path, frames: int) -> Run:

@@ -30,6 +30,7 @@ from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.reference import audio
+from model.reference.denoise import hear
 from model.reference.golden_model import GoldenModel
 
 PES = (1, 2, 4, 8)
@@ -141,7 +142,7 @@ def run(bundle_folder: Path, recordings: list[Path]) -> None:
     front_end = network.front_end
     measured: dict[str, list[float]] = {}
     for path in recordings:
-        for name, share in shares(network, front_end.hear(audio.read(path, front_end.sample_rate))):
+        for name, share in shares(network, hear(front_end, audio.read_samples(path, front_end.sample_rate))):
             measured.setdefault(name, []).append(share)
 
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))

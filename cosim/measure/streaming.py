@@ -34,6 +34,7 @@ from model.console import console
 from model.errors import BadInput
 from model.files import write_json
 from model.reference import audio
+from model.reference.denoise import hear
 
 __all__ = ["figures", "foldings_for", "largest", "network_of", "pace"]
 
@@ -47,7 +48,7 @@ def run(bundle_folder: Path | None, recording: Path, clocks: list[float] | None,
     simulator_path("verilator", waves=False)
     network_bundle = paper_sized() if bundle_folder is None else read_bundle(bundle_folder)
     front_end = network_bundle.front_end
-    features = front_end.hear(audio.read(recording, front_end.sample_rate))[:frames]
+    features = hear(front_end, audio.read_samples(recording, front_end.sample_rate))[:frames]
     if len(features) < 2:
         raise BadInput(f"{recording}: expected two frames or more, got {len(features)}")
 

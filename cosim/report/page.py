@@ -231,7 +231,7 @@ def _sounds(bundle: Bundle, folder: Path, frames: Mapping[str, Any]) -> list[dic
     if "noisy" not in signals or "denoised" not in signals:
         return []
     parts = {name: signal[: SECONDS * front_end.sample_rate] for name, signal in signals.items()}
-    full_scale = float(abs(front_end.stft(parts["noisy"])).max())
+    full_scale = html.loudest(front_end, parts["noisy"])
     return [
         {
             "name": name,

@@ -1,6 +1,6 @@
 """Constants of the audio path: what the reference computes with, and what hardware has in its ROMs.
 
-Angles are in steps of 2 pi / N. No bundle uses them yet: docs/exact-meaning.md, rule 14.
+Angles are in steps of 2 pi / N. See docs/exact-meaning.md, rules 12 and 13.
 """
 
 import math
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from model.bundle.front_end import FrontEnd
 
-__all__ = ["cosine_table", "gain_limits", "output_scale", "quarter_cosine", "threshold_keys"]
+__all__ = ["cosine_table", "gain_limits", "key_thresholds", "output_scale", "quarter_cosine", "threshold_keys"]
 
 
 def quarter_cosine(fft_size: int, table_bits: int) -> list[int]:
@@ -63,3 +63,11 @@ def threshold_keys(thresholds: NDArray[np.float32], fraction_bits: int, mantissa
     mantissa = np.floor(np.ldexp(2 * fraction - 1, mantissa_bits) + 0.5).astype(np.int64)
     keys = np.clip((length.astype(np.int64) << mantissa_bits) + mantissa, 1, 2 ** (mantissa_bits + 7) - 1)
     return np.where(thresholds == 0, 0, keys).astype(np.int32)
+
+
+def key_thresholds(keys: NDArray[np.int32], fraction_bits: int, mantissa_bits: int) -> NDArray[np.float32]:
+    """Magnitudes whose keys are `keys`: `threshold_keys` of them gives these keys again."""
+    length, mantissa = np.divmod(keys, 2**mantissa_bits)
+    power = np.ldexp((1 + mantissa / 2**mantissa_bits), length - 1)
+    thresholds = np.ldexp(np.sqrt(power), -16 - fraction_bits)
+    return np.where(keys == 0, 0, thresholds).astype(np.float32)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from model.bundle.front_end import FrontEnd
 from model.bundle.identity import identity
 from model.bundle.layers import NAME, Layer, check_layer
 from model.errors import BadInput
-from model.reference.front_end import FrontEnd
 
 __all__ = ["Bundle", "check_name"]
 
@@ -50,16 +50,11 @@ def _check(bundle: Bundle) -> None:
     """What must hold of any bundle, read or made: called for each one."""
     check_name(bundle.name)
     front_end = bundle.front_end
-    if not 0 < front_end.hop <= front_end.fft_size:
-        raise BadInput(f"front_end.hop: expected 1 to {front_end.fft_size} (fft_size), got {front_end.hop}")
-    front_end.check_window()
-    if not (np.isfinite(front_end.rms) and front_end.rms > 0):
-        raise BadInput(f"front_end.rms: expected a positive level, got {front_end.rms}")
-    limits = front_end.thresholds
-    if not np.all(np.isfinite(limits)):
-        raise BadInput("array front_end.thresholds: expected finite values, got NaN or infinity")
-    if np.any(limits < 0) or np.any(np.diff(limits, axis=1) < 0):
-        raise BadInput("array front_end.thresholds: expected non-negative, non-decreasing rows")
+    keys = front_end.keys
+    if np.any(keys < 0) or np.any(np.diff(keys, axis=1) < 0):
+        raise BadInput("array front_end.keys: expected non-negative, non-decreasing rows")
+    if np.any(keys >= 2 ** (front_end.mantissa_bits + 7)):
+        raise BadInput(f"array front_end.keys: expected keys below 2^{front_end.mantissa_bits + 7}, got {keys.max()}")
     if not bundle.layers:
         raise BadInput("layers: expected at least one layer, got none")
     names = [layer.name for layer in bundle.layers]

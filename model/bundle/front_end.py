@@ -1,6 +1,6 @@
 """Parameters of the front end: everything between samples and feature bits, and between mask bits and samples.
 
-The arithmetic that they stand for is `model.reference`'s (docs/exact-meaning.md, rule 14); its constants are in
+The arithmetic that they stand for is `model.reference`'s (docs/exact-meaning.md, rules 12 and 13); its constants are in
 `model.bundle.audio_constants`, its word lengths in `model.bundle.audio_widths`.
 """
 
@@ -40,7 +40,7 @@ class FrontEnd:
     sample_rate : Hz
     fft_size : N, samples of a Hann window; the hop is N/4
     rms : level that the slow gain aims at, as the root mean square of a signal of full scale 1
-    keys : (bins, limits) int32, the thresholds of each bin as keys (rule 14.7), non-decreasing along a row; a key of 0
+    keys : (bins, limits) int32, the thresholds of each bin as keys (rule 12.8), non-decreasing along a row; a key of 0
         is always reached. A bin's level is the number of keys that it reaches.
     gain_frames : frames that the slow gain remembers, a power of two
     code : bits of a level: natural `binary`, most significant bit first, or `thermometer`, one bit per threshold,
@@ -97,7 +97,7 @@ class FrontEnd:
         return self.fft_size
 
     def check(self) -> None:
-        """Raise `BadInput` for parameters for which the arithmetic of rule 14 is not defined."""
+        """Raise `BadInput` for parameters for which the arithmetic of rules 12 and 13 is not defined."""
         size, frames = self.fft_size, self.gain_frames
         if size not in SIZES:
             raise BadInput(f"front_end.fft_size: expected a power of two from 16 to 1024, got {size}")

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from model.bundle.front_end import WINDOW, FrontEnd
 from model.bundle.layers import Array, Layer, layer_arrays
-from model.reference.front_end import FrontEnd
 
 __all__ = ["digest", "identity", "network_arrays", "network_entries"]
 
@@ -21,7 +21,7 @@ def digest(array: Array) -> str:
 
 def network_arrays(front_end: FrontEnd, layers: Sequence[Layer]) -> dict[str, Array]:
     """All arrays of a network by their names in the bundle."""
-    arrays: dict[str, Array] = {"front_end.thresholds": front_end.thresholds}
+    arrays: dict[str, Array] = {"front_end.keys": front_end.keys}
     for layer in layers:
         arrays |= {f"{layer.name}.{key}": array for key, array in layer_arrays(layer).items()}
     return arrays
@@ -34,12 +34,15 @@ def network_entries(front_end: FrontEnd, layers: Sequence[Layer]) -> dict[str, A
             "sample_rate": front_end.sample_rate,
             "fft_size": front_end.fft_size,
             "hop": front_end.hop,
-            "window": front_end.window,
+            "window": WINDOW,
             "rms": front_end.rms,
             "gain_frames": front_end.gain_frames,
             "qad_bits": front_end.bits,
             "qad_code": front_end.code,
             "mask_bits": front_end.mask_bits,
+            "table_bits": front_end.table_bits,
+            "fraction_bits": front_end.fraction_bits,
+            "mantissa_bits": front_end.mantissa_bits,
         },
         "layers": [
             {"name": layer.name, "kind": layer.kind, "inputs": layer.inputs, "units": layer.units} for layer in layers

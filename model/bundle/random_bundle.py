@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
+from model.bundle.front_end import FrontEnd, limits_of
 from model.bundle.layers import Kind, Layer
 from model.bundle.matrices import Matrix
-from model.reference.front_end import FrontEnd
 
 __all__ = [
     "layer_of",
@@ -44,15 +44,19 @@ def layer_of(
     return Layer(name, kind, inputs, weights.shape[-2], w, threshold.astype(np.int32), u, initial)
 
 
-def sized_front_end(thresholds: NDArray[np.float32], mask_bits: int = 1, rms: float = 0.1) -> FrontEnd:
-    """A front end of thresholds (bins, levels - 1) and with the shortest window of so many bins."""
-    fft_size = max(1, 2 * (len(thresholds) - 1))
-    return FrontEnd(16000, fft_size, max(1, fft_size // 2), "hann", rms, thresholds, mask_bits=mask_bits)
+def sized_front_end(keys: NDArray[np.int32], mask_bits: int = 1) -> FrontEnd:
+    """A front end of threshold keys (bins, limits) and with the shortest window of so many bins.
+
+    Any number of bins will do for a network by itself; only 2^n + 1 of them, from 9 to 513, have an audio path, and can
+    be in a bundle on disk.
+    """
+    return FrontEnd(16000, max(1, 2 * (len(keys) - 1)), 0.1, keys, mask_bits=mask_bits)
 
 
 def random_front_end(rng: np.random.Generator, bins: int, qad_bits: int = 1) -> FrontEnd:
-    """A front end of `bins` bins and random non-decreasing thresholds."""
-    return sized_front_end(np.sort(rng.random((bins, 2**qad_bits - 1), dtype=np.float32), axis=1))
+    """A front end of `bins` bins and random keys, of bins with a level near `rms`."""
+    keys = rng.integers(30_000, 40_000, (bins, limits_of("binary", qad_bits)), dtype=np.int32)
+    return sized_front_end(np.sort(keys, axis=1))
 
 
 def random_weights(rng: np.random.Generator, shape: Sequence[int], rho: float) -> NDArray[np.int8]:
@@ -89,7 +93,7 @@ def random_layer(
 def random_bundle(
     rng: np.random.Generator,
     hidden: Sequence[tuple[Kind, int]] = (("bgru", 7),),
-    bins: int = 5,
+    bins: int = 9,
     qad_bits: int = 1,
     rho: float = 0.8,
     last: Kind = "dense",

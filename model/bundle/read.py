@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 
 from model.bundle.bundle import Bundle
+from model.bundle.front_end import CODES, SIZES, WINDOW, WORD_LENGTHS, FrontEnd, limits_of
 from model.bundle.identity import digest
 from model.bundle.layers import Array, Layer, layer_shapes
 from model.bundle.matrices import Matrix
 from model.bundle.write import SCHEMA, VERSION
 from model.errors import BadInput
-from model.reference.front_end import CODES, FrontEnd, limits_of
 
-__all__ = ["read_bundle"]
+__all__ = ["NOT_AN_ARCHIVE", "read_bundle"]
 
 LARGEST = 2**31 - 1
 POSITIVE = f"an integer from 1 to {LARGEST}"
@@ -34,13 +34,14 @@ def read_bundle(folder: Path) -> Bundle:
     front_end = FrontEnd(
         sample_rate=entry["sample_rate"],
         fft_size=entry["fft_size"],
-        hop=entry["hop"],
-        window=entry["window"],
         rms=float(entry["rms"]),
-        thresholds=arrays["front_end.thresholds"],
+        keys=arrays["front_end.keys"],
         gain_frames=entry["gain_frames"],
         code=entry["qad_code"],
         mask_bits=entry["mask_bits"],
+        table_bits=entry["table_bits"],
+        fraction_bits=entry["fraction_bits"],
+        mantissa_bits=entry["mantissa_bits"],
     )
     layers = []
     for item in manifest["layers"]:
@@ -60,6 +61,7 @@ def read_bundle(folder: Path) -> Bundle:
             )
         )
     try:
+        front_end.check()
         return Bundle(manifest["name"], front_end, tuple(layers), manifest["provenance"])
     except BadInput as error:
         raise BadInput(f"{folder}: {error}") from None
@@ -75,6 +77,8 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         raise BadInput(f"{path}: expected JSON, got {error}") from None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
         raise BadInput(f"{path}: expected schema {SCHEMA!r}, got {_show(manifest, 'schema')}")
+    if manifest.get("version") == 2:
+        raise BadInput(f"{path}: expected version {VERSION}, got 2; `bgru convert {folder}` converts it exactly")
     if manifest.get("version") != VERSION:
         raise BadInput(f"{path}: expected version {VERSION}, got {_show(manifest, 'version')}")
     text, number, positive = ("text", str), ("a number", (int, float)), (POSITIVE, int)
@@ -106,13 +110,12 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
             "qad_bits": positive,
             "qad_code": text,
             "mask_bits": positive,
+            "table_bits": positive,
+            "fraction_bits": positive,
+            "mantissa_bits": positive,
         },
     )
-    if manifest["front_end"]["qad_code"] not in CODES:
-        got = _show(manifest["front_end"], "qad_code")
-        raise BadInput(f"{path}: front_end.qad_code: expected {' or '.join(CODES)}, got {got}")
-    if manifest["front_end"]["qad_bits"] > 8:
-        raise BadInput(f"{path}: front_end.qad_bits: expected 1 to 8, got {manifest['front_end']['qad_bits']}")
+    _check_front_end(path, manifest["front_end"])
     for index, layer in enumerate(manifest["layers"]):
         _check_object(
             path, f"layers[{index}].", layer, {"name": text, "kind": text, "inputs": positive, "units": positive}
@@ -120,6 +123,25 @@ def _read_manifest(folder: Path) -> dict[str, Any]:
         if layer["kind"] not in ("bgru", "dense"):
             raise BadInput(f"{path}: layers[{index}].kind: expected 'bgru' or 'dense', got {layer['kind']!r}")
     return manifest
+
+
+def _check_front_end(path: Path, entry: Mapping[str, Any]) -> None:
+    words = tuple(entry[key] for key in ("table_bits", "fraction_bits", "mantissa_bits"))
+    quarter = entry["fft_size"] // 4
+    for key, good, expected in (
+        ("window", entry["window"] == WINDOW, repr(WINDOW)),
+        ("fft_size", entry["fft_size"] in SIZES, f"one of {', '.join(map(str, SIZES))}"),
+        ("hop", entry["hop"] == quarter, f"{quarter}, a quarter of fft_size"),
+        ("qad_code", entry["qad_code"] in CODES, " or ".join(CODES)),
+        ("qad_bits", entry["qad_bits"] <= 8, "1 to 8"),
+    ):
+        if not good:
+            raise BadInput(f"{path}: front_end.{key}: expected {expected}, got {entry[key]!r}")
+    if words not in WORD_LENGTHS:
+        choices = " or ".join(str(choice) for choice in WORD_LENGTHS)
+        raise BadInput(
+            f"{path}: front_end: expected (table_bits, fraction_bits, mantissa_bits) of {choices}, got {words}"
+        )
 
 
 def _check_object(path: Path, where: str, value: Any, keys: Mapping[str, tuple[str, Any]]) -> None:
@@ -150,7 +172,7 @@ def _read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
     path = folder / "arrays.npz"
     front_end = manifest["front_end"]
     bins, levels = front_end["fft_size"] // 2 + 1, limits_of(front_end["qad_code"], front_end["qad_bits"])
-    expected: dict[str, tuple[str, tuple[int, ...]]] = {"front_end.thresholds": ("float32", (bins, levels))}
+    expected: dict[str, tuple[str, tuple[int, ...]]] = {"front_end.keys": ("int32", (bins, levels))}
     for layer in manifest["layers"]:
         shapes = layer_shapes(layer["kind"], layer["inputs"], layer["units"])
         expected |= {f"{layer['name']}.{key}": shape for key, shape in shapes.items()}

@@ -13,12 +13,15 @@ from model.files import replacing_folder
 __all__ = ["SCHEMA", "VERSION", "write_bundle"]
 
 SCHEMA = "bgru-bundle"
-VERSION = 2
+VERSION = 3
 FILES = ("manifest.json", "arrays.npz")
 
 
 def write_bundle(bundle: Bundle, folder: Path) -> None:
-    """Write `folder/manifest.json` and `folder/arrays.npz`, replacing an older bundle in one step."""
+    """Write `folder/manifest.json` and `folder/arrays.npz`, replacing an older bundle in one step.
+
+    Raises `BadInput` where the folder is none for a bundle, or the front end has no arithmetic (`FrontEnd.check`).
+    """
     manifest = {
         "schema": SCHEMA,
         "version": VERSION,
@@ -26,6 +29,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         **network_entries(bundle.front_end, bundle.layers),
         "provenance": bundle.provenance,
     }
+    bundle.front_end.check()
     # A model card stays with its bundle; a folder that holds folders is no bundle's.
     others = [path for path in folder.iterdir() if path.name not in FILES] if folder.is_dir() else []
     for other in others:

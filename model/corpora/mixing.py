@@ -7,10 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle.bits import Bits
+from model.corpora.float_front_end import Spectrum, power
 from model.errors import BadInput
 from model.reference.audio import Signal
-from model.reference.front_end import power
-from model.reference.recording import Spectrum
 
 Element = TypeVar("Element", bound=np.generic)
 

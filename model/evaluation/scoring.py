@@ -8,7 +8,7 @@ import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cached_property, lru_cache, partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -23,13 +23,13 @@ from model.bundle.bundle import Bundle
 from model.console import console
 from model.corpora import corpus
 from model.corpora.corpus import Corpus
+from model.corpora.float_front_end import FloatFrontEnd, power
 from model.corpora.mixing import Mixture, mix
 from model.evaluation import metrics
 from model.evaluation.metrics import METRICS
 from model.reference.audio import Signal
-from model.reference.denoise import apply_mask
-from model.reference.front_end import FrontEnd, power
-from model.reference.golden_model import GoldenModel
+from model.reference.denoise import denoise
+from model.reference.recording import to_samples, to_signal
 
 CONFIDENCE = 0.95
 """Of the intervals about means."""
@@ -110,19 +110,20 @@ class Estimate:
 
     signal: Signal
     mask: Bits | None = None
-    front_end: FrontEnd | None = None
+    front_end: FloatFrontEnd | None = None
 
 
 System = Callable[[Mixture], Estimate]
 
 
-def masked(front_end: FrontEnd, signals: Mixture, mask: Bits) -> Estimate:
+def masked(front_end: FloatFrontEnd, signals: Mixture, mask: Bits) -> Estimate:
     """The estimate of a mask (frames, bins) on a mixture."""
-    return Estimate(apply_mask(front_end, signals.mixture, mask), mask, front_end)
+    spectrum = front_end.stft(signals.mixture) * front_end.gains(mask)
+    return Estimate(front_end.istft(spectrum, len(signals.mixture)), mask, front_end)
 
 
 @lru_cache(maxsize=4)
-def dominance(front_end: FrontEnd, signals: Mixture) -> NDArray[np.float32]:
+def dominance(front_end: FloatFrontEnd, signals: Mixture) -> NDArray[np.float32]:
     """|S|^2 - |N|^2 of every bin, (frames, bins); the ideal binary mask is 1 where it is above 0.
 
     Remembered for the latest mixtures, as every system asks for it.
@@ -139,7 +140,7 @@ def unprocessed(signals: Mixture) -> Estimate:
 class IdealMask:
     """The ideal binary mask, which knows speech and noise: the ceiling of every mask of this front end."""
 
-    front_end: FrontEnd
+    front_end: FloatFrontEnd
 
     def __call__(self, signals: Mixture) -> Estimate:
         return masked(self.front_end, signals, (dominance(self.front_end, signals) > 0).astype(np.uint8))
@@ -151,14 +152,19 @@ class Golden:
 
     bundle: Bundle
 
+    @cached_property
+    def front_end(self) -> FloatFrontEnd:
+        """The STFT that its mask is scored in."""
+        return FloatFrontEnd.of(self.bundle.front_end)
+
     def __call__(self, signals: Mixture) -> Estimate:
-        front_end = self.bundle.front_end
-        return masked(front_end, signals, GoldenModel(self.bundle).masks(front_end.hear(signals.mixture)))
+        samples, mask = denoise(self.bundle, to_samples(signals.mixture))
+        return Estimate(to_signal(samples), mask[: self.front_end.frames(len(samples))], self.front_end)
 
 
 def of_bundle(bundle: Bundle) -> dict[str, System]:
     """The systems of a model card: the mixture, the bundle's output, and the ceiling of one-bit masks."""
-    one_bit = replace(bundle.front_end, mask_bits=1)
+    one_bit = replace(FloatFrontEnd.of(bundle.front_end), mask_bits=1)
     return {MIXTURE: unprocessed, "denoised": Golden(bundle), "ibm": IdealMask(one_bit)}
 
 

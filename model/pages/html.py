@@ -18,9 +18,10 @@ from matplotlib.colors import to_hex
 from numpy.typing import NDArray
 from PIL import Image
 
+from model.bundle.front_end import FrontEnd
+from model.corpora.float_front_end import FloatFrontEnd
 from model.files import replacing
 from model.reference.audio import Signal
-from model.reference.front_end import FrontEnd
 
 FLOOR_DB = -70.0
 SHADES = 32
@@ -58,9 +59,14 @@ def sound(signal: Signal, sample_rate: int) -> str:
     return _uri("audio/flac", buffer)
 
 
+def loudest(front_end: FrontEnd, signal: Signal) -> float:
+    """The largest magnitude in a signal's spectrum: `full_scale` for `spectrogram`."""
+    return float(np.abs(FloatFrontEnd.of(front_end).stft(signal)).max())
+
+
 def spectrogram(front_end: FrontEnd, signal: Signal, full_scale: float) -> str:
     """A signal's spectrogram; the magnitude `full_scale` is drawn brightest, what is `FLOOR_DB` below it darkest."""
-    magnitude = np.abs(front_end.stft(signal))
+    magnitude = np.abs(FloatFrontEnd.of(front_end).stft(signal))
     level = 20 * np.log10(np.maximum(magnitude / full_scale, 10 ** (FLOOR_DB / 20)))
     shades = np.clip(np.rint((1 - level / FLOOR_DB) * (SHADES - 1)), 0, SHADES - 1).astype(np.uint8)
     return picture(shades, [to_hex(colour) for colour in colormaps["magma"](np.linspace(0, 1, SHADES))])

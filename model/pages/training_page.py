@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.corpora.float_front_end import FloatFrontEnd
 from model.corpora.mixing import Mixture, ideal_binary_mask
 from model.evaluation.metrics import METRICS
 from model.pages import html
-from model.reference.denoise import apply_mask
-from model.reference.front_end import FrontEnd
-from model.reference.golden_model import GoldenModel
+from model.reference.denoise import denoise
+from model.reference.recording import to_samples, to_signal
 
 SECONDS = 12
 """So much of all examples together is embedded at most."""
@@ -181,24 +181,24 @@ def _ticks(low: float, high: float) -> list[float]:
 
 def _examples(bundle: Bundle, examples: Mapping[str, Mixture]) -> list[dict[str, Any]]:
     """Of each example four recordings to see and hear, and the mask."""
-    front_end, made = bundle.front_end, []
+    front_end, made = FloatFrontEnd.of(bundle.front_end), []
     samples = SECONDS * front_end.sample_rate // len(examples)
     for name, signals in examples.items():
         mixture, clean, noise = (signal[:samples] for signal in (signals.mixture, signals.clean, signals.noise))
-        mask = GoldenModel(bundle).masks(front_end.hear(mixture))
+        denoised, mask = denoise(bundle, to_samples(mixture))
         speech, noisy = front_end.stft(clean), front_end.stft(noise)
         ideal = ideal_binary_mask(speech, noisy)
         recordings = {
             "mixture": ("what goes in", mixture),
             "clean": ("the speech alone", clean),
-            "denoised": ("what the network leaves", apply_mask(front_end, mixture, mask)),
+            "denoised": ("what the network leaves", to_signal(denoised)),
             "by the ideal mask": (
                 "which knows the speech",
                 front_end.istft(front_end.stft(mixture) * ideal, len(mixture)),
             ),
         }
-        loudest = float(np.abs(front_end.stft(mixture)).max())
-        right = _agreement(front_end, mask, ideal)
+        loudest = html.loudest(bundle.front_end, mixture)
+        right = _agreement(front_end, mask[: len(ideal)], ideal)
         made.append(
             {
                 "name": name,
@@ -207,7 +207,7 @@ def _examples(bundle: Bundle, examples: Mapping[str, Mixture]) -> list[dict[str,
                     {
                         "name": what,
                         "note": note,
-                        "picture": html.spectrogram(front_end, signal, loudest),
+                        "picture": html.spectrogram(bundle.front_end, signal, loudest),
                         "sound": html.sound(signal, front_end.sample_rate),
                     }
                     for what, (note, signal) in recordings.items()
@@ -219,6 +219,6 @@ def _examples(bundle: Bundle, examples: Mapping[str, Mixture]) -> list[dict[str,
     return made
 
 
-def _agreement(front_end: FrontEnd, mask: Bits, ideal: Bits) -> NDArray[np.uint8]:
+def _agreement(front_end: FloatFrontEnd, mask: Bits, ideal: Bits) -> NDArray[np.uint8]:
     """Of each bin, (frames, bins): 2 where it is kept, that is by more than half, plus 1 where it is speech."""
     return 2 * (front_end.gains(mask) > 0.5).astype(np.uint8) + ideal

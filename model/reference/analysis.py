@@ -1,4 +1,4 @@
-"""From samples to spectrum and feature bits, in integers (no bundle uses it yet: docs/exact-meaning.md, rule 14).
+"""From samples to spectrum and feature bits, in integers (docs/exact-meaning.md, rule 12).
 
 Every function works on a block of frames, int64, a frame per row. Gateware is tested against these stages:
 `window` -> `powers`, `SlowGain` -> `transform` -> `split` -> `power_keys` -> `feature_bits`.

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from model.errors import BadInput
-from model.reference.recording import Recording, Signal, writing
+from model.reference.recording import Recording, Samples, Signal, to_samples, writing
 
-__all__ = ["Signal", "read", "write"]
+__all__ = ["Samples", "Signal", "read", "read_samples", "write"]
 
 log = logging.getLogger(__name__)
 
@@ -24,12 +24,18 @@ def read(path: Path, sample_rate: int) -> Signal:
     return signal
 
 
-def write(path: Path, signal: Signal, sample_rate: int) -> None:
+def read_samples(path: Path, sample_rate: int) -> Samples:
+    """Read a recording as `read` does, as the 16-bit samples that the audio path works on."""
+    return to_samples(read(path, sample_rate))
+
+
+def write(path: Path, signal: Signal | Samples, sample_rate: int) -> None:
     """Write a mono signal as 16-bit audio (WAV or FLAC by the suffix), whole or not at all.
 
-    A signal beyond full scale is turned down as a whole rather than clipped. Another suffix is refused.
+    16-bit samples are written as they are. Floats beyond full scale are turned down as a whole rather than clipped.
+    Another suffix is refused.
     """
-    peak = float(np.max(np.abs(signal), initial=0.0))
+    peak = 0.0 if signal.dtype == np.int16 else float(np.max(np.abs(signal), initial=0.0))
     if peak > 1.0:
         log.warning("%s: peak %.2f is beyond full scale, turned down to 1.0", path, peak)
         signal = (signal / peak).astype(np.float32)

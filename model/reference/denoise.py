@@ -1,93 +1,221 @@
-"""Denoise a recording of any length with a bundle: `bgru denoise in.wav out.wav`."""
+"""Denoise a recording of any length with a bundle: `bgru denoise in.wav out.wav`.
 
+Everything is in 16-bit samples and integers, the same bits that hardware computes (docs/exact-meaning.md).
+"""
+
+import shutil
+import sys
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import BinaryIO
 
 import numpy as np
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.bundle.front_end import FrontEnd
 from model.bundle.read import read_bundle
 from model.console import console
-from model.reference.audio import Signal
-from model.reference.front_end import FrontEnd, SlowGain, power
+from model.errors import BadInput
+from model.reference.analysis import Analysis
+from model.reference.fixed_point import Complex
 from model.reference.golden_model import GoldenModel
-from model.reference.recording import Recording, Spectrum, istft, stft, writing
+from model.reference.recording import Recording, Samples, to_samples, writing
+from model.reference.synthesis import Synthesis
+
+__all__ = ["BLOCK", "Denoiser", "Stream", "analyse", "apply_mask", "denoise", "hear", "live", "run", "speed"]
+
+BLOCK = 64
+"""Frames that are computed at once: enough that NumPy's calls cost little, few enough for the processor's cache."""
 
 
-def apply_mask(front_end: FrontEnd, recording: Signal, mask: Bits) -> Signal:
-    """A recording (samples,) after a mask (frames, bins * mask_bits): a signal (samples,)."""
-    return front_end.istft(front_end.stft(recording) * front_end.gains(mask), len(recording))
+def analyse(front_end: FrontEnd, recording: Samples) -> tuple[Complex, Bits]:
+    """Spectrum (frames, bins) and feature bits (frames, features) of a recording (samples,).
+
+    The frames go on until every sample has been in N of them: zeros follow it, as they precede it.
+    """
+    analysis, hop = Analysis(front_end), front_end.hop
+    padded = np.pad(recording, (0, front_end.fft_size - hop + -(len(recording)) % hop))
+    found = [analysis(padded[start : start + BLOCK * hop]) for start in range(0, len(padded), BLOCK * hop)]
+    spectrum = Complex(*(np.concatenate(parts) for parts in zip(*(y for y, _ in found), strict=True)))
+    return spectrum, np.concatenate([bits for _, bits in found])
+
+
+def hear(front_end: FrontEnd, recording: Samples) -> Bits:
+    """Feature bits (frames, features) of a recording (samples,): all that the network gets of it."""
+    return analyse(front_end, recording)[1]
+
+
+def apply_mask(front_end: FrontEnd, recording: Samples, mask: Bits) -> Samples:
+    """A recording (samples,) after a mask (frames, bins * mask_bits): not delayed, as many samples."""
+    spectrum, _ = analyse(front_end, recording)
+    return _synthesise(front_end, spectrum, mask, len(recording))
+
+
+def denoise(network: Bundle, recording: Samples) -> tuple[Samples, Bits]:
+    """A whole recording (samples,), denoised, and the golden model's mask (frames, bins * mask_bits)."""
+    spectrum, features = analyse(network.front_end, recording)
+    mask = GoldenModel(network).masks(features)
+    return _synthesise(network.front_end, spectrum, mask, len(recording)), mask
+
+
+def _synthesise(front_end: FrontEnd, spectrum: Complex, mask: Bits, samples: int) -> Samples:
+    synthesis = Synthesis(front_end)
+    blocks = range(0, len(mask), BLOCK)
+    found = [synthesis(Complex(*(part[i : i + BLOCK] for part in spectrum)), mask[i : i + BLOCK]) for i in blocks]
+    return np.concatenate(found)[front_end.fft_size - front_end.hop :][:samples]
+
+
+class Stream:
+    """The whole audio path as hardware has it: samples in, as many samples out, N - hop samples late.
+
+    `bypass` puts ones in place of the network's mask: the output is then the delayed input within 4 LSB.
+    `frames` counts frames so far, `kept` the ones in their masks.
+    """
+
+    def __init__(self, network: Bundle, bypass: bool = False) -> None:
+        self._hop = network.front_end.hop
+        self.delay = network.front_end.fft_size - self._hop
+        self._analysis, self._synthesis = Analysis(network.front_end), Synthesis(network.front_end)
+        self._model, self._bypass = GoldenModel(network), bypass
+        self.frames = self.kept = 0
+
+    def __call__(self, samples: Samples) -> Samples:
+        """Samples out for samples in: one hop for every hop that they complete."""
+        block = BLOCK * self._hop
+        found = [self._block(samples[start : start + block]) for start in range(0, len(samples), block)]
+        return np.concatenate([np.zeros(0, np.int16), *found])
+
+    def _block(self, samples: Samples) -> Samples:
+        spectrum, features = self._analysis(samples)
+        if len(features) == 0:
+            return np.zeros(0, np.int16)
+        mask = self._model.go_on(features)
+        if self._bypass:
+            mask = np.ones_like(mask)
+        self.frames += len(mask)
+        self.kept += int(np.count_nonzero(mask))
+        return self._synthesis(spectrum, mask)
 
 
 class Denoiser:
-    """A network at work on one recording, in memory that doesn't grow with its length.
+    """A network at work on one recording, in memory that does not grow with its length.
 
-    Bit by bit the same as `apply_mask` of the golden model's mask for the whole of it. `frames` is how many frames
-    went through it so far, `kept` how many bits of their masks are 1.
+    Bit by bit the same as `apply_mask` with the golden model's mask for the whole recording.
     """
 
-    def __init__(self, network: Bundle) -> None:
-        self._front_end, self._model, self._gain = network.front_end, GoldenModel(network), SlowGain(network.front_end)
-        self.frames = self.kept = 0
+    def __init__(self, network: Bundle, bypass: bool = False) -> None:
+        self.stream, self._hop = Stream(network, bypass), network.front_end.hop
 
-    def __call__(self, recording: Iterable[Signal]) -> Iterator[Signal]:
-        """A recording in pieces of any length to the denoised one, as many samples in all, in other pieces."""
-        transform = self._front_end.transform
-        read = written = 0
+    def __call__(self, recording: Iterable[Samples]) -> Iterator[Samples]:
+        """A recording in pieces of any length to the denoised one, not delayed: as many samples in other pieces."""
+        early, read, written = self.stream.delay, 0, 0
 
-        def counted() -> Iterator[Signal]:
+        def padded() -> Iterator[Samples]:
             nonlocal read
             for piece in recording:
                 read += len(piece)
                 yield piece
+            yield np.zeros(self.stream.delay + -read % self._hop, np.int16)
 
-        for piece in istft(transform, self._masked(stft(transform, counted()))):
-            denoised = piece[: read - written]  # the last frame ends after the recording
-            written += len(denoised)
-            yield denoised
+        for piece in padded():
+            denoised = self.stream(piece)
+            ready = denoised[early:][: read - written]
+            early = max(0, early - len(denoised))
+            written += len(ready)
+            yield ready
 
-    def _masked(self, spectra: Iterable[Spectrum]) -> Iterator[Spectrum]:
-        for spectrum in spectra:
-            heard = power(spectrum)
-            mask = self._model.go_on(self._front_end.encode(heard, self._gain.exponents(heard)))
-            self.frames += len(mask)
-            self.kept += int(np.count_nonzero(mask))
-            yield spectrum * self._front_end.gains(mask)
+
+def live(network: Bundle, source: BinaryIO, sink: BinaryIO, bypass: bool = False) -> None:
+    """Raw PCM from `source` to `sink` a hop at a time, flushed after each: `bgru live`.
+
+    Mono, 16 bits, little-endian, at the bundle's rate. The output is N - hop samples late and as much longer, so that
+    the end is heard too. Half a sample at the end is dropped. Returns when `source` ends, or nobody reads `sink`.
+    """
+    stream, hop = Stream(network, bypass), network.front_end.hop
+    read = 0
+    try:
+        while octets := source.read(2 * hop):
+            samples = np.frombuffer(octets, "<i2", len(octets) // 2)
+            read += len(samples)
+            _play(stream(samples), sink)
+        _play(stream(np.zeros(stream.delay + -read % hop, np.int16))[: stream.delay + read % hop], sink)
+    except BrokenPipeError:
+        return
+
+
+def _play(samples: Samples, sink: BinaryIO) -> None:
+    sink.write(samples.astype("<i2").tobytes())
+    sink.flush()
 
 
 def speed(network: Bundle, seconds: float) -> float:
     """How often real time a network denoises on one core: measured on so many seconds of noise, files not counted."""
     rate = network.front_end.sample_rate
-    noise = np.random.default_rng(0).normal(0, 0.1, round(seconds * rate)).astype(np.float32)
-    denoise = Denoiser(network)
+    noise = to_samples(np.random.default_rng(0).normal(0, 0.1, round(seconds * rate)).astype(np.float32))
+    denoiser = Denoiser(network)
     begin = time.process_time()
-    for _ in denoise(noise[start : start + rate] for start in range(0, len(noise), rate)):
+    for _ in denoiser(noise[start : start + rate] for start in range(0, len(noise), rate)):
         pass
     return seconds / (time.process_time() - begin)
 
 
-def run(recording: Path, output: Path, bundle_folder: Path) -> None:
-    """Denoise a recording with the golden model, the same bits that the hardware computes: `bgru denoise`."""
+STANDARD = Path("-")
+"""Stands for standard input or output."""
+
+
+def run(recording: Path, output: Path, bundle_folder: Path, bypass: bool = False) -> None:
+    """Denoise a recording with the golden model, the same bits that the hardware computes: `bgru denoise`.
+
+    `-` as the recording is standard input, a file with a header; as the output it is standard output, which gets a WAV
+    file once it is whole, and nothing else.
+    """
     network = read_bundle(bundle_folder)
+    with TemporaryDirectory() as folder:
+        source = _from_standard_input(Path(folder) / "standard input") if recording == STANDARD else recording
+        written = Path(folder) / "standard output.wav" if output == STANDARD else output
+        quiet = output == STANDARD or not console.is_terminal
+        begin = time.process_time()
+        try:
+            samples, stream = _denoise_file(network, source, written, bypass, quiet)
+        except BadInput as error:
+            raise BadInput(str(error).removeprefix(f"{folder}/")) from None
+        taken = time.process_time() - begin
+        if output == STANDARD:
+            with written.open("rb") as file:
+                shutil.copyfileobj(file, sys.stdout.buffer)
+            return
+    seconds = samples / network.front_end.sample_rate
+    share = stream.kept / (stream.frames * network.layers[-1].units)
+    console.print(
+        f"{output}: {stream.frames:,} frames, {share:.0%} of the bins kept; "
+        f"{seconds:,.1f} s in {taken:.2f} s of one core, {seconds / taken:,.0f} x real time"
+    )
+
+
+def _denoise_file(network: Bundle, recording: Path, output: Path, bypass: bool, quiet: bool) -> tuple[int, Stream]:
+    """Denoise from file to file, with a bar on the terminal unless `quiet`; samples written, and the stream."""
     rate = network.front_end.sample_rate
-    source, denoise = Recording(recording, rate), Denoiser(network)
+    source, denoiser = Recording(recording, rate), Denoiser(network, bypass)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    samples, begin = 0, time.process_time()
+    samples = 0
     with (
         writing(output, rate, source.samples) as append,
-        Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars,
+        Progress(*columns, console=console, transient=True, disable=quiet) as bars,
     ):
         task = bars.add_task("denoising", total=source.samples)
-        for piece in denoise(source):
+        for piece in denoiser(map(to_samples, source)):
             append(piece)
             samples += len(piece)
             bars.update(task, completed=samples)
-    seconds, taken = samples / rate, time.process_time() - begin
-    share = denoise.kept / (denoise.frames * network.layers[-1].units)
-    console.print(
-        f"{output}: {denoise.frames:,} frames, {share:.0%} of the bins kept; "
-        f"{seconds:,.1f} s in {taken:.2f} s of one core, {seconds / taken:,.0f} x real time"
-    )
+    return samples, denoiser.stream
+
+
+def _from_standard_input(path: Path) -> Path:
+    """Standard input as a file: headers are read with seeks, and recordings may be longer than memory."""
+    with path.open("wb") as file:
+        shutil.copyfileobj(sys.stdin.buffer, file)
+    return path

@@ -1,21 +1,17 @@
-"""Recordings of any length in constant memory: read, transformed, transformed back and written piece by piece.
+"""Recordings of any length in constant memory: read and written piece by piece.
 
-Whatever the pieces, what comes out is the same bit by bit: the transforms work on `BLOCK` frames at a time, counted
-from the first one, however the samples come.
+`to_samples` turns them into the 16-bit samples that the audio path works on.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import soundfile
 import soxr
-from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
-from scipy.fft import irfft, rfft
-from scipy.signal import ShortTimeFFT
 
 from model.errors import BadInput
 from model.files import replacing
@@ -23,13 +19,10 @@ from model.files import replacing
 log = logging.getLogger(__name__)
 
 Signal = NDArray[np.float32]
-Spectrum = NDArray[np.complex64]
+Samples = NDArray[np.int16]
 
 SUFFIXES = (".wav", ".flac")
 """What recordings may be written as."""
-
-BLOCK = 64
-"""Frames that are transformed at once: enough that NumPy's calls cost little, few enough for the processor's cache."""
 
 READ = 1 << 14
 """Samples of each channel that are read at once."""
@@ -39,6 +32,9 @@ LARGEST = 2.0**31
 
 WAV_SAMPLES = (2**32 - 2**10) // 2
 """What a WAV file holds of 16 bits: its sizes have 32 bits."""
+
+FULL_SCALE = 32768
+"""A 16-bit sample that would be 1."""
 
 
 class Recording:
@@ -109,12 +105,12 @@ class _Forward(soundfile.SoundFile):
 
 
 @contextmanager
-def writing(path: Path, sample_rate: int, samples: int) -> Iterator[Callable[[Signal], None]]:
+def writing(path: Path, sample_rate: int, samples: int) -> Iterator[Callable[[Signal | Samples], None]]:
     """Yield a function that appends to a new recording, mono and 16 bits; the file is there whole or not at all.
 
-    `samples` is about how many it will be. What is beyond full scale is clipped: what was written can't be turned down
-    any more; a line in the log says how many samples were. Raises `BadInput` for a suffix other than .wav and .flac,
-    for more than a WAV file holds, and where the file can't be written.
+    `samples` is about how many it will be. 16-bit samples are written as they are; floats beyond full scale are
+    clipped, and a line in the log says how many. Raises `BadInput` for a suffix other than .wav and .flac, for more
+    than a WAV file holds, and where the file can't be written.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -123,11 +119,12 @@ def writing(path: Path, sample_rate: int, samples: int) -> Iterator[Callable[[Si
         raise BadInput(f"{path}: expected at most {WAV_SAMPLES:,} samples in a .wav, got {samples:,}; choose .flac")
     written = clipped = 0
 
-    def append(signal: Signal) -> None:
+    def append(signal: Signal | Samples) -> None:
         nonlocal written, clipped
         file.write(signal)
         written += len(signal)
-        clipped += int(np.count_nonzero(np.abs(signal) > 1.0))
+        if signal.dtype != np.int16:
+            clipped += int(np.count_nonzero(np.abs(signal) > 1.0))
 
     with replacing(path) as temporary:
         try:
@@ -149,55 +146,19 @@ def _has_its_end(path: Path, samples: int) -> bool:
         return len(file.read(1)) == min(1, samples)
 
 
-def stft(transform: ShortTimeFFT, pieces: Iterable[Signal]) -> Iterator[Spectrum]:
-    """A recording in pieces to its spectrum in blocks (`BLOCK`, bins), the last one of another length.
+def to_samples(signal: Signal) -> Samples:
+    """A signal of full scale 1 as 16-bit samples, rounded. Exact for recordings of 16 bits.
 
-    The frames are those of `transform.stft`. Shorter than half a window is refused.
+    What is beyond full scale is clipped, with a line in the log.
     """
-    hop, size = transform.hop, transform.m_num
-    whole = (BLOCK - 1) * hop + size
-    pending = np.zeros(transform.m_num_mid - transform.p_min * hop, np.float32)  # silence before the recording
-    samples = frames = 0
-    for piece in pieces:
-        samples += len(piece)
-        pending = np.concatenate([pending, piece])
-        while len(pending) >= whole:
-            yield _transformed(transform, pending[:whole])
-            pending = pending[BLOCK * hop :]
-            frames += BLOCK
-    half = size - transform.m_num_mid
-    if samples < half:
-        raise BadInput(f"recording: expected at least {half} samples (half a window), got {samples}")
-    left = transform.p_max(samples) - transform.p_min - frames
-    if left:
-        rest = (left - 1) * hop + size
-        yield _transformed(transform, np.pad(pending, (0, max(0, rest - len(pending))))[:rest])
+    scaled = np.rint(signal * np.float32(FULL_SCALE))
+    clipped = int(np.count_nonzero((scaled < -FULL_SCALE) | (scaled > FULL_SCALE)))
+    if clipped:
+        log.warning("%d samples beyond full scale were clipped", clipped)
+    samples: Samples = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
+    return samples
 
 
-def _transformed(transform: ShortTimeFFT, signal: Signal) -> Spectrum:
-    """The frames that begin at every hop of a signal and end in it; phases count from a frame's middle."""
-    frames = sliding_window_view(signal, transform.m_num)[:: transform.hop] * transform.win
-    return rfft(np.roll(frames, -transform.m_num_mid, axis=1)).astype(np.complex64)
-
-
-def istft(transform: ShortTimeFFT, spectra: Iterable[Spectrum]) -> Iterator[Signal]:
-    """Blocks of a spectrum, as `stft` makes them, back to a recording in pieces, by the canonical dual window.
-
-    The recording ends where the last frame does: what is beyond its own end is the caller's to cut off.
-    """
-    hop, size = transform.hop, transform.m_num
-    overlap = -(-size // hop)  # frames that a sample is in
-    early = transform.m_num_mid - transform.p_min * hop  # samples before the recording
-    tail = np.zeros((overlap - 1, hop))
-    for spectrum in spectra:
-        count = len(spectrum)
-        frames = np.zeros((count, overlap * hop))
-        signals = irfft(spectrum, n=size)
-        frames[:, :size] = np.roll(signals, transform.m_num_mid, axis=1) * transform.dual_win
-        sums = np.concatenate([tail, np.zeros((count, hop))])
-        for part in reversed(range(overlap)):  # in the order of the frames, as sums of floats depend on theirs
-            sums[part : part + count] += frames[:, part * hop : (part + 1) * hop]
-        ready, tail = sums[:count].ravel(), sums[count:]
-        yield ready[early:].astype(np.float32)
-        early = max(0, early - len(ready))
-    yield tail.ravel()[early:].astype(np.float32)
+def to_signal(samples: Samples) -> Signal:
+    """16-bit samples as a signal of full scale 1. Exact."""
+    return samples.astype(np.float32) / np.float32(FULL_SCALE)

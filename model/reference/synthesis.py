@@ -1,4 +1,4 @@
-"""From a masked spectrum to samples, in integers (no bundle uses it yet: docs/exact-meaning.md, rule 14).
+"""From a masked spectrum to samples, in integers (docs/exact-meaning.md, rule 13).
 
 Every function works on a block of frames, int64, a frame per row. Gateware is tested against these stages:
 `apply_mask` -> `merge` -> `inverse` -> `dual_window` -> `OverlapAdd` -> `output`.

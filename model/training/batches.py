@@ -15,10 +15,9 @@ from scipy.fft import irfft, next_fast_len, rfft
 
 from model.bundle.bits import Bits
 from model.corpora.corpus import kind
+from model.corpora.float_front_end import FloatFrontEnd, SlowGain, Spectrum, power
 from model.corpora.mixing import Element, excerpt, mask_targets, noise_gain
 from model.reference.audio import Signal
-from model.reference.front_end import FrontEnd, SlowGain, power
-from model.reference.recording import Spectrum
 
 RESPONSE_POINTS = 8
 """Points of a random frequency response, evenly from 0 Hz up; between them it is interpolated."""
@@ -93,7 +92,7 @@ class Mixtures:
 
     def __init__(
         self,
-        front_end: FrontEnd,
+        front_end: FloatFrontEnd,
         speech: Sequence[Signal],
         noise: Mapping[str, Signal],
         augmentation: Augmentation = AS_RECORDED,
@@ -201,7 +200,9 @@ class Mixtures:
         return features(self.front_end, heard, self._magnitudes)
 
 
-def features(front_end: FrontEnd, heard: NDArray[np.float32], magnitudes: bool = False) -> Bits | NDArray[np.float32]:
+def features(
+    front_end: FloatFrontEnd, heard: NDArray[np.float32], magnitudes: bool = False
+) -> Bits | NDArray[np.float32]:
     """A network's input from |X|^2, (frames, bins) or (frames, sequences, bins), from the first frame on.
 
     The front end's bits, `features` for each frame, or magnitudes compressed by `COMPRESSION`, one per bin.

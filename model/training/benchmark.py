@@ -12,9 +12,10 @@ import torch
 from rich.table import Table
 from torch import Tensor, nn
 
+from model.bundle.front_end import limits_of
 from model.console import console
+from model.corpora.float_front_end import FloatFrontEnd
 from model.files import replacing
-from model.reference.front_end import FrontEnd, limits_of
 from model.training.batches import Mixtures
 from model.training.bernoulli import Draw
 from model.training.config import Config, with_settings
@@ -79,7 +80,9 @@ def pipeline(settings: Config, seconds: float) -> float:
     """Frames of training mixtures a second, from recordings in memory to features, masks and weights."""
     rng, bins = np.random.default_rng(0), settings.fft_size // 2 + 1
     limits = np.sort(rng.random((bins, limits_of(settings.qad_code, settings.qad_bits)), dtype=np.float32), axis=1)
-    front_end = FrontEnd(settings.sample_rate, settings.fft_size, settings.hop, settings.window, settings.rms, limits)
+    front_end = FloatFrontEnd(
+        settings.sample_rate, settings.fft_size, settings.hop, settings.window, settings.rms, limits
+    )
     sounds = [rng.normal(0, 0.1, 10 * settings.sample_rate).astype(np.float32) for _ in range(4)]
     noises, rooms = {"a": sounds[2], "b": sounds[3]}, [sounds[0][: settings.sample_rate // 2]]
     mixtures = Mixtures(front_end, sounds[:2], noises, augmentation(settings), noises, rooms)

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 from scipy.signal import get_window
 
+from model.bundle.front_end import CODES
 from model.errors import BadInput
-from model.reference.front_end import CODES
 
 POSITIVE = (
     *("sample_rate", "fft_size", "hop", "rms", "gain_frames", "qad_bits", "qad_power", "mask_bits", "slope"),

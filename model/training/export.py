@@ -10,15 +10,15 @@ from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
-from model.reference.front_end import FrontEnd
+from model.corpora.float_front_end import FloatFrontEnd
 from model.training.network import BGRU, Dense, Network
 
 
-def to_bundle(network: Network, front_end: FrontEnd, name: str, provenance: dict[str, Any]) -> Bundle:
+def to_bundle(network: Network, front_end: FloatFrontEnd, name: str, provenance: dict[str, Any]) -> Bundle:
     """The fully binary (pi = 1) form of a network; layers are named by kind and place: gru0, dense1, ..., mask."""
     names = [f"{'gru' if layer.kind == 'bgru' else 'dense'}{index}" for index, layer in enumerate(network.hidden)]
     layers = tuple(_layer(layer, label) for layer, label in zip(network.layers, [*names, "mask"], strict=True))
-    return Bundle(name, front_end, layers, provenance)
+    return Bundle(name, front_end.to_integers(), layers, provenance)
 
 
 def _layer(layer: BGRU | Dense, name: str) -> Layer:

@@ -5,7 +5,7 @@ import torch
 from pystoi.utils import thirdoct
 from torch import Tensor, nn
 
-from model.reference.front_end import FrontEnd
+from model.corpora.float_front_end import FloatFrontEnd
 
 BANDS, LOWEST = 15, 150.0
 """Third-octave bands of STOI, and the centre of the first, Hz (Taal, Hendriks, Heusdens and Jensen 2011, II)."""
@@ -30,7 +30,7 @@ class Envelopes:
     of bits that are 1 with the chances sigmoid(2 v) that `weighted_loss` gives them.
     """
 
-    def __init__(self, front_end: FrontEnd, device: torch.device) -> None:
+    def __init__(self, front_end: FloatFrontEnd, device: torch.device) -> None:
         bands, _ = thirdoct(front_end.sample_rate, front_end.fft_size, BANDS, LOWEST)
         heard = bands[np.any(bands, axis=1)].T
         self.bands = torch.from_numpy(np.ascontiguousarray(heard, np.float32)).to(device)

@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import Tensor, nn
 
+from model.bundle.front_end import limits_of
 from model.console import console
 from model.corpora import rooms, synthetic_noise
 from model.corpora.corpus import Corpus
+from model.corpora.float_front_end import FloatFrontEnd, SlowGain, power
 from model.corpora.mixing import ideal_binary_mask
 from model.errors import BadInput
 from model.evaluation import metrics
 from model.reference.audio import Signal
-from model.reference.front_end import FrontEnd, SlowGain, limits_of, power
 from model.training import checkpoint, lloyd_max
 from model.training.batches import Augmentation, Batch, Mixtures
 from model.training.config import Config, Stage
@@ -158,9 +159,8 @@ def fit_front_end(source: Corpus, settings: Config, responses: Sequence[Signal] 
 
     Speech is put in simulated rooms and in those of `responses`.
     """
-    bins = settings.fft_size // 2 + 1
-    limits = limits_of(settings.qad_code, settings.qad_bits)
-    front_end = make_front_end(settings, np.zeros((bins, limits), np.float32))
+    front_end = untrained_front_end(settings)
+    bins, limits = front_end.thresholds.shape
     front_end.check_window()
     magnitudes = settings.input == "magnitudes"
     speech, noise = source.signals("training", settings.sample_rate)
@@ -184,13 +184,21 @@ def augmentation(settings: Config) -> Augmentation:
     return Augmentation(**{entry.name: getattr(settings, entry.name) for entry in dataclasses.fields(Augmentation)})
 
 
-def make_front_end(settings: Config, thresholds: NDArray[np.float32]) -> FrontEnd:
+def untrained_front_end(settings: Config) -> FloatFrontEnd:
+    """The front end of the settings before anything is fitted: every threshold is 0."""
+    bins, limits = settings.fft_size // 2 + 1, limits_of(settings.qad_code, settings.qad_bits)
+    return make_front_end(settings, np.zeros((bins, limits), np.float32))
+
+
+def make_front_end(settings: Config, thresholds: NDArray[np.float32]) -> FloatFrontEnd:
     """The front end of the settings with fitted thresholds."""
     names = ("sample_rate", "fft_size", "hop", "window", "rms", "gain_frames", "mask_bits")
-    return FrontEnd(**{name: getattr(settings, name) for name in names}, thresholds=thresholds, code=settings.qad_code)
+    return FloatFrontEnd(
+        **{name: getattr(settings, name) for name in names}, thresholds=thresholds, code=settings.qad_code
+    )
 
 
-def make_network(front_end: FrontEnd, settings: Config) -> Network:
+def make_network(front_end: FloatFrontEnd, settings: Config) -> Network:
     """The network of the settings, as it begins."""
     torch.manual_seed(settings.seed)
     binary = Binarisation(settings.rho, settings.slope, settings.zeros_learn, settings.per_row)
@@ -203,7 +211,7 @@ def stage_file(out: Path, pi: Pi) -> Path:
     return out / f"pi-{pi.weights:g}-{pi.activations:g}.safetensors"
 
 
-def load(out: Path, settings: Config, pi: Pi) -> tuple[Network, FrontEnd]:
+def load(out: Path, settings: Config, pi: Pi) -> tuple[Network, FloatFrontEnd]:
     """The best network at `pi` of a run of these settings, and its front end."""
     groups, _ = checkpoint.load(stage_file(out, pi))
     front_end = make_front_end(settings, groups["front_end"]["thresholds"].numpy())
@@ -302,7 +310,7 @@ def _warm_start(network: Network, mixtures: Mixtures, path: Path) -> None:
 
 
 def _save(
-    out: Path, network: Network, optimiser: torch.optim.Optimizer, front_end: FrontEnd, state: dict[str, Any]
+    out: Path, network: Network, optimiser: torch.optim.Optimizer, front_end: FloatFrontEnd, state: dict[str, Any]
 ) -> None:
     """Write the checkpoint and, where this epoch is the best so far at its pi, the file that keeps that network."""
     groups = {

@@ -136,7 +136,7 @@ def test_an_option_has_the_same_help_wherever_it_appears():
     assert {flag: texts for flag, texts in found.items() if len(texts) > 1} == {}
 
 
-EXAMPLE = re.compile(r"Example: `bgru ([^`]+)`")
+EXAMPLE = re.compile(r"Example: `(?:[^`]* \| )?bgru ([^`|]+)[`|]")
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)

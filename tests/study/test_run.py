@@ -28,7 +28,7 @@ ROW = Experiment(
 )
 SMALLEST = (
     *FIVE_DB,
-    *("hidden=8", "fft_size=64", "hop=32", "sequences=4", "frames=40", "truncation=20", "batches=2"),
+    *("hidden=8", "fft_size=64", "hop=16", "sequences=4", "frames=40", "truncation=20", "batches=2"),
     *("validation_mixtures=3", "stages=1:0:0:0.01:0.01,1:1:1:0.01:0.01"),
 )
 

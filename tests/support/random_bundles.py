@@ -24,6 +24,7 @@ from model.bundle.random_bundle import (
 __all__ = [
     "ALWAYS",
     "NEVER",
+    "audible",
     "bundles",
     "densities",
     "one_unit_bundle",
@@ -71,15 +72,24 @@ densities = st.sampled_from([1.0, 0.8, 0.3])
 seeds = st.integers(0, 2**32 - 1)
 
 
+audible = st.sampled_from([9, 17])
+"""Bins of front ends that have an audio path: half of an FFT of a power of two, from 16 points, and one."""
+
+
 @st.composite
-def bundles(draw: st.DrawFn, max_bins: int = 9, max_units: int = 12, max_hidden: int = 2) -> Bundle:
-    """Networks of any kind of layer in any order, every size down to 1."""
+def bundles(
+    draw: st.DrawFn, bins: st.SearchStrategy[int] | None = None, max_units: int = 12, max_hidden: int = 2
+) -> Bundle:
+    """Networks of any kind of layer in any order, every size down to 1; up to 9 bins where none are given.
+
+    Only those of `audible` bins can hear a recording, or be written to disk.
+    """
     kinds: st.SearchStrategy[Kind] = st.sampled_from(["bgru", "dense"])
     sizes = st.tuples(kinds, st.integers(1, max_units))
     return random_bundle(
         np.random.default_rng(draw(seeds)),
         hidden=draw(st.lists(sizes, max_size=max_hidden)),
-        bins=draw(st.integers(1, max_bins)),
+        bins=draw(st.integers(1, 9) if bins is None else bins),
         qad_bits=draw(st.integers(1, 2)),
         rho=draw(densities),
         last=draw(st.sampled_from(["dense", "bgru"])),

@@ -11,7 +11,7 @@ from model.training.config import Config
 
 SETTINGS = {
     "fft_size": "64",
-    "hop": "32",
+    "hop": "16",
     "gain_frames": "16",
     "hidden": "12",
     "mask_bits": "1",

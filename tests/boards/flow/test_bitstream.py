@@ -27,7 +27,7 @@ FILES = {
 
 
 def written(seed: int, folder: Path) -> Path:
-    made = random_bundle(np.random.default_rng(seed), [("bgru", 12)], bins=11, qad_bits=2)
+    made = random_bundle(np.random.default_rng(seed), [("bgru", 12)], bins=9, qad_bits=2)
     write_bundle(made, folder / f"net{seed}")
     return folder / f"net{seed}"
 

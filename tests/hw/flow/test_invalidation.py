@@ -26,7 +26,7 @@ def checkout(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("checkout")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, folder / package, ignore=shutil.ignore_patterns("__pycache__"))
-    made = random_bundle(np.random.default_rng(1), [("bgru", 12)], bins=11, qad_bits=2)
+    made = random_bundle(np.random.default_rng(1), [("bgru", 12)], bins=9, qad_bits=2)
     write_bundle(made, folder / "net")
     first = bitstream(folder, *FOLD)
     assert first.returncode == 0, first.stderr

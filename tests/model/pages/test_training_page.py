@@ -18,16 +18,17 @@ from PIL import Image
 from model.bundle.bundle import Bundle
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
+from model.corpora.float_front_end import FloatFrontEnd
 from model.corpora.mixing import Mixture, ideal_binary_mask, mix
 from model.pages import training_page
-from model.reference.denoise import apply_mask
-from model.reference.front_end import FrontEnd
+from model.reference.denoise import denoise, hear
 from model.reference.golden_model import GoldenModel
+from model.reference.recording import to_samples, to_signal
 from tests.support.browser import assert_asks_for_nothing, assert_painted, content_width, text_of
 from tests.support.random_bundles import random_bundle
 
 RATE = 16000
-FRONT_END = FrontEnd(RATE, 32, 16, "hann", 0.1, np.full((17, 1), 0.2, np.float32))
+FRONT_END = FloatFrontEnd(RATE, 32, 8, "hann", 0.1, np.full((17, 1), 0.2, np.float32))
 
 
 def figures(sdr: float, **changes: Any) -> dict[str, Any]:
@@ -70,9 +71,9 @@ HISTORY = [
 ]
 
 
-def trained(front_end: FrontEnd = FRONT_END) -> Bundle:
+def trained(front_end: FloatFrontEnd = FRONT_END) -> Bundle:
     layers = random_bundle(np.random.default_rng(5), [("bgru", 20)], bins=front_end.bins).layers
-    return Bundle("demo", front_end, layers, ORIGIN)
+    return Bundle("demo", front_end.to_integers(), layers, ORIGIN)
 
 
 def example(seed: int, samples: int) -> Mixture:
@@ -167,9 +168,9 @@ def test_its_recordings_are_the_mixture_the_speech_the_networks_and_the_ideal_ma
     expected = []
     for signals in EXAMPLES.values():
         ideal = ideal_binary_mask(FRONT_END.stft(signals.clean), FRONT_END.stft(signals.noise))
-        mask = GoldenModel(trained()).masks(FRONT_END.hear(signals.mixture))
-        masked = (apply_mask(FRONT_END, signals.mixture, bits) for bits in (mask, ideal))
-        expected += [signals.mixture, signals.clean, *masked]
+        denoised = to_signal(denoise(trained(), to_samples(signals.mixture))[0])
+        best = FRONT_END.istft(FRONT_END.stft(signals.mixture) * ideal, len(signals.mixture))
+        expected += [signals.mixture, signals.clean, denoised, best]
     for (signal, rate), wanted in zip(heard, expected, strict=True):
         assert rate == RATE and len(signal) == len(wanted)
         assert np.abs(signal - wanted).max() < 2**-14
@@ -181,13 +182,19 @@ def test_the_masks_picture_says_of_every_bin_what_became_of_it(mask_bits, tmp_pa
     front_end = dataclasses.replace(FRONT_END, mask_bits=mask_bits)
     units = 17 * mask_bits
     weights = Matrix.from_values(rng.choice([-1, 1], (units, 17)))
-    bundle = Bundle("demo", front_end, (Layer("mask", "dense", 17, units, weights, np.zeros(units, np.int32)),), ORIGIN)
+    bundle = Bundle(
+        "demo",
+        front_end.to_integers(),
+        (Layer("mask", "dense", 17, units, weights, np.zeros(units, np.int32)),),
+        ORIGIN,
+    )
     signals = example(3, 3200)
     training_page.write(tmp_path / "a.html", bundle, Path("b"), HISTORY, {"one": signals})
     with Image.open(io.BytesIO(embedded((tmp_path / "a.html").read_text(), "image/png")[-1])) as picture:
         painted = np.asarray(picture.convert("RGB"))[::-1].swapaxes(0, 1)  # (frames, bins, colour)
-    kept = front_end.gains(GoldenModel(bundle).masks(front_end.hear(signals.mixture))) > 0.5
     speech = ideal_binary_mask(front_end.stft(signals.clean), front_end.stft(signals.noise)).astype(bool)
+    mask = GoldenModel(bundle).masks(hear(bundle.front_end, to_samples(signals.mixture)))
+    kept = front_end.gains(mask[: len(speech)]) > 0.5
     for words, which in {
         "noise, dropped": ~kept & ~speech,
         "speech, dropped by mistake": ~kept & speech,
@@ -244,7 +251,7 @@ def test_it_asks_no_network_and_no_other_file(source):
 
 
 def test_the_longest_and_loudest_examples_of_the_largest_front_end_stay_below_3_mb(tmp_path):
-    front_end = FrontEnd(RATE, 1024, 128, "hann", 0.1, np.full((513, 1), 1.0, np.float32))
+    front_end = FloatFrontEnd(RATE, 1024, 256, "hann", 0.1, np.full((513, 1), 1.0, np.float32))
     examples = {str(seed): example(seed, 20 * RATE) for seed in range(3)}
     training_page.write(tmp_path / "a.html", trained(front_end), Path("b"), HISTORY, examples)
     assert 1_000_000 < (tmp_path / "a.html").stat().st_size < 3_000_000

@@ -82,7 +82,7 @@ def assert_follows(model: GoldenModel, equations: Equations, features: NDArray[n
         assert np.array_equal(mask, trace[last.name]["y" if last.kind == "dense" else "h"])
 
 
-@given(network=bundles(max_bins=70, max_units=140), seed=seeds)
+@given(network=bundles(st.integers(1, 70), max_units=140), seed=seeds)
 @settings(max_examples=60)
 def test_every_vector_follows_the_equations(network, seed):
     features = random_features(np.random.default_rng(seed), network, 5)

@@ -7,12 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from model.corpora.float_front_end import FloatFrontEnd, SlowGain, Spectrum
 from model.corpora.mixing import mask_targets, mix, power
-from model.reference.front_end import FrontEnd, SlowGain
-from model.reference.recording import Spectrum
 from model.training.batches import COMPRESSION, Augmentation, Mixtures, Noises, features
 
-FRONT_END = FrontEnd(16000, 64, 32, "hann", 0.1, np.tile(np.linspace(0.01, 1, 15, dtype=np.float32), (33, 1)), 16)
+FRONT_END = FloatFrontEnd(16000, 64, 32, "hann", 0.1, np.tile(np.linspace(0.01, 1, 15, dtype=np.float32), (33, 1)), 16)
 EVEN = (0.0, 0.0)
 EVERYTHING = Augmentation(
     (1.0, 1.1),

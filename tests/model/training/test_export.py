@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 from model.bundle.bits import pack, unpack  # noqa: E402 (after importorskip)
 from model.bundle.read import read_bundle  # noqa: E402 (after importorskip)
 from model.bundle.write import write_bundle  # noqa: E402 (after importorskip)
-from model.reference.front_end import FrontEnd  # noqa: E402 (after importorskip)
+from model.corpora.float_front_end import FloatFrontEnd  # noqa: E402 (after importorskip)
 from model.reference.golden_model import GoldenModel  # noqa: E402 (after importorskip)
 from model.training.bernoulli import Draw  # noqa: E402 (after importorskip)
 from model.training.export import to_bundle  # noqa: E402 (after importorskip)
@@ -22,10 +22,10 @@ from model.training.network import BGRU, BINARY, Binarisation, Network  # noqa: 
 sizes = st.integers(1, 70)
 
 
-def front_end(fft_size: int) -> FrontEnd:
+def front_end(fft_size: int) -> FloatFrontEnd:
     """A one-bit front end of fft_size // 2 + 1 bins: as many features as bins."""
     thresholds = np.ones((fft_size // 2 + 1, 1), np.float32)
-    return FrontEnd(16000, fft_size, fft_size // 2, "hann", 0.1, thresholds)
+    return FloatFrontEnd(16000, fft_size, max(1, fft_size // 4), "hann", 0.1, thresholds)
 
 
 def network_bits(network: Network, features: NDArray[np.uint8]) -> NDArray[np.uint8]:

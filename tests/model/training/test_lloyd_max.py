@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from model.reference.front_end import FrontEnd
+from model.corpora.float_front_end import FloatFrontEnd
 from model.training import lloyd_max
 
 
@@ -57,7 +57,7 @@ def test_fit_gives_the_front_end_one_row_per_bin(per_bin: bool, levels: int) -> 
         np.testing.assert_allclose(thresholds[1] / thresholds[0], 10, rtol=0.2)
     else:
         np.testing.assert_array_equal(thresholds[0], thresholds[1])
-    front_end = FrontEnd(16000, 4, 2, "hann", 0.1, thresholds, code="thermometer")
+    front_end = FloatFrontEnd(16000, 4, 2, "hann", 0.1, thresholds, code="thermometer")
     codes = front_end.encode(np.square(magnitude), np.zeros(5000, np.int32))
     assert codes.shape == (5000, 3 * (levels - 1))
     if per_bin:  # every level is met

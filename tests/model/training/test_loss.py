@@ -9,10 +9,10 @@ torch = pytest.importorskip("torch")
 
 from pystoi import stoi  # noqa: E402 (after importorskip)
 
-from model.reference.front_end import FrontEnd, power  # noqa: E402 (after importorskip)
+from model.corpora.float_front_end import FloatFrontEnd, power  # noqa: E402 (after importorskip)
 from model.training.loss import Envelopes, weighted_loss  # noqa: E402 (after importorskip)
 
-FRONT_END = FrontEnd(16000, 256, 128, "hann", 0.1, np.zeros((129, 3), np.float32), mask_bits=3)
+FRONT_END = FloatFrontEnd(16000, 256, 128, "hann", 0.1, np.zeros((129, 3), np.float32), mask_bits=3)
 SURE = 20.0
 """A relaxed output whose bit is certain, in float32 as in words."""
 

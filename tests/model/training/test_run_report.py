@@ -10,10 +10,10 @@ import pytest
 from model.bundle.bundle import Bundle
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
+from model.bundle.random_bundle import sized_front_end
 from model.corpora.corpus import Corpus, Split
 from model.corpora.notices import read_notice
 from model.errors import BadInput
-from model.reference.front_end import FrontEnd
 from model.training import run_report
 from model.training.config import Config
 
@@ -50,7 +50,7 @@ def test_provenance_is_json_without_absolute_paths(tmp_path: Path) -> None:
 
 def test_report_holds_sizes_provenance_and_every_epoch(tmp_path: Path) -> None:
     weights = Matrix.from_values(np.ones((9, 9), np.int8))
-    front_end = FrontEnd(16000, 16, 8, "hann", 0.1, np.ones((9, 1), np.float32))
+    front_end = sized_front_end(np.ones((9, 1), np.int32))
     layer = Layer("mask", "dense", 9, 9, weights, np.zeros(9, np.int32))
     run_report.write_report(Bundle("b", front_end, (layer,), {"command": "train"}), EPOCHS, tmp_path / "report.json")
     found = json.loads((tmp_path / "report.json").read_text())

@@ -22,7 +22,9 @@ from model.bundle.read import read_bundle  # noqa: E402 (after importorskip)
 from model.corpora import corpus  # noqa: E402 (after importorskip)
 from model.errors import BadInput  # noqa: E402 (after importorskip)
 from model.reference.audio import read  # noqa: E402 (after importorskip)
+from model.reference.denoise import hear  # noqa: E402 (after importorskip)
 from model.reference.golden_model import GoldenModel  # noqa: E402 (after importorskip)
+from model.reference.recording import to_samples  # noqa: E402 (after importorskip)
 from model.training import checkpoint, train, trainer  # noqa: E402 (after importorskip)
 from model.training.distributed import Team  # noqa: E402 (after importorskip)
 from model.training.network import BINARY, REAL, Pi  # noqa: E402 (after importorskip)
@@ -92,7 +94,7 @@ def test_the_command_leaves_a_bundle_a_card_a_report_a_page_and_a_picture(
     assert made.name == "mine"
     front_end = made.front_end
     noisy = read(recordings / "speech" / "a" / "0.wav", front_end.sample_rate)
-    assert GoldenModel(made).masks(front_end.hear(noisy)).shape[1] == front_end.bins
+    assert GoldenModel(made).masks(hear(front_end, to_samples(noisy))).shape[1] == front_end.bins
     report = json.loads((trained_together / "report.json").read_text())
     assert report["scores"] == made.provenance["scores"]
     assert [row["epoch"] for row in report["epochs"]] == [1, 2, 3, 4, 5, 6, 7, 8]
@@ -162,6 +164,11 @@ def test_a_folder_that_no_bundle_can_be_named_after_is_refused_before_the_work(
         ({"speech": [Path("nowhere")]}, "nowhere: expected speech as speaker/utterance recordings"),
         ({"noise": [Path("nowhere")]}, "nowhere: expected recordings of noise"),
         ({"settings": ["stages=2:0:0:1:1"]}, "setting stages: expected a last one at pi 1:1 and input bits"),
+        (
+            {"settings": ["hop=64"]},
+            r"front end: expected a hann window and a hop of a quarter of it \(128\)",
+        ),
+        ({"settings": ["fft_size=2048", "hop=512"]}, "front_end.fft_size: expected a power of two from 16 to 1024"),
         ({"settings": ["input=magnitudes"]}, "setting stages: expected a last one at pi 1:1 and input bits"),
     ],
 )

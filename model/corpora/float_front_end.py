@@ -1,41 +1,40 @@
-"""The front end: recording to feature bits, and masked spectrum back to a recording.
+"""The front end in floating point, for training and for pictures; a bundle's is in integers (`model.reference`).
 
-STFT, a slow gain, then quantisation-and-dispersion (QaD, Kim and Smaragdis 2018): each bin's magnitude
-becomes a code word, and feature `bin * bits + bit` is one of its bits.
-Nothing here knows of torch, so that training, golden model and co-simulation share the same bits.
+STFT, a slow gain, then quantisation-and-dispersion (QaD, Kim and Smaragdis 2018): each bin's magnitude becomes a code
+word, and feature `bin * bits + bit` is one of its bits. Nothing here needs torch.
 
-The gain makes the thresholds those of one level, whatever the recording's. It follows the mean power of the frames
-so far (of the last `gain_frames`, roughly, once there are as many) and is a power of two on |X|^2, a shift in fixed
-point and exact in floating point: within 1.5 dB of the level it aims at. It needs no look at what is to come.
+The gain follows the mean power of the frames so far (of about the last `gain_frames`, once there are as many). It is a
+power of two on |X|^2, exact in floating point, and brings a recording within 1.5 dB of `rms` without look-ahead.
+
+`FloatFrontEnd.to_integers` makes the bundle's front end. Its feature bits differ from these in about one of a thousand,
+and its frames are the same.
 """
 
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
+from scipy.fft import irfft, rfft
 from scipy.signal import ShortTimeFFT, get_window
 
+from model.bundle.audio_constants import key_thresholds, threshold_keys
 from model.bundle.bits import Bits
+from model.bundle.front_end import WINDOW, WORD_LENGTHS, FrontEnd
 from model.errors import BadInput
-from model.reference import recording
 from model.reference.audio import Signal
-from model.reference.recording import BLOCK, Spectrum
 
-CODES = ("binary", "thermometer")
+__all__ = ["EXPONENTS", "FloatFrontEnd", "SlowGain", "Spectrum", "power"]
 
-
-def limits_of(code: str, bits: int) -> int:
-    """How many thresholds a code of `bits` bits has."""
-    return bits if code == "thermometer" else 2**bits - 1
-
+Spectrum = NDArray[np.complex64]
 
 EXPONENTS = 60
 """Largest exponent of the gain, up or down: 180 dB. Digital silence stays there."""
 
 
 @dataclass(frozen=True, eq=False)
-class FrontEnd:
+class FloatFrontEnd:
     """Everything between samples and feature bits.
 
     `thresholds`, shape (bins, levels - 1), float32 magnitudes, non-decreasing along a row: a bin's level
@@ -80,7 +79,7 @@ class FrontEnd:
 
     @cached_property
     def transform(self) -> ShortTimeFFT:
-        """Window, dual window, hop and frames, as SciPy has them; `model.reference.recording` computes them."""
+        """Window, dual window, hop and frames in SciPy's terms."""
         return ShortTimeFFT.from_window(
             self.window,
             fs=self.sample_rate,
@@ -104,14 +103,63 @@ class FrontEnd:
         heard = power(self.stft(recording))
         return self.encode(heard, SlowGain(self).exponents(heard))
 
+    @classmethod
+    def of(cls, front_end: FrontEnd) -> "FloatFrontEnd":
+        """A bundle's front end in floating point, with the thresholds that its keys stand for."""
+        it = front_end
+        thresholds = key_thresholds(it.keys, it.fraction_bits, it.mantissa_bits)
+        return cls(
+            it.sample_rate, it.fft_size, it.hop, WINDOW, it.rms, thresholds, it.gain_frames, it.code, it.mask_bits
+        )
+
+    def to_integers(self, words: tuple[int, int, int] = WORD_LENGTHS[0]) -> FrontEnd:
+        """The front end of a bundle; `words` are its word lengths.
+
+        Raises `BadInput` for another window than Hann and another hop than a quarter of it.
+        """
+        keys = threshold_keys(self.thresholds, *words[1:])
+        found = FrontEnd(
+            self.sample_rate, self.fft_size, self.rms, keys, self.gain_frames, self.code, self.mask_bits, *words
+        )
+        if (self.window, self.hop) != (WINDOW, found.hop):
+            raise BadInput(
+                f"front end: expected a {WINDOW} window and a hop of a quarter of it ({found.hop}) in a bundle, "
+                f"got {self.window} and {self.hop}"
+            )
+        return found
+
+    def frames(self, samples: int) -> int:
+        """Frames of so many samples: those whose window is not 0 on all of them."""
+        return self.transform.p_max(samples) - self.transform.p_min
+
     def stft(self, signal: Signal) -> Spectrum:
-        """Signal (samples,) to spectrum (frames, bins). Shorter than half a window is refused."""
-        return np.concatenate(list(recording.stft(self.transform, [signal])))
+        """Signal (samples,) to spectrum (frames, bins): the frames of SciPy's `ShortTimeFFT`.
+
+        Raises `BadInput` for a signal shorter than half a window.
+        """
+        transform = self.transform
+        hop, size, middle = transform.hop, transform.m_num, transform.m_num_mid
+        if len(signal) < size - middle:
+            raise BadInput(f"recording: expected at least {size - middle} samples (half a window), got {len(signal)}")
+        before = middle - transform.p_min * hop
+        frames = self.frames(len(signal))
+        samples = (frames - 1) * hop + size
+        padded = np.pad(signal, (before, max(0, samples - before - len(signal))))[:samples].astype(np.float32)
+        windowed = sliding_window_view(padded, size)[::hop] * transform.win
+        return rfft(np.roll(windowed, -middle, axis=1)).astype(np.complex64)
 
     def istft(self, spectrum: Spectrum, samples: int) -> Signal:
         """Spectrum (frames, bins) back to a signal of `samples` samples, by the canonical dual window."""
-        blocks = (spectrum[start : start + BLOCK] for start in range(0, len(spectrum), BLOCK))
-        return np.concatenate(list(recording.istft(self.transform, blocks)))[:samples]
+        transform = self.transform
+        hop, size = transform.hop, transform.m_num
+        overlap = -(-size // hop)  # frames that a sample is in
+        frames = np.zeros((len(spectrum), overlap * hop))
+        frames[:, :size] = np.roll(irfft(spectrum, n=size), transform.m_num_mid, axis=1) * transform.dual_win
+        sums = np.zeros((len(spectrum) + overlap - 1, hop))
+        for part in reversed(range(overlap)):
+            sums[part : part + len(spectrum)] += frames[:, part * hop : (part + 1) * hop]
+        before = transform.m_num_mid - transform.p_min * hop
+        return sums.ravel()[before : before + samples].astype(np.float32)
 
     def encode(self, power: NDArray[np.float32], exponents: NDArray[np.int32]) -> Bits:
         """|X|^2 (..., bins) and the gain's exponents (...) to feature bits (..., features), 0 or 1."""
@@ -144,7 +192,7 @@ class SlowGain:
     on m + (P - m) / `gain_frames`. The exponent is log2(m / rms^2), rounded: |X|^2 is divided by two to its power.
     """
 
-    def __init__(self, front_end: FrontEnd) -> None:
+    def __init__(self, front_end: FloatFrontEnd) -> None:
         energy = np.sum(np.square(get_window(front_end.window, front_end.fft_size)))
         share = np.full(front_end.bins, 2.0)  # a real signal's spectrum is symmetric: all but two bins count twice
         share[0] = share[-1 if front_end.fft_size % 2 == 0 else 0] = 1.0

@@ -8,16 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from model.bundle.bits import Bits
+from model.bundle.front_end import CODES, limits_of
+from model.corpora.float_front_end import EXPONENTS, FloatFrontEnd, SlowGain, power
 from model.errors import BadInput
-from model.reference.front_end import CODES, EXPONENTS, FrontEnd, SlowGain, limits_of, power
 
 FFT = 16
 BINS = FFT // 2 + 1
 GAIN_FRAMES = 8
 
 
-def front_end(thresholds: np.ndarray, fft_size: int = FFT, hop: int = FFT // 4, **more: Any) -> FrontEnd:
-    return FrontEnd(16000, fft_size, hop, "hann", 0.1, thresholds.astype(np.float32), GAIN_FRAMES, **more)
+def front_end(thresholds: np.ndarray, fft_size: int = FFT, hop: int = FFT // 4, **more: Any) -> FloatFrontEnd:
+    return FloatFrontEnd(16000, fft_size, hop, "hann", 0.1, thresholds.astype(np.float32), GAIN_FRAMES, **more)
 
 
 def levels(bits: int, bins: int = BINS) -> np.ndarray:
@@ -29,7 +30,7 @@ def spectrum_of(magnitudes: np.ndarray) -> np.ndarray:
     return np.asarray(magnitudes, dtype=np.complex64).reshape(-1, BINS)
 
 
-def encode(it: FrontEnd, spectrum: np.ndarray) -> Bits:
+def encode(it: FloatFrontEnd, spectrum: np.ndarray) -> Bits:
     """The bits of a spectrum whose level is right as it is."""
     return it.encode(power(spectrum), np.zeros(len(spectrum), np.int32))
 

@@ -1,0 +1,20 @@
+"""`bgru live`."""
+
+from bgru.options import Bypass, SmallBundle, bundle_for
+
+
+def command(bundle: SmallBundle = None, bypass: Bypass = False) -> None:
+    """Denoise sound as it comes: raw samples from standard input to standard output.
+
+    Samples are mono, 16 bits, little-endian, at the bundle's rate (16 kHz for the shipped ones). Each hop is computed
+    and written as soon as it is there, so a word is heard a window after it is said (32 ms with `small`), plus what the
+    sound card and the pipes keep. It is the audio path of the FPGA, bit for bit.
+
+    Example: `arecord -t raw -f S16_LE -r 16000 | bgru live | aplay -t raw -f S16_LE -r 16000`
+    """
+    import sys
+
+    from model.bundle.read import read_bundle
+    from model.reference.denoise import live
+
+    live(read_bundle(bundle_for(bundle)), sys.stdin.buffer, sys.stdout.buffer, bypass)

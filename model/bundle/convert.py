@@ -1,0 +1,66 @@
+"""Convert a bundle of version 2 in place: `bgru convert`.
+
+Version 2 had the thresholds as float32 magnitudes and a front end in floating point. They become keys; no other array
+changes.
+"""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.bundle.audio_constants import threshold_keys
+from model.bundle.front_end import WORD_LENGTHS
+from model.bundle.identity import digest
+from model.bundle.read import NOT_AN_ARCHIVE, read_bundle
+from model.bundle.write import SCHEMA, VERSION, write_bundle
+from model.errors import BadInput
+
+__all__ = ["convert"]
+
+OLD, NEW = "front_end.thresholds", "front_end.keys"
+
+
+def convert(folder: Path) -> None:
+    """Bring a bundle of version 2 to the present version, in place; its other files and the name stay.
+
+    The word lengths are the small ones. Raises `BadInput` where `folder` is no bundle of version 2, an array was
+    altered, or its window or hop has no integer arithmetic.
+    """
+    manifest, arrays = _old(folder)
+    words = dict(zip(("table_bits", "fraction_bits", "mantissa_bits"), WORD_LENGTHS[0], strict=True))
+    keys = threshold_keys(arrays.pop(OLD), words["fraction_bits"], words["mantissa_bits"])
+    manifest["version"] = VERSION
+    manifest["front_end"] |= words
+    manifest["arrays"][NEW] = {"dtype": "int32", "shape": list(keys.shape), "sha256": digest(keys)}
+    with TemporaryDirectory() as name:
+        temporary = Path(name)
+        (temporary / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+        np.savez(temporary / "arrays.npz", allow_pickle=False, **{NEW: keys}, **arrays)
+        try:
+            bundle = read_bundle(temporary)
+        except BadInput as error:
+            raise BadInput(str(error).replace(name, str(folder))) from None
+    write_bundle(bundle, folder)
+
+
+def _old(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """Manifest and arrays of version 2, without the entry of the thresholds, which are checked here."""
+    path = folder / "manifest.json"
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if (manifest["schema"], manifest["version"]) != (SCHEMA, 2):
+            raise BadInput(f"{path}: expected version 2, got {manifest['version']!r}")
+        with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
+            arrays = {key: stored[key] for key in stored.files}
+        thresholds, entry = arrays[OLD], manifest["arrays"].pop(OLD)
+        whole = thresholds.dtype == np.float32 and entry["sha256"] == digest(thresholds)
+        manifest["front_end"] = dict(manifest["front_end"])
+    except (*NOT_AN_ARCHIVE, TypeError, AttributeError, RecursionError) as error:
+        raise BadInput(f"{folder}: expected a bundle of version 2, got {error!r}") from None
+    if not (whole and np.all(np.isfinite(thresholds)) and np.all(thresholds >= 0)):
+        raise BadInput(f"{folder}: array {OLD}: expected the manifest's finite, non-negative float32, got others")
+    return manifest, arrays
