@@ -115,7 +115,7 @@ def test_an_older_bundle_is_refused(tmp_path):
     (folder / "manifest.json").write_text(json.dumps(manifest | {"version": 0}))
     result = run("--bundle", str(folder), "--build", str(tmp_path / "build"))
     assert result.returncode == 2
-    assert "expected version 2, got 0" in result.stderr.replace("\n", " ")
+    assert "expected version 3, got 0" in result.stderr.replace("\n", " ")
     assert not (tmp_path / "build").exists()
 
 

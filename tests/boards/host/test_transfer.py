@@ -81,7 +81,7 @@ class GoldenBoard:
 @pytest.fixture
 def folder(tmp_path):
     write_bundle(MADE, tmp_path / "net")
-    soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 400), 16000)
+    soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 192), 16000)
     return tmp_path
 
 

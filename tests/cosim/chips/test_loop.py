@@ -23,7 +23,7 @@ MADE = random_bundle(np.random.default_rng(3), [("bgru", 12)], bins=9, qad_bits=
 def folder(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("loop")
     write_bundle(MADE, path / "net")
-    for name, samples in (("in", 400), ("long", 400_000)):
+    for name, samples in (("in", 192), ("long", 400_000)):
         soundfile.write(path / f"{name}.wav", np.random.default_rng(4).normal(0, 0.1, samples), 16000)
     return path
 
