@@ -80,9 +80,9 @@ Notice = Annotated[
 ]
 SNR_HELP = "Signal-to-noise ratio in dB."
 Seed = Annotated[int | None, typer.Option("--seed", min=0, show_default="0", help="Seed of every random choice.")]
-Run = Annotated[
-    Path, typer.Option("--out", help="Folder of the run; training resumes from the checkpoint that is in it.")
-]
+OUT_HELP = "Folder for what comes out; training resumes from the checkpoint that is in it."
+Run = Annotated[Path, typer.Option("--out", help=OUT_HELP)]
+Folder = Annotated[Path | None, typer.Option("--out", show_default=False, help=OUT_HELP)]
 Noisy = Annotated[
     Path | None,
     typer.Argument(

@@ -1,18 +1,53 @@
 """`bgru denoise`."""
 
-from bgru.options import DEFAULT_OUTPUT, Bypass, Noisy, Output, SmallBundle, bundle_for, recording_or_sample
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bgru.options import DEFAULT_OUTPUT, Bypass, Folder, SmallBundle, bundle_for, recording_or_sample
 
 
 def command(
-    recording: Noisy = None, output: Output = DEFAULT_OUTPUT, bundle: SmallBundle = None, bypass: Bypass = False
+    paths: Annotated[
+        list[Path] | None,
+        typer.Argument(
+            metavar="[RECORDING] [OUTPUT]",
+            show_default="the recording that comes with bgru, build/denoised.wav",
+            help="Noisy recording (WAV, FLAC, MP3, ... at any sample rate), and where the denoised one goes (.wav or "
+            ".flac). - is a pipe. With --out, any number of recordings and folders of them.",
+        ),
+    ] = None,
+    folder: Folder = None,
+    bundle: SmallBundle = None,
+    keep: Annotated[
+        bool,
+        typer.Option(
+            "--keep", help="Keep the recording's sample rate, bit depth and channels; each is denoised by itself."
+        ),
+    ] = False,
+    channel: Annotated[
+        str | None, typer.Option(show_default="mean", help="What to hear of several channels: left, right or mean.")
+    ] = None,
+    bypass: Bypass = False,
 ) -> None:
-    """Denoise a recording with the golden model, the same samples that the hardware computes.
+    """Denoise recordings with the golden model, the same samples that the hardware computes.
 
-    Reads, denoises and writes piece by piece, in memory that does not grow with the length. Clips samples beyond full
-    scale, and says how many. Prints the processor time and how many times real time that is.
+    Reads, denoises and writes piece by piece, in memory that does not grow with the length. Says what it had to change
+    or to leave out: channels, sample rate, samples beyond full scale, an end that is missing.
 
-    Example: `bgru denoise noisy.wav clean.wav`, or `ffmpeg -i talk.mp4 -f wav - | bgru denoise - clean.wav`
+    Example: `bgru denoise noisy.wav clean.wav`, `bgru denoise calls/ --out denoised --keep`, or
+    `ffmpeg -i talk.mp4 -f wav - | bgru denoise - clean.wav`
     """
-    from model.reference.denoise import run
+    from model.reference.denoise_files import CHANNELS, Treatment, many, one
 
-    run(recording_or_sample(recording), output, bundle_for(bundle), bypass)
+    if channel is not None and channel not in CHANNELS:
+        raise typer.BadParameter(f"expected {', '.join(CHANNELS)}, got {channel}", param_hint="--channel")
+    treatment = Treatment(CHANNELS[channel or "mean"], each=keep and channel is None, keep=keep, bypass=bypass)
+    if folder is not None:
+        many(paths or [recording_or_sample(None)], folder, bundle_for(bundle), treatment)
+        return
+    recording, output, *more = [*(paths or [recording_or_sample(None)]), DEFAULT_OUTPUT][: max(2, len(paths or []))]
+    if more:
+        raise typer.BadParameter(f"expected a recording and an output, got {len(paths or [])} names; or give --out")
+    one(recording, output, bundle_for(bundle), treatment)

@@ -15,6 +15,6 @@ def command(bundle: SmallBundle = None, bypass: Bypass = False) -> None:
     import sys
 
     from model.bundle.read import read_bundle
-    from model.reference.denoise import live
+    from model.reference.live import live
 
     live(read_bundle(bundle_for(bundle)), sys.stdin.buffer, sys.stdout.buffer, bypass)

@@ -1,16 +1,21 @@
 """Whole recordings: mono float32 at a given sample rate (`model.reference.recording`: piece by piece)."""
 
 import logging
+from collections.abc import Iterable
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from model.errors import BadInput
-from model.reference.recording import Recording, Samples, Signal, to_samples, writing
+from model.reference.recording import Recording, Samples, Signal, writing
 
 __all__ = ["Samples", "Signal", "read", "read_samples", "write"]
 
 log = logging.getLogger(__name__)
+
+Element = TypeVar("Element", bound=np.generic)
 
 
 def read(path: Path, sample_rate: int) -> Signal:
@@ -18,15 +23,19 @@ def read(path: Path, sample_rate: int) -> Signal:
 
     Raises `BadInput` for what `Recording` does, and where no sample is left at that rate.
     """
-    signal = np.concatenate(list(Recording(path, sample_rate)))
-    if len(signal) == 0:
+    return _whole(path, sample_rate, Recording(path, sample_rate))
+
+
+def _whole(path: Path, sample_rate: int, pieces: Iterable[NDArray[Element]]) -> NDArray[Element]:
+    whole = np.concatenate(list(pieces))
+    if len(whole) == 0:
         raise BadInput(f"{path}: expected audio, got 0 samples at {sample_rate} Hz")
-    return signal
+    return whole
 
 
 def read_samples(path: Path, sample_rate: int) -> Samples:
     """Read a recording as `read` does, as the 16-bit samples that the audio path works on."""
-    return to_samples(read(path, sample_rate))
+    return _whole(path, sample_rate, Recording(path, sample_rate).quantised())
 
 
 def write(path: Path, signal: Signal | Samples, sample_rate: int) -> None:

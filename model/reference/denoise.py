@@ -1,32 +1,23 @@
-"""Denoise a recording of any length with a bundle: `bgru denoise in.wav out.wav`.
+"""The audio path of a bundle in software, of recordings of any length, in constant memory.
 
 Everything is in 16-bit samples and integers, the same bits that hardware computes (docs/exact-meaning.md).
 """
 
-import shutil
-import sys
 import time
 from collections.abc import Iterable, Iterator
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import BinaryIO
 
 import numpy as np
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.bundle.front_end import FrontEnd
-from model.bundle.read import read_bundle
-from model.console import console
-from model.errors import BadInput
 from model.reference.analysis import Analysis
 from model.reference.fixed_point import Complex
 from model.reference.golden_model import GoldenModel
-from model.reference.recording import Recording, Samples, to_samples, writing
+from model.reference.recording import Samples, to_samples
 from model.reference.synthesis import Synthesis
 
-__all__ = ["BLOCK", "Denoiser", "Stream", "analyse", "apply_mask", "denoise", "hear", "live", "run", "speed"]
+__all__ = ["BLOCK", "Denoiser", "Stream", "analyse", "apply_mask", "denoise", "hear", "speed"]
 
 BLOCK = 64
 """Frames that are computed at once: enough that NumPy's calls cost little, few enough for the processor's cache."""
@@ -129,29 +120,6 @@ class Denoiser:
             yield ready
 
 
-def live(network: Bundle, source: BinaryIO, sink: BinaryIO, bypass: bool = False) -> None:
-    """Raw PCM from `source` to `sink` a hop at a time, flushed after each: `bgru live`.
-
-    Mono, 16 bits, little-endian, at the bundle's rate. The output is N - hop samples late and as much longer, so that
-    the end is heard too. Half a sample at the end is dropped. Returns when `source` ends, or nobody reads `sink`.
-    """
-    stream, hop = Stream(network, bypass), network.front_end.hop
-    read = 0
-    try:
-        while octets := source.read(2 * hop):
-            samples = np.frombuffer(octets, "<i2", len(octets) // 2)
-            read += len(samples)
-            _play(stream(samples), sink)
-        _play(stream(np.zeros(stream.delay + -read % hop, np.int16))[: stream.delay + read % hop], sink)
-    except BrokenPipeError:
-        return
-
-
-def _play(samples: Samples, sink: BinaryIO) -> None:
-    sink.write(samples.astype("<i2").tobytes())
-    sink.flush()
-
-
 def speed(network: Bundle, seconds: float) -> float:
     """How often real time a network denoises on one core: measured on so many seconds of noise, files not counted."""
     rate = network.front_end.sample_rate
@@ -161,61 +129,3 @@ def speed(network: Bundle, seconds: float) -> float:
     for _ in denoiser(noise[start : start + rate] for start in range(0, len(noise), rate)):
         pass
     return seconds / (time.process_time() - begin)
-
-
-STANDARD = Path("-")
-"""Stands for standard input or output."""
-
-
-def run(recording: Path, output: Path, bundle_folder: Path, bypass: bool = False) -> None:
-    """Denoise a recording with the golden model, the same bits that the hardware computes: `bgru denoise`.
-
-    `-` as the recording is standard input, a file with a header; as the output it is standard output, which gets a WAV
-    file once it is whole, and nothing else.
-    """
-    network = read_bundle(bundle_folder)
-    with TemporaryDirectory() as folder:
-        source = _from_standard_input(Path(folder) / "standard input") if recording == STANDARD else recording
-        written = Path(folder) / "standard output.wav" if output == STANDARD else output
-        quiet = output == STANDARD or not console.is_terminal
-        begin = time.process_time()
-        try:
-            samples, stream = _denoise_file(network, source, written, bypass, quiet)
-        except BadInput as error:
-            raise BadInput(str(error).removeprefix(f"{folder}/")) from None
-        taken = time.process_time() - begin
-        if output == STANDARD:
-            with written.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
-            return
-    seconds = samples / network.front_end.sample_rate
-    share = stream.kept / (stream.frames * network.layers[-1].units)
-    console.print(
-        f"{output}: {stream.frames:,} frames, {share:.0%} of the bins kept; "
-        f"{seconds:,.1f} s in {taken:.2f} s of one core, {seconds / taken:,.0f} x real time"
-    )
-
-
-def _denoise_file(network: Bundle, recording: Path, output: Path, bypass: bool, quiet: bool) -> tuple[int, Stream]:
-    """Denoise from file to file, with a bar on the terminal unless `quiet`; samples written, and the stream."""
-    rate = network.front_end.sample_rate
-    source, denoiser = Recording(recording, rate), Denoiser(network, bypass)
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
-    samples = 0
-    with (
-        writing(output, rate, source.samples) as append,
-        Progress(*columns, console=console, transient=True, disable=quiet) as bars,
-    ):
-        task = bars.add_task("denoising", total=source.samples)
-        for piece in denoiser(map(to_samples, source)):
-            append(piece)
-            samples += len(piece)
-            bars.update(task, completed=samples)
-    return samples, denoiser.stream
-
-
-def _from_standard_input(path: Path) -> Path:
-    """Standard input as a file: headers are read with seeks, and recordings may be longer than memory."""
-    with path.open("wb") as file:
-        shutil.copyfileobj(sys.stdin.buffer, file)
-    return path

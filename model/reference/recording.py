@@ -4,6 +4,7 @@
 """
 
 import logging
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,9 @@ Samples = NDArray[np.int16]
 SUFFIXES = (".wav", ".flac")
 """What recordings may be written as."""
 
+UNKNOWN = 2**62
+"""libsndfile says so many frames, or more, where a header does not state them."""
+
 READ = 1 << 14
 """Samples of each channel that are read at once."""
 
@@ -36,63 +40,129 @@ WAV_SAMPLES = (2**32 - 2**10) // 2
 FULL_SCALE = 32768
 """A 16-bit sample that would be 1."""
 
+CANCELLED = 0.01
+"""Channels whose average has less than this share of their power cancel each other: 20 dB softer than any of them."""
+
+ESTIMATED = ("MP3", "OGG")
+"""Formats whose length may be a guess, from the bit rate of the beginning."""
+
+MP3_REST = 1 << 16
+"""Bytes at the end of an MP3 file that may hold no sound: tags, and what libmpg123 reads at once."""
+
+STREAMED = 2**31 - 2**12
+"""Bytes that a WAV header states where the program that wrote it could not know: this or more."""
+
+CUT = re.compile(r"^data : (\d+) \(should be (\d+)\)$", re.MULTILINE)
+"""What libsndfile notes of a WAV file whose header states another length than it has."""
+
 
 class Recording:
     """A recording as mono float32 at `sample_rate` Hz; iterating reads it, once, piece by piece.
 
-    `samples` is about how many that will be. Several channels are averaged and another rate is resampled, each with a
-    line in the log. Raises `BadInput` where there is no file, no audio or no sample; in the course of reading, where
-    the file is broken, shorter than it says, or a sample is none (NaN, infinite, beyond any sound).
+    `channel` is the one to take, counted from 0; None averages them. A stated length is a hint: `samples` is about how
+    many there will be, or None where nothing says so; `read` is how many of the file's own have been read. Several
+    channels, another rate, channels that cancel each other, and a WAV or MP3 file that ends early each make a line in
+    the log. Raises `BadInput` where there is no file, no audio, no such channel or no sample; in the course of reading,
+    where the file is broken, a FLAC file ends early, an MP3 file goes on beyond the length that is guessed, or a sample
+    is none (NaN, infinite, beyond any sound).
     """
 
-    def __init__(self, path: Path, sample_rate: int) -> None:
-        if not path.is_file():
-            raise BadInput(f"{path}: expected an audio file, found none")
+    def __init__(self, path: Path, sample_rate: int, channel: int | None = None) -> None:
+        if not path.exists() or path.is_dir():
+            raise BadInput(f"{path}: expected an audio file, found {'a folder' if path.is_dir() else 'none'}")
         try:
             self._file = _Forward(path)
+            self._bytes = path.open("rb") if self._file.format == "MP3" else None
+            if self._bytes:
+                self._file = _Forward(self._bytes)
         except soundfile.LibsndfileError as error:
             raise BadInput(f"{path}: expected audio (WAV, FLAC, ...), got {error.error_string}") from None
         except TypeError:  # soundfile asks for the rate of what it takes for headerless by its name
             raise BadInput(f"{path}: expected audio with a header (WAV, FLAC, ...), got {path.suffix}") from None
-        self._path, self._sample_rate = path, sample_rate
-        self._rate, self._frames = self._file.samplerate, self._file.frames
-        self.samples = round(self._frames * sample_rate / self._rate)
-        if self._frames == 0:
+        self._path, self._sample_rate, self._channel = path, sample_rate, channel
+        self.rate, self.channels, self.subtype = self._file.samplerate, self._file.channels, self._file.subtype
+        self.frames = self._file.frames if self._file.frames < UNKNOWN else None
+        self.samples = None if self.frames is None else round(self.frames * sample_rate / self.rate)
+        self.read = 0
+        if self.frames == 0:
             raise BadInput(f"{path}: expected audio, got a file with 0 samples")
-        if self._file.channels > 1:
-            log.warning("%s has %d channels: using their average", path, self._file.channels)
-        if self._rate != sample_rate:
-            log.warning("%s is sampled at %d Hz: resampled to %d Hz", path, self._rate, sample_rate)
+        if channel is not None and channel >= self.channels:
+            raise BadInput(f"{path}: expected at least {channel + 1} channels, got {self.channels}")
+        if self.channels > 1 and channel is None:
+            log.warning("%s has %d channels: using their average", path, self.channels)
+        if self.rate != sample_rate and not channel:
+            log.warning("%s is sampled at %d Hz: resampled to %d Hz", path, self.rate, sample_rate)
+        if (cut := CUT.search(self._file.extra_info)) and int(cut[1]) < STREAMED:
+            seconds = int(cut[1]) / int(cut[2]) * self._file.frames / self.rate if int(cut[2]) else 0.0
+            had = self._file.frames / self.rate
+            log.warning("%s: its header says %.2f s, it has %.2f s: was it cut off?", path, seconds, had)
 
     def __iter__(self) -> Iterator[Signal]:
-        other_rate = self._rate != self._sample_rate
-        resampler = soxr.ResampleStream(self._rate, self._sample_rate, 1, dtype="float32")
-        read, ended = 0, False
+        other_rate = self.rate != self._sample_rate
+        resampler = soxr.ResampleStream(self.rate, self._sample_rate, 1, dtype="float32")
+        ended = False
+        average_power = power = 0.0
         with self._file:
             while not ended:
-                samples = self._read(read)
-                read += len(samples)
+                samples = self._read_piece(self.read)
+                self.read += len(samples)
                 ended = len(samples) < READ
-                signal = samples.mean(axis=1)
+                if self._channel is None:
+                    signal = samples.mean(axis=1)
+                    average_power += float(np.sum(np.square(signal, dtype=np.float64)))
+                    power += float(np.sum(np.square(samples, dtype=np.float64))) / self.channels
+                else:
+                    signal = np.ascontiguousarray(samples[:, self._channel])
                 yield resampler.resample_chunk(signal, last=ended) if other_rate else signal
-        if read != self._frames:
-            raise BadInput(f"{self._path}: expected {self._frames} samples, as its header says, got {read}")
+        if self.read == 0:
+            raise BadInput(f"{self._path}: expected audio, got a file with 0 samples")
+        if average_power < CANCELLED * power:
+            log.warning("%s: its channels cancel each other in their average; choose one with --channel", self._path)
+        self._check_length(self.read)
 
-    def _read(self, begin: int) -> NDArray[np.float32]:
+    def quantised(self) -> Iterator[Samples]:
+        """The recording in pieces of 16-bit samples (`to_samples`); a line in the log says how many were clipped."""
+        clipped, total, peak = 0, 0, 0.0
+        for signal in self:
+            loud = np.abs(signal)
+            clipped += int(np.count_nonzero(loud > 1))
+            total += len(signal)
+            peak = max(peak, float(loud.max(initial=0)))
+            yield to_samples(signal)
+        if clipped:
+            share = f", most of it: expected samples from -1 to 1, got {peak:g}" if 2 * clipped > total else ""
+            log.warning("%s: %d of %d samples beyond full scale were clipped%s", self._path, clipped, total, share)
+
+    def _check_length(self, read: int) -> None:
+        """Whether the file had what it had stated."""
+        if self._bytes and self._bytes.tell() < self._path.stat().st_size - MP3_REST:
+            raise BadInput(
+                f"{self._path}: expected an MP3 file that states its length (a Xing header), got one that goes on "
+                f"beyond {read / self.rate:.2f} s; convert it, as with ffmpeg -i {self._path.name} recording.wav"
+            )
+        if self.frames is None or read == self.frames:
+            return
+        if self._file.format not in ESTIMATED:
+            raise BadInput(f"{self._path}: expected {self.frames} samples, as its header says, got {read}")
+        stated, got = self.frames / self.rate, read / self.rate
+        if stated - got > 1:
+            log.warning("%s: it seemed to be %.2f s long, and has %.2f s: was it cut off?", self._path, stated, got)
+
+    def _read_piece(self, begin: int) -> NDArray[np.float32]:
         """The next `READ` samples, or what is left, of all channels, (samples, channels)."""
         try:
             samples = self._file.read(READ, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise BadInput(
                 f"{self._path}: expected audio up to its end, got {error.error_string} "
-                f"after {begin / self._rate:.2f} s of it"
+                f"after {begin / self.rate:.2f} s of it"
             ) from None
         wrong = np.argwhere(~(np.abs(samples) <= LARGEST))
         if len(wrong):
             index, channel = wrong[0]
             raise BadInput(
                 f"{self._path}: expected finite samples, got {samples[index, channel]:g} in sample {begin + index} "
-                f"(at {(begin + index) / self._rate:.3f} s)"
+                f"(at {(begin + index) / self.rate:.3f} s)"
             )
         return samples
 
@@ -105,17 +175,20 @@ class _Forward(soundfile.SoundFile):
 
 
 @contextmanager
-def writing(path: Path, sample_rate: int, samples: int) -> Iterator[Callable[[Signal | Samples], None]]:
-    """Yield a function that appends to a new recording, mono and 16 bits; the file is there whole or not at all.
+def writing(
+    path: Path, sample_rate: int, samples: int | None, channels: int = 1, subtype: str = "PCM_16"
+) -> Iterator[Callable[[Signal | Samples], None]]:
+    """Yield a function that appends samples (samples,) or (samples, channels); the file is there whole or not at all.
 
-    `samples` is about how many it will be. 16-bit samples are written as they are; floats beyond full scale are
-    clipped, and a line in the log says how many. Raises `BadInput` for a suffix other than .wav and .flac, for more
-    than a WAV file holds, and where the file can't be written.
+    `samples` is about how many it will be, where that is known; `subtype` is libsndfile's name of a format of samples.
+    16-bit samples are written as they are; floats beyond full scale are clipped, unless the file has floats, and a line
+    in the log says how many. Raises `BadInput` for a suffix other than .wav and .flac, for more than a WAV file holds,
+    and where the file can't be written.
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
         raise BadInput(f"{path}: expected a name that ends in {' or '.join(SUFFIXES)}, got {path.suffix or 'neither'}")
-    if suffix == ".wav" and samples > WAV_SAMPLES:
+    if suffix == ".wav" and samples is not None and samples > WAV_SAMPLES:
         raise BadInput(f"{path}: expected at most {WAV_SAMPLES:,} samples in a .wav, got {samples:,}; choose .flac")
     written = clipped = 0
 
@@ -123,12 +196,12 @@ def writing(path: Path, sample_rate: int, samples: int) -> Iterator[Callable[[Si
         nonlocal written, clipped
         file.write(signal)
         written += len(signal)
-        if signal.dtype != np.int16:
+        if signal.dtype != np.int16 and subtype not in ("FLOAT", "DOUBLE"):
             clipped += int(np.count_nonzero(np.abs(signal) > 1.0))
 
     with replacing(path) as temporary:
         try:
-            with soundfile.SoundFile(temporary, "w", sample_rate, 1, "PCM_16") as file:
+            with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype) as file:
                 yield append
             wrong = "" if _has_its_end(temporary, written) else "a file without its end"
         except soundfile.LibsndfileError as error:
@@ -147,14 +220,8 @@ def _has_its_end(path: Path, samples: int) -> bool:
 
 
 def to_samples(signal: Signal) -> Samples:
-    """A signal of full scale 1 as 16-bit samples, rounded. Exact for recordings of 16 bits.
-
-    What is beyond full scale is clipped, with a line in the log.
-    """
+    """A signal of full scale 1 as 16-bit samples, rounded and saturated. Exact for recordings of 16 bits."""
     scaled = np.rint(signal * np.float32(FULL_SCALE))
-    clipped = int(np.count_nonzero((scaled < -FULL_SCALE) | (scaled > FULL_SCALE)))
-    if clipped:
-        log.warning("%d samples beyond full scale were clipped", clipped)
     samples: Samples = np.clip(scaled, -FULL_SCALE, FULL_SCALE - 1).astype(np.int16)
     return samples
 

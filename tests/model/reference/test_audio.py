@@ -54,7 +54,7 @@ def test_missing_file_is_refused(tmp_path):
 
 
 def test_folder_is_refused(tmp_path):
-    with pytest.raises(BadInput, match=r"expected an audio file, found none$"):
+    with pytest.raises(BadInput, match=r"expected an audio file, found a folder$"):
         audio.read(tmp_path, RATE)
 
 

@@ -1,5 +1,6 @@
 """Recordings piece by piece: the same bits as of the whole, and files that are whole or not there."""
 
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -22,6 +23,10 @@ def sound(samples: int, seed: int = 0) -> np.ndarray:
 
 
 # Reading.
+
+
+def messages(caplog) -> list[str]:
+    return [record.getMessage() for record in caplog.records]
 
 
 @pytest.mark.parametrize("rate", [8000, 11025, 16000, 44100])
@@ -63,13 +68,21 @@ def read_all(path: Path) -> None:
         pass
 
 
-@pytest.mark.parametrize("suffix", ["flac", "mp3"])
-def test_a_recording_that_breaks_off_is_refused(suffix, tmp_path):
-    path = tmp_path / f"in.{suffix}"
+def test_a_flac_file_that_breaks_off_is_refused(tmp_path):
+    path = tmp_path / "in.flac"
     soundfile.write(path, sound(10 * READ), RATE)
     cut(path, 0.6)
-    with pytest.raises(BadInput, match=rf"in.{suffix}: expected \d+ samples, as its header says, got \d+$"):
+    with pytest.raises(BadInput, match=r"in.flac: expected \d+ samples, as its header says, got \d+$"):
         read_all(path)
+
+
+def test_an_mp3_file_that_breaks_off_is_what_it_has_and_says_so(tmp_path, caplog):
+    path = tmp_path / "in.mp3"
+    soundfile.write(path, sound(10 * READ), RATE)
+    cut(path, 0.6)
+    read_all(path)
+    (message,) = messages(caplog)
+    assert re.search(r"in.mp3: it seemed to be 10.2\d s long, and has 6.\d\d s: was it cut off\?$", message)
 
 
 def test_a_recording_that_is_damaged_is_refused(tmp_path):
@@ -83,11 +96,86 @@ def test_a_recording_that_is_damaged_is_refused(tmp_path):
         read_all(path)
 
 
-def test_a_wav_file_that_breaks_off_is_what_it_has(tmp_path):
-    soundfile.write(tmp_path / "in.wav", sound(1000), RATE)
-    cut(tmp_path / "in.wav", 0.5)
-    (got,) = Recording(tmp_path / "in.wav", RATE)
-    assert 450 < len(got) < 500
+def test_a_wav_file_that_breaks_off_is_what_it_has_and_says_so(tmp_path, caplog):
+    path = tmp_path / "in.wav"
+    soundfile.write(path, sound(16000), RATE)
+    cut(path, 0.5)
+    (got,) = Recording(path, RATE)
+    assert 7900 < len(got) < 8000
+    assert messages(caplog) == [f"{path}: its header says 1.00 s, it has 0.50 s: was it cut off?"]
+
+
+def with_stated_bytes(path: Path, stated: int) -> Path:
+    """A WAV file of one second whose header states so many bytes of samples."""
+    soundfile.write(path, sound(16000), RATE)
+    content = bytearray(path.read_bytes())
+    place = content.index(b"data") + 4
+    content[place : place + 4] = stated.to_bytes(4, "little")
+    path.write_bytes(content)
+    return path
+
+
+def test_a_wav_file_that_declares_three_times_its_data_says_so(tmp_path, caplog):
+    path = with_stated_bytes(tmp_path / "in.wav", 96000)
+    assert len(np.concatenate(list(Recording(path, RATE)))) == 16000
+    assert messages(caplog) == [f"{path}: its header says 3.00 s, it has 1.00 s: was it cut off?"]
+
+
+@pytest.mark.parametrize("stated", [2**32 - 1, 2**31 - 1, 2**31 - 8])
+def test_a_wav_file_of_a_program_that_could_not_know_its_length_is_read_to_its_end(stated, tmp_path, caplog):
+    path = with_stated_bytes(tmp_path / "in.wav", stated)
+    assert len(np.concatenate(list(Recording(path, RATE)))) == 16000
+    assert messages(caplog) == []
+
+
+def test_a_flac_file_that_does_not_state_its_length_is_read_to_its_end(tmp_path):
+    path = tmp_path / "in.flac"
+    soundfile.write(path, sound(2 * READ + 7), RATE)
+    content = bytearray(path.read_bytes())
+    content[21] &= 0xF0  # STREAMINFO's 36 bits of total samples
+    content[22:26] = bytes(4)
+    path.write_bytes(content)
+    recording = Recording(path, RATE)
+    assert recording.samples is None
+    assert np.array_equal(np.concatenate(list(recording)), np.concatenate(list(Recording(path, RATE))))
+    assert recording.read == 2 * READ + 7
+
+
+def test_an_mp3_file_that_goes_on_beyond_its_guessed_length_is_refused(tmp_path):
+    """Without a Xing header libmpg123 guesses from the bit rate of the first frame, and would stop there."""
+    path = tmp_path / "in.mp3"
+    quiet_then_loud = np.concatenate([np.zeros(20 * RATE, np.float32), sound(40 * RATE)])
+    soundfile.write(path, quiet_then_loud, RATE, bitrate_mode="VARIABLE")
+    read_all(path)
+    path.write_bytes(path.read_bytes().replace(b"Xing", b"Xxxx", 1))
+    with pytest.raises(BadInput, match=r"in.mp3: expected an MP3 file that states its length .* beyond \d\d\.\d\d s; "):
+        read_all(path)
+
+
+def test_channels_that_cancel_each_other_are_said(tmp_path, caplog):
+    path = tmp_path / "in.wav"
+    soundfile.write(path, np.stack([sound(5000), -sound(5000)], axis=1), RATE, subtype="FLOAT")
+    assert not np.concatenate(list(Recording(path, RATE))).any()
+    assert messages(caplog)[1:] == [
+        f"{path}: its channels cancel each other in their average; choose one with --channel"
+    ]
+    assert np.concatenate(list(Recording(path, RATE, channel=1))).any()
+
+
+def test_silence_in_both_channels_is_not_a_cancellation(tmp_path, caplog):
+    soundfile.write(tmp_path / "in.wav", np.zeros((100, 2)), RATE)
+    list(Recording(tmp_path / "in.wav", RATE))
+    assert len(messages(caplog)) == 1
+
+
+def test_floats_on_a_scale_of_16_bits_are_said(tmp_path, caplog):
+    path = tmp_path / "in.wav"
+    soundfile.write(path, 32768 * sound(5000), RATE, subtype="FLOAT")
+    list(Recording(path, RATE).quantised())
+    (message,) = messages(caplog)
+    assert re.fullmatch(
+        rf"{path}: 4\d\d\d of 5000 samples beyond full scale .* expected samples from -1 to 1, got .*", message
+    )
 
 
 @pytest.mark.parametrize(("value", "shown"), [(np.nan, "nan"), (-np.inf, "-inf"), (1e30, "1e\\+30")])
@@ -201,8 +289,20 @@ def test_every_sample_is_itself_as_a_signal_and_back():
     assert np.array_equal(to_samples(to_signal(every)), every)
 
 
-def test_full_scale_is_kept_and_what_is_beyond_is_clipped_and_counted(caplog):
-    assert to_samples(np.array([1.0, -1.0], np.float32)).tolist() == [32767, -32768]
-    assert not caplog.records
-    assert to_samples(np.array([1.5, -2.0, 0.25], np.float32)).tolist() == [32767, -32768, 8192]
-    assert [record.message for record in caplog.records] == ["2 samples beyond full scale were clipped"]
+def test_full_scale_is_kept_and_what_is_beyond_is_clipped():
+    assert to_samples(np.array([1.0, -1.0, 1.5, -2.0, 0.25], np.float32)).tolist() == [
+        32767,
+        -32768,
+        32767,
+        -32768,
+        8192,
+    ]
+
+
+def test_what_is_clipped_is_counted_over_the_whole(tmp_path, caplog):
+    signal = np.zeros(3 * READ, np.float32)
+    signal[[0, READ + 5, 2 * READ]] = 1.5, -2.0, 1.0
+    soundfile.write(tmp_path / "in.wav", signal, RATE, subtype="FLOAT")
+    list(Recording(tmp_path / "in.wav", RATE).quantised())
+    path = tmp_path / "in.wav"
+    assert messages(caplog) == [f"{path}: 2 of {3 * READ} samples beyond full scale were clipped"]
