@@ -14,6 +14,7 @@ from hw.gateware.audio.passes import PASSES, passes
 from hw.gateware.audio.program import Access, Coefficient, Gate, Index, Mark, Region, Wait
 from hw.gateware.audio.ram import SinglePortRam
 from hw.gateware.audio.sequencer import Sequencer
+from hw.gateware.engine import LOADED
 from hw.gateware.popcount import delayed
 from hw.gateware.streams import Word
 from model.bundle.audio_constants import gain_limits, output_scale, quarter_cosine
@@ -68,7 +69,7 @@ class AudioEngine(wiring.Component):
         m = Module()
         it, bits, width = self.front_end, self.bits, self.width
         scale, output_shift = output_scale(it)
-        m.submodules.ram = ram = SinglePortRam(8 * it.fft_size, width, self.single_port)
+        m.submodules[LOADED] = ram = SinglePortRam(8 * it.fft_size, width, self.single_port)
         m.submodules.sequencer = sequencer = Sequencer(it.fft_size, self.passes)
         m.submodules.mac = mac = MultiplyAccumulate(width, output_shift)
         limits = [limit - (1 << 16 if limit >= 1 << 15 else 0) for limit in gain_limits(it)]

@@ -59,7 +59,7 @@ def _clear() -> tuple[Step, ...]:
 
 
 def _window() -> tuple[Step, ...]:
-    """x = b - rnd(b c(n)), two samples an iteration, to bit-reversed order."""
+    """X = b - rnd(b c(n)), two samples an iteration, to bit-reversed order."""
     groups = []
     for lane in (0, 1):
         sample = _read(Region.RING, lane, odd=bool(lane), bias=Bias.DOWN)
@@ -78,7 +78,7 @@ def _energy() -> tuple[Step, ...]:
 
 
 def _butterfly() -> tuple[Step, ...]:
-    """a +- t with t = (rnd(br c + bi s), rnd(bi c - br s)), from source to target."""
+    """A +- t with t = (rnd(br c + bi s), rnd(bi c - br s)), from source to target."""
     groups = []
     for minus, index in ((False, Index.N), (True, Index.PARTNER)):
         for lane in (0, 1):
@@ -118,7 +118,7 @@ def _sums(
 
 
 def _split() -> tuple[Step, ...]:
-    """t = (rnd(c Di - s Dr), rnd(-c Dr - s Di)), Y[k] = P + t, Y[M-k] = (P - t)*."""
+    """T = (rnd(c Di - s Dr), rnd(-c Dr - s Di)), Y[k] = P + t, Y[M-k] = (P - t)*."""
     real = ((0, 1, False, False), (1, 1, False, False), (0, 0, True, True), (1, 0, True, False))
     imaginary = ((0, 0, False, True), (1, 0, False, False), (0, 1, True, True), (1, 1, True, True))
     return schedule(
@@ -130,7 +130,7 @@ def _split() -> tuple[Step, ...]:
 
 
 def _merge() -> tuple[Step, ...]:
-    """t = (rnd(-s Dr - c Di), rnd(c Dr - s Di)), Z[k] = P + t, Z[M-k] = (P - t)*: re and im swapped, bits reversed.
+    """T = (rnd(-s Dr - c Di), rnd(c Dr - s Di)), Z[k] = P + t, Z[M-k] = (P - t)*: re and im swapped, bits reversed.
 
     For k = 0 the mirror's result has no place; it comes first, into that of Z[0].
     """
@@ -145,7 +145,7 @@ def _merge() -> tuple[Step, ...]:
 
 
 def _keys() -> tuple[Step, ...]:
-    """q = a (a >> 2) + b (b >> 2) of a bin, a and b its magnitudes with two bits more, shifted below 2^17.
+    """Q = a (a >> 2) + b (b >> 2) of a bin, a and b its magnitudes with two bits more, shifted below 2^17.
 
     A shift is a product with a power of two; four of them, for the two bits more.
     """
@@ -188,7 +188,7 @@ def _mask(mask_bits: int) -> tuple[Step, ...]:
 
 
 def _overlap() -> tuple[Step, ...]:
-    """z - rnd(z c(n)) onto the frames before, of which the last quarter has none; re and im still swapped."""
+    """Z - rnd(z c(n)) onto the frames before, of which the last quarter has none; re and im still swapped."""
     groups = []
     for lane in (0, 1):
         z = _read(Region.SOURCE, 1 - lane, odd=bool(lane), bias=Bias.DOWN)

@@ -22,7 +22,6 @@ import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from amaranth.hdl import unsigned
 from amaranth.lib import data
 from amaranth.lib.enum import Enum
 

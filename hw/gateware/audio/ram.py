@@ -4,7 +4,8 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.memory import ram as memory_of, read
+from hw.gateware.memory import ram as memory_of
+from hw.gateware.memory import read
 
 __all__ = ["SinglePortRam"]
 
@@ -27,7 +28,7 @@ class SinglePortRam(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         style = {"ram_style": "huge" if self.single_port else "block"}
-        m.submodules.loaded_weights = words = memory_of(self.width, self.depth, **style)
+        m.submodules.words = words = memory_of(self.width, self.depth, **style)
         port = words.write_port()
         m.d.comb += [port.addr.eq(self.address), port.en.eq(self.write), port.data.eq(self.data)]
         m.d.comb += self.word.eq(read(m, words, self.address, ~self.write))

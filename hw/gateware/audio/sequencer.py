@@ -107,7 +107,7 @@ class Sequencer(wiring.Component):
             ends.eq(self.issue & turned & at_end),
             next_n.eq((b + 1)[:bits] & ~self.half),
         ]
-        # A stage adds half of what the stage before did to the angle, from N / 2 on, which in an angle below N / 2 is 0.
+        # A stage adds half of what the stage before did to the angle, from N / 2 on, which is 0 modulo N / 2.
         stage_step, angle, stages_done = Signal(bits, init=self.fft_size // 2), Signal(bits), Signal()
         m.d.comb += [
             self.angle.eq(Mux(fft, angle[: bits - 1], angle)),
