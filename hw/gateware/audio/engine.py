@@ -20,6 +20,7 @@ from hw.gateware.streams import Word
 from model.bundle.audio_constants import gain_limits, output_scale, quarter_cosine
 from model.bundle.audio_widths import widths
 from model.bundle.front_end import FrontEnd
+from model.errors import BadInput
 
 __all__ = ["AudioEngine", "Sample"]
 
@@ -51,6 +52,8 @@ class AudioEngine(wiring.Component):
     """
 
     def __init__(self, front_end: FrontEnd, single_port: bool = False) -> None:
+        if front_end.code != "thermometer":
+            raise BadInput(f"audio engine: expected features in thermometer code, got {front_end.code} code")
         self.front_end, self.single_port = front_end, single_port
         self.width = widths(front_end).word
         self.bits = exact_log2(front_end.fft_size)
@@ -271,7 +274,13 @@ class AudioEngine(wiring.Component):
         with m.If(done):
             m.d.sync += [go_on.eq(~ends_group), following.eq(number + 1)]
         restart = self.i.valid & self.i.payload.start & ~fresh & ~sample_held
-        idle = ~sequencer.busy & ~levels.busy
+        # The last bin's power is on its way to the levels when the keys' pass is done.
+        closing = Signal()
+        with m.If(levels.load):
+            m.d.sync += closing.eq(0)
+        with m.If(done & (number == NUMBER["keys"])):
+            m.d.sync += closing.eq(1)
+        idle = ~sequencer.busy & ~levels.busy & ~closing
         analysis_done, synthesis_done = done & (number == NUMBER["keys"]), done & (number == NUMBER["output"])
         with m.If(go_on):
             m.d.comb += [sequencer.start.eq(1), sequencer.which.eq(following)]

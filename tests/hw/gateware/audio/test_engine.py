@@ -1,4 +1,7 @@
-"""The audio engine against the reference: every feature bit and every sample."""
+# amaranth: UnusedElaboratable=no
+"""The audio engine against the reference: every feature bit and every sample, in Verilator."""
+
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -6,71 +9,59 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hw.gateware.audio.engine import AudioEngine
-from model.bundle.front_end import FrontEnd
-from model.reference.analysis import Analysis
-from model.reference.synthesis import Synthesis
-from tests.support.hw_bench import Bench, few, integer
+from model.errors import BadInput
+from tests.support.audio_engine import Pauses, check, random_front_end, random_samples
+from tests.support.hw_bench import some
 from tests.support.random_bundles import seeds
 
+pytestmark = pytest.mark.simulator
 
-def front_end(rng: np.random.Generator, fft_size: int, mask_bits: int = 1, bits: int = 2) -> FrontEnd:
-    """One with thresholds on all levels, some that are always and some that are never reached."""
-    keys = np.sort(rng.integers(20 << 10, 50 << 10, (fft_size // 2 + 1, bits)), axis=1)
-    keys[rng.random(keys.shape) < 0.05] = 0
-    return FrontEnd(
-        sample_rate=16000,
-        fft_size=fft_size,
-        rms=0.1,
-        keys=np.sort(keys, axis=1).astype(np.int32),
-        gain_frames=4,
-        code="thermometer",
-        mask_bits=mask_bits,
-    )
+SHAPES = [(16, 1, 4, 1), (16, 3, 1, 4), (32, 2, 2, 4), (64, 3, 2, 8), (64, 1, 3, 64), (128, 2, 1, 2)]
+"""FFT size, mask bits, feature bits per bin, frames of the gain: each is built once."""
+
+shapes = st.sampled_from(SHAPES)
+kinds = st.sampled_from(["noise", "silence", "dc", "square", "impulse"])
+pauses = st.builds(Pauses, st.sampled_from([0, 10, 100]), st.sampled_from([1, 30, 1000]))
+four_pauses = st.tuples(*[pauses] * 4)
 
 
-def samples_of(rng: np.random.Generator, count: int) -> np.ndarray:
-    """Noise whose level jumps, with full scale and silence in it."""
-    level = 10.0 ** rng.uniform(-1, 4.5, -(-count // 16)).repeat(16)[:count]
-    level[rng.random(count) < 0.02] = 1e6
-    level[count // 2 : count // 2 + count // 6] = 0
-    return np.clip(np.round(rng.normal(0, 1, count) * level), -32768, 32767).astype(np.int16)
-
-
-def check(it: FrontEnd, utterances: list[np.ndarray], rng: np.random.Generator, idle: float = 0, stall: float = 0):
-    """Run the utterances one after the other and compare all that comes out."""
-    dut = AudioEngine(it)
-    items, masks, bits, starts, want = [], [], [], [], []
-    for samples in utterances:
-        y, found = Analysis(it)(samples)
-        mask = rng.integers(0, 2, (len(found), it.bins * it.mask_bits)).astype(np.uint8)
-        want.append(Synthesis(it)(y, mask))
-        items += [{"data": int(sample), "start": index == 0} for index, sample in enumerate(samples)]
-        masks += [{"data": integer(one), "start": 0} for one in mask.reshape(-1, it.mask_bits)]
-        bits.append(found.ravel())
-        starts += [int(frame == 0) for frame in range(len(found)) for _ in range(it.features)]
-    wanted_bits, wanted = np.concatenate(bits), np.concatenate(want)
-    bench = Bench(dut, rng, limit=100_000)
-    bench.feed(dut.i, items, idle)
-    bench.feed(dut.mask, masks, idle)
-    features = bench.drain(dut.features, len(wanted_bits), stall)
-    out = bench.drain(dut.o, len(wanted), stall)
-    bench.run()
-    assert [int(word.data) for _, word in features] == wanted_bits.tolist()
-    assert [int(word.start) for _, word in features] == starts
-    assert [sample for _, sample in out] == wanted.tolist()
-
-
-@pytest.mark.parametrize("mask_bits", [1, 2, 3])
-def test_features_and_samples_of_a_few_frames(mask_bits):
-    rng = np.random.default_rng(mask_bits)
-    it = front_end(rng, 16, mask_bits)
-    check(it, [samples_of(rng, 7 * it.hop)], rng)
-
-
-@given(seeds, st.sampled_from([16, 32]), st.integers(1, 3), st.integers(1, 4))
-@few
-def test_utterances_under_idles_and_back_pressure(seed, fft_size, mask_bits, bits):
+@given(seeds, shapes, st.lists(kinds, min_size=1, max_size=4), st.booleans(), st.booleans())
+@some
+def test_every_signal_comes_out_as_in_the_reference(seed, shape, signals, bypass, prompt):
     rng = np.random.default_rng(seed)
-    it = front_end(rng, fft_size, mask_bits, bits)
-    cut = [int(rng.integers(1, it.hop)) + frames * it.hop for frames in (2, 3)]  # ends in mid-hop
-    check(it, [samples_of(rng, count) for count in cut], rng, idle=0.3, stall=0.3)
+    it = random_front_end(rng, *shape)
+    utterances = [random_samples(rng, int(rng.integers(1, 9)) * it.hop, kind) for kind in signals]
+    check(it, utterances, rng, bypass=bypass, prompt=prompt)
+
+
+@given(seeds, shapes, four_pauses, st.booleans())
+@some
+def test_utterances_of_any_length_with_pauses_on_all_streams(seed, shape, four, prompt):
+    """A start in the middle of a hop drops what had come of it; some utterances have no frame at all."""
+    rng = np.random.default_rng(seed)
+    it = random_front_end(rng, *shape)
+    lengths = [int(rng.integers(6)) * it.hop + int(rng.integers(1, it.hop)) for _ in range(3)]
+    check(it, [random_samples(rng, length) for length in lengths], rng, four, prompt=prompt)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_last_bin_that_is_not_taken_waits_out_the_next_frame(seed):
+    """The logarithm is the bins' and the gain's in turn."""
+    rng = np.random.default_rng(seed)
+    it = random_front_end(rng, *SHAPES[0])
+    held = Pauses(), Pauses(), Pauses(20, 1000), Pauses()
+    check(it, [random_samples(rng, 4 * it.hop)], rng, held)
+
+
+@pytest.mark.parametrize("fft_size, mask_bits", [(256, 2), (512, 1), (512, 3), (1024, 3)])
+def test_large_windows(fft_size, mask_bits):
+    rng = np.random.default_rng(fft_size + mask_bits)
+    it = random_front_end(rng, fft_size, mask_bits, bits=2, gain_frames=4)
+    loud = np.where(rng.random(3 * it.hop) < 0.5, -32768, 32767).astype(np.int16)
+    check(it, [np.concatenate([random_samples(rng, 3 * it.hop), loud, random_samples(rng, it.hop)])], rng)
+
+
+def test_binary_code_is_refused():
+    it = replace(random_front_end(np.random.default_rng(0), 16), code="binary")
+    with pytest.raises(BadInput, match="expected features in thermometer code, got binary code"):
+        AudioEngine(it)
