@@ -1,0 +1,94 @@
+"""From a bin's power to its feature bits: the key and its comparison with the bin's thresholds."""
+
+from collections.abc import Sequence
+
+from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.gateware.audio.logarithm import MANTISSA, SerialLogarithm
+from hw.gateware.memory import ram, read
+
+__all__ = ["POWER_BITS", "Levels"]
+
+POWER_BITS = 34
+
+
+class Levels(wiring.Component):
+    """Feature bits of a bin from its power q, lowest threshold first; and the gain's exponent.
+
+    q goes through the serial logarithm, `POWER_BITS` cycles; then a threshold is compared each cycle that `o` takes
+    one: `POWER_BITS + bits + 1` cycles a bin. Between frames the energy uses the logarithm. Memory: bins x bits
+    thresholds of 16 bits (17 where one is out of reach). Cost: about 150 LUT4.
+
+    Members
+    -------
+    load : In(1), take `power` and `shift`, of the next bin; only while not `busy`
+    busy : Out(1)
+    bit, enable, clear : In, of the logarithm while no bin is in work
+    limit : In(16), the gain's C_n; settle : In(1), the exponent e is that of the number in the logarithm
+    o : Out(stream of 1 bit)
+    """
+
+    def __init__(self, keys: Sequence[int], bits: int, shift_limit: int) -> None:
+        self.keys, self.bits = list(keys), bits
+        super().__init__(
+            {
+                "load": In(1),
+                "busy": Out(1),
+                "power": In(POWER_BITS),
+                "shift": In(range(shift_limit + 1)),
+                "bit": In(1),
+                "enable": In(1),
+                "clear": In(1),
+                "limit": In(16),
+                "settle": In(1),
+                "o": Out(stream.Signature(1)),
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.logarithm = logarithm = SerialLogarithm()
+        q, left, shift = Signal(POWER_BITS), Signal(range(POWER_BITS + 1)), Signal.like(self.shift)
+        exponent = Signal(signed(7), init=-60)
+        emitting, which = Signal(), Signal(range(max(2, self.bits)))
+        m.d.comb += [
+            self.busy.eq((left != 0) | emitting),
+            logarithm.bit.eq(Mux(left != 0, q[0], self.bit)),
+            logarithm.enable.eq((left != 0) | self.enable),
+            logarithm.clear.eq(self.load | self.clear),
+        ]
+        log = Cat(logarithm.mantissa, logarithm.exponent)
+        with m.If(self.settle):
+            difference = (log - self.limit) >> MANTISSA
+            m.d.sync += exponent.eq(Mux(logarithm.some, difference, -60))
+        with m.If(left != 0):
+            m.d.sync += [q.eq(q >> 1), left.eq(left - 1), emitting.eq(left == 1)]
+        with m.If(self.load):
+            m.d.sync += [q.eq(self.power), left.eq(POWER_BITS), shift.eq(self.shift)]
+
+        address = Signal(range(len(self.keys)))
+        m.submodules.thresholds = thresholds = ram(
+            max(16, max(self.keys).bit_length()), len(self.keys), self.keys, ram_style="block"
+        )
+        threshold = read(m, thresholds, address)
+        above, prepared, fetched = Signal(signed(9)), Signal(), Signal()
+        level = Cat(logarithm.mantissa, above).as_signed()
+        m.d.sync += [
+            above.eq(logarithm.exponent + (shift << 1) - 1 - exponent),
+            prepared.eq(emitting),
+        ]
+        m.d.comb += [
+            self.o.valid.eq(emitting & prepared & fetched),
+            self.o.payload.eq((threshold == 0) | (logarithm.some & (level >= threshold))),
+        ]
+        m.d.sync += fetched.eq(~(self.o.valid & self.o.ready))
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += [
+                address.eq(Mux(address == len(self.keys) - 1, 0, address + 1)),
+                which.eq(Mux(which == self.bits - 1, 0, which + 1)),
+            ]
+            with m.If(which == self.bits - 1):
+                m.d.sync += [emitting.eq(0), prepared.eq(0)]
+        return m

@@ -1,0 +1,162 @@
+"""The audio engine in Verilator, next to the reference: utterances in, every feature bit and sample compared."""
+
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from amaranth.hdl import Module, Shape, Value
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In
+from numpy.typing import NDArray
+
+from cosim.bench.build import verilated
+from hw.flow.rtl import to_verilog
+from hw.gateware.audio.engine import AudioEngine
+from model.bundle.front_end import FrontEnd
+from model.reference.analysis import Analysis
+from model.reference.synthesis import Synthesis
+
+__all__ = ["Pauses", "Run", "check", "random_front_end", "random_samples"]
+
+TOP = "engine"
+
+
+class Flat(wiring.Component):
+    """A component whose streams become ports with names that Verilator leaves alone: `i_valid`, `i_payload`, ..."""
+
+    def __init__(self, dut: wiring.Component) -> None:
+        self.dut = dut
+        leaves = dut.signature.flatten(dut)
+        super().__init__(
+            {"_".join(map(str, path)): member.flow(Shape.cast(member.shape).width) for path, member, _ in leaves}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.dut = self.dut
+        for path, member, inside in self.dut.signature.flatten(self.dut):
+            outside = getattr(self, "_".join(map(str, path)))
+            value = Value.cast(inside)
+            m.d.comb += value.eq(outside) if member.flow is In else outside.eq(value)
+        return m
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """How often a stream's other end pauses after a transfer, in percent, and for how many cycles at most."""
+
+    percent: int = 0
+    longest: int = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """The cycle of each transfer, a row per frame for features and mask, a row per hop for samples in and out."""
+
+    taken: NDArray[np.int64]
+    features: NDArray[np.int64]
+    mask: NDArray[np.int64]
+    out: NDArray[np.int64]
+
+
+def random_front_end(
+    rng: np.random.Generator, fft_size: int, mask_bits: int = 1, bits: int = 2, gain_frames: int = 4
+) -> FrontEnd:
+    """One with thresholds on all levels; at least one is always reached, and one never."""
+    keys = rng.integers(20 << 10, 50 << 10, (fft_size // 2 + 1, bits))
+    extremes = rng.permutation(keys.size)[:: int(rng.integers(2, 10))]
+    keys.flat[extremes] = np.resize([0, 2**17 - 1, 1], len(extremes))
+    return FrontEnd(
+        sample_rate=16000,
+        fft_size=fft_size,
+        rms=float(10 ** rng.uniform(-3, 0)),
+        keys=np.sort(keys, axis=1).astype(np.int32),
+        gain_frames=gain_frames,
+        code="thermometer",
+        mask_bits=mask_bits,
+    )
+
+
+def random_samples(rng: np.random.Generator, count: int, kind: str = "noise") -> NDArray[np.int16]:
+    """Samples of a kind: silence, dc, square, impulse, or noise of many levels with silence and full scale."""
+    full = int(rng.choice([-32768, 32767, 1, -1]))
+    if kind == "silence":
+        return np.zeros(count, np.int16)
+    if kind == "dc":
+        return np.full(count, full, np.int16)
+    if kind == "square":
+        return np.where(np.arange(count) // int(rng.integers(1, 9)) % 2, -32768, 32767).astype(np.int16)
+    if kind == "impulse":
+        samples = np.zeros(count, np.int16)
+        samples[int(rng.integers(count))] = full
+        return samples
+    level = 10.0 ** rng.uniform(-1, 4.5, -(-count // 16)).repeat(16)[:count]
+    level[rng.random(count) < 0.02] = 1e6
+    level[count // 2 : count // 2 + count // 6] = 0
+    return np.clip(np.round(rng.normal(0, 1, count) * level), -32768, 32767).astype(np.int16)
+
+
+def check(
+    it: FrontEnd,
+    utterances: Sequence[NDArray[np.int16]],
+    rng: np.random.Generator,
+    pauses: Sequence[Pauses] = (Pauses(),) * 4,
+    *,
+    bypass: bool = False,
+    prompt: bool = False,
+    engine: AudioEngine | None = None,
+    limit: int | None = None,
+) -> Run:
+    """Run the utterances one after the other and compare all that comes out with the reference.
+
+    pauses : of samples, masks, features and output
+    prompt : mask words are offered from the start; otherwise only once their frame's features have come
+    """
+    masks, bits, starts, want = [], [], [], []
+    for samples in utterances:
+        y, found = Analysis(it)(samples)
+        mask = rng.integers(0, 2, (len(found), it.bins * it.mask_bits)).astype(np.uint8)
+        want.append(Synthesis(it)(y, mask | bypass))
+        masks.append(mask.reshape(-1, it.mask_bits) @ (1 << np.arange(it.mask_bits)))
+        bits.append(found.ravel())
+        starts += [int(frame == 0) for frame in range(len(found)) for _ in range(it.features)]
+    features, out, frames = np.concatenate(bits), np.concatenate(want), len(starts) // it.features
+    words = [(samples & 0xFFFF) | ((np.arange(len(samples)) == 0) << 16) for samples in map(np.int32, utterances)]
+    offered = (0 if prompt else it.features) * np.repeat(np.arange(1, frames + 1), it.bins)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        inputs = {"i": np.concatenate(words), "mask": np.concatenate(masks), "frames": offered}
+        for file, values in (inputs | {"counts": [len(features), len(out)]}).items():
+            np.asarray(values, np.int32).tofile(folder / f"{file}.bin")
+        verilog = to_verilog(Flat(engine or AudioEngine(it)), TOP, folder)
+        program = verilated(verilog, Path(__file__).with_suffix(".cpp"), TOP, quick=False)
+        most = limit or (frames + 2) * 20 * it.fft_size * 16 + sum(
+            count * pause.percent * pause.longest // 100
+            for count, pause in zip((len(inputs["i"]), len(offered), len(features), len(out)), pauses, strict=True)
+        )
+        options = [int(rng.integers(2**31)), most, int(bypass)]
+        options += [value for pause in pauses for value in (pause.percent, pause.longest)]
+        status = subprocess.run([str(program), *map(str, options), name], cwd=folder).returncode
+        got = {file: np.fromfile(folder / f"{file}.bin", np.int64).reshape(-1, 2) for file in ("features", "o")}
+        taken, mask_taken = (np.fromfile(folder / f"{file}_taken.bin", np.int64) for file in ("i", "mask"))
+    came = [len(got["features"]), len(got["o"])]
+    _same("feature bit", got["features"][:, 1] & 1, features)
+    _same("start of feature bit", got["features"][:, 1] >> 1, np.array(starts))
+    _same("sample", got["o"][:, 1], out)
+    assert came == [len(features), len(out)], f"expected {len(features)} bits and {len(out)} samples, got {came}"
+    assert not status, "still waiting at the cycle limit"
+    return Run(
+        taken,
+        got["features"][:, 0].reshape(frames, it.features),
+        mask_taken.reshape(frames, it.bins),
+        got["o"][:, 0].reshape(frames, it.hop),
+    )
+
+
+def _same(what: str, got: NDArray[np.int64], want: NDArray[np.integer]) -> None:
+    count = min(len(got), len(want))
+    wrong = np.flatnonzero(got[:count] != want[:count])
+    assert not len(wrong), f"{what} {wrong[0]} of {len(want)}: expected {want[wrong[0]]}, got {got[wrong[0]]}"
