@@ -27,13 +27,18 @@ class PinWatch(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         before, since, seen = Signal(), Signal(range(self.longest + 1), init=self.longest), Signal()
+        powered = Signal()  # the level at power-up is no edge
         changed = self.rises | self.falls
         m.d.comb += [
-            self.rises.eq(self.pin & ~before),
-            self.falls.eq(~self.pin & before),
+            self.rises.eq(powered & self.pin & ~before),
+            self.falls.eq(powered & ~self.pin & before),
             self.age.eq(Mux(changed, 0, since)),
         ]
-        m.d.sync += [before.eq(self.pin), since.eq(Mux(self.age == self.longest, self.longest, self.age + 1))]
+        m.d.sync += [
+            powered.eq(1),
+            before.eq(self.pin),
+            since.eq(Mux(self.age == self.longest, self.longest, self.age + 1)),
+        ]
         m.d.sync += seen.eq(seen | changed)
         for ends, length in ((self.rises, self.low), (self.falls, self.high)):
             last = Signal.like(length)
