@@ -18,7 +18,7 @@ GROUPS = {
     "Check it": ("sim", "loop", "board", "report"),
     "Build it": ("boards", "plan", "verilog", "bitstream", "host", "ip"),
     "Train it": ("train", "study", "sample", "convert"),
-    "Measure it": ("bench", "compare", "stream", "skipping", "calibrate", "speed"),
+    "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed"),
 }
 """Subcommands, by what a person wants to do."""
 
