@@ -93,7 +93,7 @@ def mvu(arithmetic: Arithmetic, simd: int, columns: int, dynamic: bool, pe: int 
         h.assume(~valid | (before + twice_count <= 2 * most))
         with h.m.If(valid):
             h.m.d.sync += [twice.eq(Mux(first, 2 * bias, twice) + twice_count), counted.eq(before + twice_count)]
-        accumulator = h.inside(dut, f"total_{row}")
+        accumulator = h.signal(dut, f"total_{row}")
         h.check(twice == 2 * accumulator)
         # What the accumulator holds is the bias and the count, so the bounds of both are its own.
         h.check((counted >= 0) & (counted <= 2 * most))

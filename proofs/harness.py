@@ -1,5 +1,8 @@
 """The circuit around a component that says what must hold: free inputs, constants, assumptions, assertions."""
 
+import sys
+from collections.abc import Callable
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 from amaranth.back import rtlil
@@ -16,11 +19,13 @@ from amaranth.hdl import (
     ValueCastable,
     ValueLike,
 )
-from amaranth.lib import wiring
 
 from hw.flow.rtl import ports_of
 
 __all__ = ["Harness", "anything"]
+
+TRACED = ("hw.", "boards.", "amaranth.lib.fifo")
+"""Modules whose functions `Harness.inside` knows."""
 
 
 class _Elaborated(Elaboratable):
@@ -54,33 +59,49 @@ class Harness:
         self.m.domains += (sync := ClockDomain("sync", reset_less=True))
         self._ports: dict[str, tuple[Any, None]] = {"clk": (sync.clk, None)}
         self._fragments: dict[int, Fragment] = {}
+        self._calls: list[tuple[str, dict[str, Any]]] = []
         self.begun = Signal()
         self.m.d.sync += self.begun.eq(1)
 
     def component(self, component: Any, name: str = "dut") -> Any:
         """Add a component; those of its inputs that nobody drives are free. Returns the component."""
-        fragment = Fragment.get(component, None)
+
+        def note(frame: FrameType, event: str, _: object) -> None:
+            if event == "return" and frame.f_globals.get("__name__", "").startswith(TRACED):
+                self._calls.append((frame.f_code.co_name, dict(frame.f_locals)))
+
+        sys.setprofile(note)
+        try:
+            fragment = Fragment.get(component, None)
+        finally:
+            sys.setprofile(None)
         self._fragments[id(component)] = fragment
         self.m.submodules[name] = _Elaborated(fragment)
         for port, value in ports_of(component, probes=True).items():
-            self._ports[f"{name}__{port}"] = value
+            if len(value[0]):  # yosys-smtbmc writes no waveform with a port of no bits
+                self._ports[f"{name}__{port}"] = value
         return component
 
-    def inside(self, component: wiring.Component, path: str) -> Signal:
-        """The one signal of this name in a component; `a.b` is `b` in its submodule `a`. Invariants need it."""
-        *steps, last = path.split(".")
+    def inside(self, component: Any, function: Callable[..., Any]) -> SimpleNamespace:
+        """The local variables of one of a component's functions, such as `Repack.elaborate`. Invariants need them.
+
+        A function without `self` is that of any component: the last call counts.
+        """
+        name = function.__name__
+        calls = (found for called, found in reversed(self._calls) if called == name)
+        return SimpleNamespace(**next(found for found in calls if found.get("self", component) is component))
+
+    def signal(self, component: Any, name: str) -> Signal:
+        """The one signal with this name of its own in a component, where a loop makes several from one variable."""
         fragment = self._fragments[id(component)]
-        for step in steps:
-            (fragment,) = (inner for inner, label, *_ in fragment.subfragments if label == step)
-        found = {
-            id(signal): signal
+        signals = [
+            signal
             for statements in fragment.statements.values()
             for statement in statements
             for signal in [*statement._lhs_signals(), *statement._rhs_signals()]
-            if signal.name == last
-        }
-        (signal,) = found.values()
-        return signal
+        ]
+        (found,) = {id(signal): signal for signal in signals if signal.name == name}.values()
+        return found
 
     def free(self, shape: Any, name: str) -> Any:
         """An input that may have any value in any cycle."""

@@ -24,15 +24,17 @@ SCRIPT = [
     "hierarchy -top top",
     "proc",
     "flatten",
+    "check -assert",
     "memory",
+    "setundef -undriven -anyseq",
     "async2sync",
     "dffunmap",
     "chformal -lower",
     "opt_clean",
-    "check -assert",
     "write_smt2 -wires top.smt2",
 ]
-"""Memories become registers: they are small, and z3 is quicker with them than with arrays."""
+"""Memories become registers: they are small, and z3 is quicker with them than with arrays. A word beyond a memory's end
+may have any value."""
 
 SECONDS = 240
 """Longest run of one proof before it counts as unknown."""
