@@ -21,7 +21,7 @@ DESIGN := $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help sim plan verilog bitstream host loop ip report bench compare baselines stream denoise train speed study test quick check format constraints clean
+.PHONY: help sim plan verilog bitstream host loop prove ip report bench compare baselines stream denoise train speed study test quick check format constraints clean
 
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and 
 host: $(VENV)/sim.installed  ## Denoise RECORDING through a board: PORT=/dev/ttyUSB1 OUTPUT=file.wav.
 	@test -n "$(PORT)" || { echo "error: expected a serial port, as in make host PORT=/dev/ttyUSB1"; exit 2; }
 	@$(BGRU) host --port "$(PORT)" $(NETWORK) --loop-check "$(RECORDING)" "$(OUTPUT)"
+
+prove: $(VENV)/sim.installed  ## Prove what must never happen in the hardware, for every input.
+	@$(BGRU) prove
 
 loop: $(VENV)/sim.installed  ## The same host against the simulated board, every mask compared.
 	@$(BGRU) loop $(LAYOUT) "$(RECORDING)" "$(OUTPUT)"

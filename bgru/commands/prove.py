@@ -1,0 +1,32 @@
+"""`bgru prove`."""
+
+from typing import Annotated
+
+import typer
+
+from bgru.options import DEFAULT_BUILD, Build
+
+
+def command(
+    names: Annotated[
+        list[str] | None, typer.Argument(show_default="all", help="Proofs, as `--list` names them.")
+    ] = None,
+    show: Annotated[bool, typer.Option("--list", help="List the proofs and what each says.")] = False,
+    jobs: Annotated[int | None, typer.Option(min=1, show_default="all cores", help="Proofs at a time.")] = None,
+    renew: Annotated[bool, typer.Option("--renew", help="Write the table of docs/proofs.md.")] = False,
+    build: Build = DEFAULT_BUILD,
+) -> None:
+    """Prove what must never happen in the hardware, for every input: formally, by Yosys and z3.
+
+    Each proof also has mutants, small changes of the design that it must refuse. Exits with 1 where a property is
+    refuted, and leaves the counterexample in build/proofs as a waveform.
+
+    Example: `bgru prove popcount`
+    """
+    from model.console import console
+    from proofs.run import listed, run
+
+    if show:
+        console.print(listed())
+    else:
+        run(names or (), jobs, renew, build)
