@@ -66,9 +66,9 @@ def credit(words: int) -> str:
 PROOFS = tuple(
     Proof(
         f"engine-credits-{words}",
-        "The credits are exactly what is in the pipeline and the queue, so the queue never overflows, every row group of "
-        f"{words} word{'s' if words > 1 else ''} gives one result, and a row group waits only for a full queue or its "
-        "weights.",
+        "The credits are exactly what is in the pipeline and the queue, so the queue never overflows, every row group "
+        f"of {words} word{'s' if words > 1 else ''} gives one result, and a row group waits only for a full queue or "
+        "its weights.",
         "hw/gateware/engine.py",
         partial(credit, words),
         "induction",

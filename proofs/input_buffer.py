@@ -66,7 +66,8 @@ PROOFS = (
     Proof(
         "input-buffer",
         "The reader sees each vector whole, every bit as it came, in order, with its start and clean padding; no word "
-        "is read in the cycle it is written; while there is room, a word is taken at once (5 bits in words of 3, 3 in 4).",
+        "is read in the cycle it is written; while there is room, a word is taken at once (5 bits in words of 3, "
+        "3 in 4).",
         "hw/gateware/input_buffer.py",
         input_buffer,
         "bounded",

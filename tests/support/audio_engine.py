@@ -124,7 +124,10 @@ def check(
         bits.append(found.ravel())
         starts += [int(frame == 0) for frame in range(len(found)) for _ in range(it.features)]
     features, out, frames = np.concatenate(bits), np.concatenate(want), len(starts) // it.features
-    words = [(samples & 0xFFFF) | ((np.arange(len(samples)) == 0) << 16) for samples in map(np.int32, utterances)]
+    words = [
+        (samples & 0xFFFF) | ((np.arange(len(samples)) == 0) << 16)
+        for samples in (one.astype(np.int32) for one in utterances)
+    ]
     offered = (0 if prompt else it.features) * np.repeat(np.arange(1, frames + 1), it.bins)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

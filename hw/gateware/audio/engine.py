@@ -14,9 +14,9 @@ from hw.gateware.audio.passes import PASSES, passes
 from hw.gateware.audio.program import Access, Coefficient, Gate, Index, Mark, Region, Wait
 from hw.gateware.audio.ram import SinglePortRam
 from hw.gateware.audio.sequencer import Sequencer
-from hw.gateware.engine import LOADED
 from hw.gateware.popcount import delayed
 from hw.gateware.streams import Word
+from hw.shape.engine_spec import LOADED
 from model.bundle.audio_constants import gain_limits, output_scale, quarter_cosine
 from model.bundle.audio_widths import widths
 from model.bundle.front_end import FrontEnd

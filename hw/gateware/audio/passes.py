@@ -44,7 +44,7 @@ MASKS = (Gate.MASK_0, Gate.MASK_1, Gate.MASK_2)
 
 
 def _read(region: Region, lane: int, index: Index = Index.N, **how: object) -> Step:
-    return replace(Step(Access.READ, region, index, lane), **how)  # type: ignore[arg-type]
+    return replace(Step(Access.READ, region, index, lane), **how)
 
 
 def _write(region: Region, lane: int, index: Index = Index.N, reverse: bool = False) -> Step:

@@ -22,7 +22,7 @@ FORWARD, INVERSE = PASSES.index("forward"), PASSES.index("inverse")
 def contents(passes: Sequence[Pass]) -> tuple[list[int], list[int]]:
     """The program memory's words, and where in it each pass begins."""
     words: list[int] = []
-    starts = []
+    starts: list[int] = []
     for one in passes:
         starts.append(len(words) if one.body else starts[FORWARD])
         words += [step.word for step in one.body]
