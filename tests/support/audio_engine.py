@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from amaranth.hdl import Module, Shape, Value
-from amaranth.lib import wiring
-from amaranth.lib.wiring import In
 from numpy.typing import NDArray
 
 from cosim.bench.build import verilated
+from cosim.bench.flat import Flat
 from hw.flow.rtl import to_verilog
 from hw.gateware.audio.engine import AudioEngine
 from model.bundle.front_end import FrontEnd
@@ -22,26 +20,6 @@ from model.reference.synthesis import Synthesis
 __all__ = ["Pauses", "Run", "check", "random_front_end", "random_samples"]
 
 TOP = "engine"
-
-
-class Flat(wiring.Component):
-    """A component whose streams become ports with names that Verilator leaves alone: `i_valid`, `i_payload`, ..."""
-
-    def __init__(self, dut: wiring.Component) -> None:
-        self.dut = dut
-        leaves = dut.signature.flatten(dut)
-        super().__init__(
-            {"_".join(map(str, path)): member.flow(Shape.cast(member.shape).width) for path, member, _ in leaves}
-        )
-
-    def elaborate(self, platform: object) -> Module:
-        m = Module()
-        m.submodules.dut = self.dut
-        for path, member, inside in self.dut.signature.flatten(self.dut):
-            outside = getattr(self, "_".join(map(str, path)))
-            value = Value.cast(inside)
-            m.d.comb += value.eq(outside) if member.flow is In else outside.eq(value)
-        return m
 
 
 @dataclass(frozen=True)

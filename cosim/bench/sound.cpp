@@ -1,0 +1,111 @@
+// Run a Verilated denoiser on samples from a file, and write down what comes out and what passes inside.
+//
+// Arguments: seed, cycle limit, bypass, then for samples in and out the probability in percent of a pause after a
+// transfer and its longest length in cycles; then the number of samples that must come out, and the folder. It holds
+// i.bin: an int32 per sample, bit 16 set where an utterance begins. Writes feature.bin, mask.bin and o.bin: the words as
+// int32, and o_cycles.bin: the cycle of each sample out as int64. Prints the number of samples so far from time to time.
+// Exit status 1 if the samples have not come within the limit.
+
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "Vsound.h"
+#include "verilated.h"
+
+namespace {
+
+std::vector<std::int32_t> read(const std::string& path) {
+    std::ifstream file(path, std::ios::binary | std::ios::ate);
+    std::vector<std::int32_t> words(static_cast<std::size_t>(file.tellg()) / sizeof(std::int32_t));
+    file.seekg(0);
+    file.read(reinterpret_cast<char*>(words.data()), words.size() * sizeof(std::int32_t));
+    return words;
+}
+
+template <typename T>
+void write(const std::string& path, const std::vector<T>& words) {
+    std::ofstream file(path, std::ios::binary);
+    file.write(reinterpret_cast<const char*>(words.data()), words.size() * sizeof(T));
+}
+
+struct Pauses {
+    unsigned percent, longest, left = 0;
+    bool over() { return left == 0 || --left == 0; }
+    void draw(std::mt19937& random) {
+        if (percent != 0 && random() % 100 < percent) {
+            left = 1 + random() % longest;
+        }
+    }
+};
+
+}  // namespace
+
+int main(int, char** argv) {
+    std::mt19937 random(std::strtoul(argv[1], nullptr, 10));
+    const std::int64_t limit = std::atoll(argv[2]);
+    Pauses in{unsigned(std::atoi(argv[4])), unsigned(std::atoi(argv[5]))};
+    Pauses out{unsigned(std::atoi(argv[6])), unsigned(std::atoi(argv[7]))};
+    const std::size_t wanted = std::strtoul(argv[8], nullptr, 10);
+    const std::string folder = std::string(argv[9]) + "/";
+    const auto samples = read(folder + "i.bin");
+    std::vector<std::int32_t> features, masks, heard;
+    std::vector<std::int64_t> cycles;
+
+    VerilatedContext context;
+    Vsound dut{&context};
+    dut.clk = 0;
+    dut.rst = 1;
+    dut.bypass = std::atoi(argv[3]);
+    for (int edge = 0; edge < 4; ++edge) {
+        dut.clk = !dut.clk;
+        dut.eval();
+    }
+    dut.rst = 0;
+
+    std::size_t next = 0;
+    std::int64_t tail = 1000;  // nothing may come after the last sample
+    for (std::int64_t cycle = 0; cycle < limit && (heard.size() < wanted || tail-- > 0); ++cycle) {
+        const bool go_in = in.over(), go_out = out.over();
+        dut.i_valid = dut.i_valid || (go_in && next < samples.size());
+        if (dut.i_valid) {
+            dut.i_payload = samples[next];
+        }
+        dut.o_ready = go_out;
+        dut.eval();
+        const bool taken = dut.i_valid && dut.i_ready, given = dut.o_valid && dut.o_ready;
+        const unsigned one = MASK_BITS;  // `valid` is above the data
+        if (dut.feature >> 1) {
+            features.push_back(dut.feature & 1);
+        }
+        if (dut.mask >> one) {
+            masks.push_back(dut.mask & ((1u << one) - 1));
+        }
+        if (given) {
+            heard.push_back(static_cast<std::int16_t>(dut.o_payload));
+            cycles.push_back(cycle);
+            out.draw(random);
+            if (heard.size() % 4096 == 0) {
+                std::printf("%zu\n", heard.size());
+                std::fflush(stdout);
+            }
+        }
+        dut.clk = 1;
+        dut.eval();
+        dut.clk = 0;
+        if (taken) {
+            dut.i_valid = 0;
+            ++next;
+            in.draw(random);
+        }
+    }
+    write(folder + "feature.bin", features);
+    write(folder + "mask.bin", masks);
+    write(folder + "o.bin", heard);
+    write(folder + "o_cycles.bin", cycles);
+    return heard.size() < wanted;
+}

@@ -1,0 +1,131 @@
+"""Samples through the Verilated denoiser: every sample out, and every feature and mask bit inside, compared."""
+
+import subprocess
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cosim.bench.build import verilated
+from cosim.bench.flat import Flat
+from hw.flow.rtl import to_verilog
+from hw.gateware.denoiser import Denoiser
+from model.bundle.bits import Bits
+from model.bundle.bundle import Bundle
+from model.errors import BadInput
+from model.reference.analysis import Analysis
+from model.reference.golden_model import GoldenModel
+from model.reference.recording import Samples
+from model.reference.synthesis import Synthesis
+
+__all__ = ["Difference", "Heard", "Pauses", "expected", "simulate_sound"]
+
+TOP = "sound"
+CYCLES_A_POINT = 400
+"""Of a frame, for each point of its window: no denoiser takes as many, so one that takes more hangs."""
+
+
+@dataclass(frozen=True)
+class Pauses:
+    """How often an end of the denoiser pauses after a sample, in percent, and for how many cycles at most."""
+
+    percent: int = 0
+    longest: int = 1
+
+
+@dataclass(frozen=True)
+class Difference:
+    """The first word that differs from the reference."""
+
+    what: str
+    index: int
+    expected: int | None
+    got: int | None
+
+    def __str__(self) -> str:
+        return f"{self.what} {self.index}: expected {self.expected}, got {self.got}"
+
+
+@dataclass(frozen=True)
+class Heard:
+    """What a simulation found: samples out and the cycle of each, and the first difference, if any.
+
+    compared : how many words of each kind were compared: samples, feature bits, mask bits
+    """
+
+    samples: Samples
+    cycles: NDArray[np.int64]
+    difference: Difference | None
+    compared: dict[str, int]
+
+
+def expected(bundle: Bundle, samples: Samples, bypass: bool = False) -> tuple[Bits, Bits, Samples]:
+    """Feature bits, mask bits (frames, ...) and samples of an utterance: what the hardware has to say."""
+    spectrum, features = Analysis(bundle.front_end)(samples)
+    model = GoldenModel(bundle)
+    mask = model.masks(features) if len(features) else np.zeros((0, bundle.layers[-1].units), np.uint8)
+    return features, mask, Synthesis(bundle.front_end)(spectrum, mask | np.uint8(bypass))
+
+
+def simulate_sound(
+    denoiser: Denoiser,
+    bundle: Bundle,
+    utterances: Sequence[Samples],
+    *,
+    pauses: tuple[Pauses, Pauses] = (Pauses(), Pauses()),
+    bypass: bool = False,
+    seed: int = 0,
+    quick: bool = False,
+    progress: Callable[[int], None] = lambda samples: None,
+) -> Heard:
+    """Run utterances one after the other, each begun by `start`, and compare with the reference.
+
+    pauses : of samples in and out
+    quick : spend no time on optimising the simulator, which pays for short runs
+
+    Raises `BadInput` for a denoiser that wants weights from outside.
+    """
+    if denoiser.loads:
+        raise BadInput(f"network: expected weights in ROM in this simulation, got {', '.join(denoiser.loads)}")
+    mask_bits = bundle.front_end.mask_bits
+    wanted = [expected(bundle, one, bypass) for one in utterances]
+    features, masks, samples = (np.concatenate([one[place].ravel() for one in wanted]) for place in range(3))
+    words = [(one.astype(np.int32) & 0xFFFF) | ((np.arange(len(one)) == 0) << 16) for one in utterances]
+    frames = len(samples) // bundle.front_end.hop + 2
+    limit = frames * CYCLES_A_POINT * bundle.front_end.fft_size
+    limit += sum(pause.longest * len(one) for pause, one in zip(pauses, (np.concatenate(words), samples), strict=True))
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        np.concatenate(words).astype(np.int32).tofile(folder / "i.bin")
+        verilog = to_verilog(Flat(denoiser), TOP, folder)
+        main = Path(__file__).with_suffix(".cpp")
+        program = verilated(verilog, main, TOP, options=("-CFLAGS", f"-DMASK_BITS={mask_bits}"), quick=quick)
+        options = [seed, limit, int(bypass), *(number for one in pauses for number in (one.percent, one.longest))]
+        command = [str(program), *map(str, options), str(len(samples)), name]
+        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as running:
+            for line in running.stdout or ():
+                progress(int(line))
+        got = {key: np.fromfile(folder / f"{key}.bin", np.int32) for key in ("feature", "mask", "o")}
+        cycles = np.fromfile(folder / "o_cycles.bin", np.int64)
+    bits = (got["mask"][:, None] >> np.arange(mask_bits) & 1).ravel()
+    pairs = {"feature bit": (got["feature"], features), "mask bit": (bits, masks), "sample": (got["o"], samples)}
+    found = (_difference(what, *pair) for what, pair in pairs.items())
+    return Heard(
+        got["o"].astype(np.int16),
+        cycles,
+        next((one for one in found if one is not None), None),
+        {what: len(want) for what, (_, want) in pairs.items()},
+    )
+
+
+def _difference(what: str, got: NDArray[np.integer], want: NDArray[np.integer]) -> Difference | None:
+    count = min(len(got), len(want))
+    wrong = np.flatnonzero(got[:count] != want[:count])
+    if len(wrong):
+        return Difference(what, int(wrong[0]), int(want[wrong[0]]), int(got[wrong[0]]))
+    if len(got) != len(want):
+        return Difference(what, count, *(int(words[count]) if count < len(words) else None for words in (want, got)))
+    return None

@@ -1,0 +1,74 @@
+"""The whole denoiser: samples in, samples out, the audio engine around the network."""
+
+from amaranth.hdl import Module
+from amaranth.lib import data, stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from hw.gateware.audio.engine import AudioEngine, Sample
+from hw.gateware.network import Network
+from model.errors import BadInput
+
+__all__ = ["Denoiser", "Taken"]
+
+
+class Taken(data.StructLayout):
+    """A word that a stream inside passes on in this cycle, for those who compare it: `valid` says that there is one."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__({"data": width, "valid": 1})
+
+
+class Denoiser(wiring.Component):
+    """docs/exact-meaning.md from rule 12 to rule 13: each hop of samples in gives a hop of samples out.
+
+    The network computes frame t's mask while the engine collects frame t + 1. Features go to it one bit a cycle, masks
+    come back a bin a cycle, so both fit the engine's own pace and nothing between them needs a buffer. Latency: N - hop
+    samples, and the cycles of engine and network. Cost: those of its two parts.
+
+    Members
+    -------
+    i : In(stream of Sample); a `start` begins an utterance: network, gain and ring begin again
+    o : Out(stream of signed(16)), as many as complete hops came in
+    bypass : In(1), count every mask bit as one; the delay stays
+    feature, mask : Out(Taken), the words between engine and network
+    load_<layer> : In(stream of weight words), of each layer whose weights are not in a ROM
+
+    Parameters
+    ----------
+    network : with words of one bit in, and of a bin's mask bits out
+    single_port : the engine's memory is single-port RAM (iCE40 UltraPlus)
+    """
+
+    def __init__(self, network: Network, single_port: bool = False) -> None:
+        front_end = network.bundle.front_end
+        if (network.in_width, network.out_width) != (1, front_end.mask_bits):
+            raise BadInput(
+                f"network: expected words of 1 and {front_end.mask_bits} bits behind an audio engine, "
+                f"got {network.in_width} and {network.out_width}"
+            )
+        self.network, self.engine = network, AudioEngine(front_end, single_port)
+        self.loads = [name for name in network.signature.members if name.startswith("load_")]
+        super().__init__(
+            {
+                "i": In(stream.Signature(Sample())),
+                "o": self.engine.signature.members["o"],
+                "bypass": In(1),
+                "feature": Out(Taken(1)),
+                "mask": Out(Taken(front_end.mask_bits)),
+                **{name: network.signature.members[name] for name in self.loads},
+            }
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.audio, m.submodules.network = engine, network = self.engine, self.network
+        wiring.connect(m, wiring.flipped(self.i), engine.i)
+        wiring.connect(m, engine.o, wiring.flipped(self.o))
+        wiring.connect(m, engine.features, network.i)
+        wiring.connect(m, network.o, engine.mask)
+        for name in self.loads:
+            wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(network, name))
+        m.d.comb += engine.bypass.eq(self.bypass)
+        for tap, source in ((self.feature, engine.features), (self.mask, network.o)):
+            m.d.comb += [tap.data.eq(source.payload.data), tap.valid.eq(source.valid & source.ready)]
+        return m

@@ -1,0 +1,69 @@
+"""The whole denoiser against the reference: every feature bit, mask bit and sample, in Verilator."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cosim.bench.sound import Pauses, simulate_sound
+from hw.gateware.denoiser import Denoiser
+from hw.gateware.network import Network
+from hw.shape.family import FAMILIES
+from model.bundle.bundle import Bundle
+from model.bundle.random_bundle import random_layer
+from model.errors import BadInput
+from tests.support.audio_engine import random_front_end, random_samples
+from tests.support.random_bundles import random_foldings, seeds
+
+pytestmark = pytest.mark.simulator
+
+
+def made(fft_size: int, mask_bits: int, units: int, seed: int) -> tuple[Bundle, Denoiser]:
+    """A random network of any folding behind a random front end."""
+    rng = np.random.default_rng(seed)
+    front_end = random_front_end(rng, fft_size, mask_bits)
+    gru = random_layer(rng, "bgru", front_end.features, units, name="gru0")
+    mask = random_layer(rng, "dense", units, mask_bits * front_end.bins, name="mask")
+    bundle = Bundle("random", front_end, (gru, mask))
+    return bundle, Denoiser(Network(bundle, random_foldings(rng, bundle), FAMILIES["ecp5"], 1, mask_bits))
+
+
+pauses = st.builds(Pauses, st.sampled_from([0, 20, 100]), st.sampled_from([1, 30, 2000]))
+kinds = st.sampled_from(["noise", "silence", "dc", "square", "impulse"])
+
+
+@given(
+    shape=st.sampled_from([(16, 1, 5, 1), (16, 3, 7, 2), (32, 2, 9, 3), (64, 3, 6, 4)]),
+    seed=seeds,
+    signals=st.lists(kinds, min_size=1, max_size=3),
+    both=st.tuples(pauses, pauses),
+    bypass=st.booleans(),
+)
+@settings(max_examples=25)
+def test_every_bit_and_sample_is_the_reference(shape, seed, signals, both, bypass):
+    bundle, denoiser = made(*shape)
+    rng = np.random.default_rng(seed)
+    hop = bundle.front_end.hop
+    utterances = [random_samples(rng, int(rng.integers(1, 7)) * hop + int(rng.integers(hop)), kind) for kind in signals]
+    heard = simulate_sound(denoiser, bundle, utterances, pauses=both, bypass=bypass, seed=seed % 1000)
+    assert heard.difference is None
+    assert heard.compared["sample"] == sum(len(one) // hop * hop for one in utterances)
+
+
+def test_a_wrong_network_is_found():
+    bundle, _ = made(16, 1, 5, 1)
+    _, other = made(16, 1, 5, 2)
+    samples = random_samples(np.random.default_rng(3), 64)
+    wrong = dataclasses.replace(bundle, layers=other.network.bundle.layers)
+    assert simulate_sound(made(16, 1, 5, 1)[1], bundle, [samples]).difference is None
+    difference = simulate_sound(made(16, 1, 5, 1)[1], wrong, [samples]).difference
+    assert difference is not None and difference.what == "mask bit"
+
+
+def test_another_width_of_words_is_refused():
+    bundle, _ = made(16, 1, 5, 1)
+    network = Network(bundle, random_foldings(np.random.default_rng(0), bundle), FAMILIES["ecp5"], 8, 8)
+    with pytest.raises(BadInput, match="expected words of 1 and 1 bits behind an audio engine, got 8 and 8"):
+        Denoiser(network)
