@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from amaranth.build import Resource as Pins
+
 from boards.definitions.devices import Device
 from hw.shape.family import Family
 
@@ -25,6 +27,9 @@ class Board:
     alive, error : the LEDs
     flash_offset : start of the weights in the SPI flash, after the bitstream, on a device whose largest memory can't be
         initialised
+    sound : the pins of `microphone` and `codec` (boards/definitions/sound.py), to be added to the platform's
+    bypass : the button, or the switch, that passes sound on as it is
+    jack : the resistor DAC, if the board has one
     """
 
     name: str
@@ -33,6 +38,9 @@ class Board:
     platform: Any
     program: str
     bundle: str
+    sound: tuple[Pins, ...]
+    bypass: Resource = ("button", 0)
+    jack: Resource | None = None
     alive: Resource = ("led", 0)
     error: Resource = ("led", 1)
     flash_offset: int | None = None

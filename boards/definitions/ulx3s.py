@@ -1,11 +1,21 @@
 """ULX3S (Radiona), with a Lattice ECP5: https://radiona.org/ulx3s."""
 
+from amaranth.build import Attrs
 from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 
 from boards.definitions.board import Board
 from boards.definitions.devices import LFE5U_25F, LFE5U_85F
+from boards.definitions.sound import codec, microphone
 
 __all__ = ["ULX3S_25F", "ULX3S_85F"]
+
+CMOS = Attrs(IO_TYPE="LVCMOS33")
+GPIO = ("gpio", 0)
+SOUND = (
+    microphone(GPIO, "4+", "5+", "6+", CMOS),
+    # Pmod pins 1 to 4 on GP3 to GP0, 7 to 10 on GN3 to GN0: J1 0 to 3 are single-ended and no other part's.
+    codec(GPIO, ("3+", "2+", "1+", "0+", "3-", "2-", "1-", "0-"), CMOS),
+)
 
 ULX3S_85F = Board(
     name="ulx3s_85f",
@@ -15,6 +25,9 @@ ULX3S_85F = Board(
     program="openFPGALoader --board ulx3s {}",
     keep="openFPGALoader --board ulx3s --write-flash {}",
     bundle="small",
+    sound=SOUND,
+    bypass=("button_fire", 0),
+    jack=("audio", 0),
 )
 
 ULX3S_25F = Board(
@@ -25,4 +38,7 @@ ULX3S_25F = Board(
     program="openFPGALoader --board ulx3s {}",
     keep="openFPGALoader --board ulx3s --write-flash {}",
     bundle="tiny",
+    sound=SOUND,
+    bypass=("button_fire", 0),
+    jack=("audio", 0),
 )

@@ -18,8 +18,8 @@ class I2S(wiring.Component):
     Every frame brings one sample and takes one, so nothing is resampled and no queue fills or runs dry, if what lies
     between gives a sample for each that it gets. Converters may share the clock pins.
 
-    Latency from `o` to `i` joined, word on the input to word on the output: one frame for the left channel and half of
-    one for the right.
+    Latency with `o` joined to `i`, from a word on the input to it on the output's left channel: a frame from the left
+    channel, half of one from the right.
     Cost on iCE40 at 24 MHz / 24, shift 4: 118 LUT4, 91 flip-flops.
 
     Parameters

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from boards.definitions.registry import BOARDS, find
+from boards.definitions.sound import CODEC, MICROPHONE
 from boards.flow.layout import lay_out, parse_folding
 from hw.shape.folding import Folding
 from model.bundle.bits import pack
@@ -29,8 +30,11 @@ boards = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 @boards
 def test_a_platform_has_the_clock_and_all_pins_that_a_top_needs(board):
     platform = board.platform()
+    platform.add_resources(board.sound)
     assert int(platform.default_clk_frequency) == board.oscillator_hz
-    needed = [(platform.default_clk, 0), ("uart", 0), board.alive, board.error]
+    needed = [(platform.default_clk, 0), ("uart", 0), board.alive, board.error, MICROPHONE, CODEC, board.bypass]
+    if board.jack is not None:
+        needed.append(board.jack)
     if board.flash_offset is not None:
         needed.append(("spi_flash_1x", 0))
     assert len({platform.request(*resource, dir="-") for resource in needed}) == len(needed)

@@ -1,0 +1,65 @@
+"""The wires of microphone and codec: against the ULX3S's constraints, the Pmod and the page."""
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from boards.definitions.registry import BOARDS, find
+from boards.gateware.sample_rate import rate
+from boards.wiring import DRAWINGS, drawing, table, wires
+from tests.support.paths import ROOT
+
+PAGE = (ROOT / "docs" / "sound.md").read_text(encoding="utf-8")
+boards = pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
+
+ULX3S = {
+    **{"SCK": "A7", "WS": "C8", "SD": "C6"},
+    **{"1 D/A MCLK": "B9", "2 D/A LRCK": "A9", "3 D/A SCLK": "A10", "4 D/A SDIN": "B11"},
+    **{"7 A/D MCLK": "C10", "8 A/D LRCK": "B10", "9 A/D SCLK": "A11", "10 A/D SDOUT": "C11"},
+}
+"""gp[0..6] and gn[0..3] of doc/constraints/ulx3s_v20.lpf, github.com/emard/ulx3s."""
+
+
+@pytest.mark.parametrize("name", ["ulx3s_85f", "ulx3s_25f"])
+def test_wires_end_at_the_pins_of_the_ulx3s_own_constraints(name):
+    assert {wire.part_pin: wire.fpga_pin for wire in wires(find(name)) if wire.fpga_pin} == ULX3S
+
+
+@boards
+def test_every_pin_of_a_pmod_is_where_the_pmod_has_it(board):
+    """Plugged in, a Pmod's pin n meets the connector's pin n."""
+    for wire in wires(board):
+        if wire.part == "Pmod I2S2" and wire.board_pin.startswith("PMOD"):
+            assert wire.part_pin.split()[0] == wire.board_pin.split()[-1]
+
+
+@boards
+def test_no_fpga_pin_has_two_wires_and_only_data_comes_in(board):
+    signals = [wire for wire in wires(board) if wire.fpga_pin]
+    assert len(signals) == len({wire.fpga_pin for wire in signals}) == 11
+    assert [wire.part_pin for wire in signals if wire.into_board] == ["SD", "10 A/D SDOUT"]
+
+
+@boards
+def test_the_page_has_the_table_and_the_drawing_as_they_are_made(board):
+    assert table(board) in PAGE
+    assert (ROOT / DRAWINGS / f"{board.name}.svg").read_text(encoding="utf-8") == drawing(board)
+    assert f"(sound/{board.name}.svg)" in PAGE
+
+
+@boards
+def test_the_drawing_is_an_svg_with_an_end_for_every_wire(board):
+    texts = [element.text for element in ElementTree.fromstring(drawing(board)).iter() if element.tag.endswith("text")]
+    for wire in wires(board):
+        assert wire.part_pin in texts
+        assert any(text.startswith(wire.board_pin) for text in texts)
+
+
+def test_the_pages_sample_rates_are_those_that_division_makes():
+    rows = re.findall(r"^\| (\d+) MHz \|.*?\| (.*?) \| (.*?) \|$", PAGE, re.MULTILINE)
+    assert len(rows) == 5
+    for mhz, *cells in rows:
+        for cell, mclk in zip(cells, (True, False), strict=True):
+            found = rate(int(mhz) * 1_000_000, 16_000, mclk)
+            assert cell == f"{found.divisor}: {found.hz:,.1f} Hz, {found.hz / 160 - 100:+.1f} %"
