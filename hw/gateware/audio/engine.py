@@ -23,7 +23,7 @@ __all__ = ["AudioEngine", "Sample"]
 
 
 class AudioEngine(wiring.Component):
-    """The bits of docs/exact-meaning.md, rule 14, one operation after the other (docs/audio.md).
+    """The bits of docs/exact-meaning.md, rules 12 and 13, one operation after the other (docs/audio.md).
 
     A hop of samples makes a frame; its feature bits go out at once, its mask may come while later samples are taken,
     before or after the next frame's features. Samples come and go in cycles in which the program leaves the memory
