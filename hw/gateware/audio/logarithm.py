@@ -20,12 +20,15 @@ class SerialLogarithm(wiring.Component):
     exponent : Out(6), mantissa : Out(10), some : Out(1), it is not 0
     """
 
-    clear: In(1)
-    bit: In(1)
-    enable: In(1)
-    exponent: Out(6)
-    mantissa: Out(MANTISSA)
-    some: Out(1)
+    def __init__(self) -> None:
+        super().__init__(
+            {
+                **dict.fromkeys(("clear", "bit", "enable"), In(1)),
+                "exponent": Out(6),
+                "mantissa": Out(MANTISSA),
+                "some": Out(1),
+            }
+        )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()

@@ -4,7 +4,7 @@ from amaranth.hdl import Cat, Const, Module, Mux, Signal, signed
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.audio.program import Bias
+from hw.shape.audio_program import Bias
 
 __all__ = ["COEFFICIENT", "MultiplyAccumulate"]
 

@@ -27,8 +27,8 @@ class SinglePortRam(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        style = {"ram_style": "huge" if self.single_port else "block"}
-        m.submodules.words = words = memory_of(self.width, self.depth, **style)
+        style = "huge" if self.single_port else "block"
+        m.submodules.words = words = memory_of(self.width, self.depth, ram_style=style)
         port = words.write_port()
         m.d.comb += [port.addr.eq(self.address), port.en.eq(self.write), port.data.eq(self.data)]
         m.d.comb += self.word.eq(read(m, words, self.address, ~self.write))

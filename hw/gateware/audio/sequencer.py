@@ -1,49 +1,34 @@
 """The engine's control: a program memory, a program counter, a loop counter and an angle."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from hw.gateware.audio.passes import PASSES
-from hw.gateware.audio.program import Instruction, Pass, Wait
+from hw.gateware.audio.instruction import Instruction
 from hw.gateware.memory import ram, read
+from hw.shape.audio_passes import Name, program
+from hw.shape.audio_program import Pass, Wait
 
-__all__ = ["OVERHEAD", "Sequencer", "contents"]
-
-OVERHEAD = 2
-"""Cycles of a pass, and of each stage of an FFT, over those of its iterations."""
-
-FORWARD, INVERSE = PASSES.index("forward"), PASSES.index("inverse")
-
-
-def contents(passes: Sequence[Pass]) -> tuple[list[int], list[int]]:
-    """The program memory's words, and where in it each pass begins."""
-    words: list[int] = []
-    starts: list[int] = []
-    for one in passes:
-        starts.append(len(words) if one.body else starts[FORWARD])
-        words += [step.word for step in one.body]
-    return words, starts
+__all__ = ["Sequencer"]
 
 
 class Sequencer(wiring.Component):
     """Run one pass after `start`: its body once for each n, an instruction a cycle.
 
-    A pass takes `OVERHEAD` cycles and, for each n, its body's; an FFT that for each of its log2(M) stages. An
-    instruction that waits is held up, and nothing is done meanwhile. n counts up, but for a stage of an FFT, where it
-    leaves out the numbers with the butterfly's bit (`half`); a stage adds N / (2 half) to the angle each time.
+    A pass takes `Pass.cycles`. An instruction that waits is held up, and nothing is done meanwhile. n counts up; a
+    stage of an FFT leaves out numbers with the butterfly's bit (`half`) and adds N / (2 half) to the angle each time.
 
     Cost: a program memory (`words` of 30 bits), about 100 LUT4.
 
     Members
     -------
     start : In(1), begin `which`; only while not `busy`
-    which : In(4), index into `PASSES`
+    which : In(Name)
     busy : Out(1); done : Out(1), the pass (the whole FFT) is in its last cycle
-    number : Out(4), that pass
+    number : Out(Name), that pass
     instruction : Out(Instruction), valid where `issue` is high
     ready : In(1), of what `instruction` waits for
     n, half : Out, complex index, and the butterfly's bit of it (0 but in an FFT)
@@ -51,17 +36,17 @@ class Sequencer(wiring.Component):
     swapped : Out(1), `SOURCE` and `TARGET` are the other way round
     """
 
-    def __init__(self, fft_size: int, passes: Sequence[Pass]) -> None:
+    def __init__(self, fft_size: int, passes: Mapping[Name, Pass]) -> None:
         self.fft_size, self.passes = fft_size, passes
-        self.words, self.starts = contents(passes)
+        self.words, self.begins = program(passes)
         self.bits = exact_log2(fft_size)
         super().__init__(
             {
                 "start": In(1),
-                "which": In(range(len(passes))),
+                "which": In(Name),
                 "busy": Out(1),
                 "done": Out(1),
-                "number": Out(range(len(passes))),
+                "number": Out(Name),
                 "issue": Out(1),
                 "instruction": Out(Instruction()),
                 "ready": In(1),
@@ -81,16 +66,16 @@ class Sequencer(wiring.Component):
         go = Signal()
         begin, last, step, swaps = Signal.like(pc), Signal(bits), Signal(bits), Signal()
         with m.Switch(self.number):
-            for index, one in enumerate(self.passes):
-                with m.Case(index):
+            for name, one in self.passes.items():
+                with m.Case(name):
                     m.d.comb += [
-                        begin.eq(self.starts[index]),
+                        begin.eq(self.begins[name]),
                         last.eq(one.last),
                         step.eq(one.angle),
                         swaps.eq(one.swaps),
                     ]
         fft = Signal()
-        m.d.comb += fft.eq((self.number == FORWARD) | (self.number == INVERSE))
+        m.d.comb += fft.eq((self.number == Name.FORWARD) | (self.number == Name.INVERSE))
 
         m.submodules.program = program = ram(Instruction().size, len(self.words), self.words, ram_style="block")
         m.d.comb += [
@@ -127,17 +112,17 @@ class Sequencer(wiring.Component):
                 m.d.sync += [self.half.eq(self.half << 1), stage_step.eq(stage_step >> 1)]
             with m.Else():
                 m.d.sync += [self.number.eq(self.which), self.busy.eq(self.start)]
-                starts_fft = (self.which == FORWARD) | (self.which == INVERSE)
+                starts_fft = (self.which == Name.FORWARD) | (self.which == Name.INVERSE)
                 m.d.sync += [self.half.eq(Mux(starts_fft, 1, 0)), stage_step.eq(self.fft_size // 2)]
             m.d.sync += [self.n.eq(0), angle.eq(0), self.first.eq(1), fetching.eq(self.busy | self.start)]
             m.d.sync += pc.eq(Mux(self.busy, begin, self._start_of(m)))
         return m
 
-    def _start_of(self, m: Module) -> Signal:
+    def _start_of(self, m: Module) -> Value:
         """Where the pass that is asked for begins."""
         begin = Signal(range(len(self.words)))
         with m.Switch(self.which):
-            for index, start in enumerate(self.starts):
-                with m.Case(index):
+            for name, start in self.begins.items():
+                with m.Case(name):
                     m.d.comb += begin.eq(start)
         return begin

@@ -65,3 +65,9 @@ def test_binary_code_is_refused():
     it = replace(random_front_end(np.random.default_rng(0), 16), code="binary")
     with pytest.raises(BadInput, match="expected features in thermometer code, got binary code"):
         AudioEngine(it)
+
+
+def test_long_words_are_refused():
+    it = replace(random_front_end(np.random.default_rng(0), 16), table_bits=17, fraction_bits=4)
+    with pytest.raises(BadInput, match="expected word lengths"):
+        AudioEngine(it)

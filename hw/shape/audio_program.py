@@ -1,7 +1,7 @@
-"""The engine's instruction set, and the scheduler that packs a loop's operations into instructions.
+"""The audio engine's instruction set, and the scheduler that packs a loop's operations into instructions.
 
-Every pass over a frame (window, FFT, split, ...) is one loop, and its body a list of `Group`s: read some words, add
-them up with coefficients, write the sum. One instruction a cycle leaves the program memory and goes down the pipeline:
+Every pass over a frame (window, FFT, split, ...) is one loop. Its body is a list of `Group`s: read some words, add them
+up with coefficients, write the sum. The program memory gives an instruction per cycle, which goes down the pipeline:
 
 | cycle | what |
 |---|---|
@@ -14,38 +14,39 @@ them up with coefficients, write the sum. One instruction a cycle leaves the pro
 | 5 | the sum in the accumulator |
 | 6 | the result in the write register: a write may be at the port |
 
-So a group's write comes `LATENCY` cycles after its last read. Cycles without a memory access are the samples'
-(`hw.gateware.audio.samples`).
+So a group is written `LATENCY` cycles after its last read. Samples move in cycles without a memory access.
 """
 
-import enum
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-
-from amaranth.lib import data
-from amaranth.lib.enum import Enum
+from enum import Enum
 
 __all__ = [
-    "LATENCY",
-    "Access",
-    "Bias",
-    "Coefficient",
-    "Gate",
-    "Group",
-    "Index",
-    "Instruction",
-    "Mark",
-    "Pass",
-    "Region",
-    "Step",
-    "Wait",
+    *(
+        "FIELDS",
+        "LATENCY",
+        "OVERHEAD",
+        "Access",
+        "Bias",
+        "Coefficient",
+        "Gate",
+        "Group",
+        "Index",
+        "Mark",
+        "Pass",
+        "Region",
+    ),
+    *("Step", "Wait", "schedule"),
 ]
+
+OVERHEAD = 2
+"""Cycles of a stage over those of its iterations."""
 
 LATENCY = 6
 """Cycles from a read to the write of a result that it is the last term of."""
 
 
-class Access(Enum, shape=2):
+class Access(Enum):
     """What an instruction does at the memory's port."""
 
     NONE = 0
@@ -53,7 +54,7 @@ class Access(Enum, shape=2):
     WRITE = 2
 
 
-class Region(Enum, shape=3):
+class Region(Enum):
     """Where: `RING` has 2N words, `QUEUE` N/2, the others N. `SOURCE` and `TARGET` change places after a pass."""
 
     RING = 0
@@ -64,7 +65,7 @@ class Region(Enum, shape=3):
     QUEUE = 7
 
 
-class Index(Enum, shape=2):
+class Index(Enum):
     """Which complex word: the loop's n, n with the butterfly's bit set, or M - n."""
 
     N = 0
@@ -72,7 +73,7 @@ class Index(Enum, shape=2):
     MIRROR = 2
 
 
-class Coefficient(Enum, shape=2):
+class Coefficient(Enum):
     """The multiplier's second operand.
 
     `ANGLE` is a cosine or sine, `SCALE` the output's constant, `OPERAND` a quarter of the first operand, `POWER` the
@@ -85,7 +86,7 @@ class Coefficient(Enum, shape=2):
     POWER = 3
 
 
-class Bias(Enum, shape=3):
+class Bias(Enum):
     """What a sum begins with: half an output bit, one less than that (for terms to be rounded and subtracted)."""
 
     UP = 0
@@ -95,7 +96,7 @@ class Bias(Enum, shape=3):
     ENERGY = 4
 
 
-class Gate(Enum, shape=3):
+class Gate(Enum):
     """When a directly added word counts as zero: always, in the last quarter, where a mask bit is 0."""
 
     OPEN = 0
@@ -106,7 +107,7 @@ class Gate(Enum, shape=3):
     MASK_2 = 6
 
 
-class Mark(Enum, shape=3):
+class Mark(Enum):
     """Who else takes the sum: the magnitude (new, or with the other component's), the logarithm, the energy."""
 
     NONE = 0
@@ -116,7 +117,7 @@ class Mark(Enum, shape=3):
     ENERGY = 4
 
 
-class Wait(Enum, shape=2):
+class Wait(Enum):
     """What the instruction waits for: a mask word (taken by `MASK_DONE`), or that the levels are out."""
 
     NONE = 0
@@ -125,38 +126,51 @@ class Wait(Enum, shape=2):
     LEVELS = 3
 
 
-class Instruction(data.StructLayout):
-    """One instruction; `turn` is set in the last but one of a body."""
+FIELDS: Mapping[str, type[Enum] | int] = {
+    "access": Access,
+    "region": Region,
+    "index": Index,
+    "reverse": 1,
+    "lane": 1,
+    "odd": 1,
+    "sine": 1,
+    "coefficient": Coefficient,
+    "add": 1,
+    "first": 1,
+    "direct": 1,
+    "minus": 1,
+    "absolute": 1,
+    "bias": Bias,
+    "gate": Gate,
+    "take": 1,
+    "mark": Mark,
+    "wait": Wait,
+    "turn": 1,
+}
+"""An instruction's fields, lowest bits first: an enumeration, or a number of bits."""
 
-    def __init__(self) -> None:
-        super().__init__(
-            {
-                "access": Access,
-                "region": Region,
-                "index": Index,
-                "reverse": 1,
-                "lane": 1,
-                "odd": 1,
-                "sine": 1,
-                "coefficient": Coefficient,
-                "add": 1,
-                "first": 1,
-                "direct": 1,
-                "minus": 1,
-                "absolute": 1,
-                "bias": Bias,
-                "gate": Gate,
-                "take": 1,
-                "mark": Mark,
-                "wait": Wait,
-                "turn": 1,
-            }
-        )
+
+def _bits(field: type[Enum] | int) -> int:
+    return field if isinstance(field, int) else max(member.value for member in field).bit_length()
 
 
 @dataclass(frozen=True)
 class Step:
-    """An instruction before it has its place: a read and what becomes of the word, or a write."""
+    """An instruction: a read and what becomes of the word, or a write.
+
+    access, region, index, lane : what is read or written; `lane` 0 is the real part or the sample of even number
+    reverse : with the bits of the index reversed
+    odd, sine : of the angle: plus one; its sine instead of its cosine
+    coefficient : what the word is multiplied by
+    add, first : the term is added; as the first one of a sum, to `bias`
+    direct : the word is added by itself, times 2^15
+    minus, absolute : the term is subtracted; its magnitude is added
+    gate : when a direct term counts as zero
+    take : the sum goes to the write register
+    mark : who else takes the sum
+    wait : what the instruction waits for
+    turn : the body ends after the next instruction
+    """
 
     access: Access = Access.NONE
     region: Region = Region.RING
@@ -181,9 +195,12 @@ class Step:
     @property
     def word(self) -> int:
         """The instruction's bits."""
-        values = {name: getattr(self, name) for name in Instruction().members}
-        plain = {name: value.value if isinstance(value, enum.Enum) else int(value) for name, value in values.items()}
-        return int(Instruction().const(plain).as_value().value)
+        word, place = 0, 0
+        for name, field in FIELDS.items():
+            value = getattr(self, name)
+            word |= (value.value if isinstance(value, Enum) else int(value)) << place
+            place += _bits(field)
+        return word
 
 
 @dataclass(frozen=True)
@@ -200,18 +217,29 @@ class Group:
 
 @dataclass(frozen=True)
 class Pass:
-    """A loop: body, and how n runs.
+    """A loop: its body is run for n = 0, 1, ..., `iterations` - 1.
 
-    last : of n (or of n with the butterfly's bit) in the last iteration
-    angle : what an iteration adds to the angle; 0 in a stage of the FFT, which has its own
-    swaps : `SOURCE` and `TARGET` change places at its end
+    An FFT runs it in each of `stages` stages, with twice as many n; those with the butterfly's bit are left out.
+
+    angle : what an iteration adds to the angle; 0 in an FFT, where it depends on the stage
+    swaps : `SOURCE` and `TARGET` change places after each stage
     """
 
-    name: str
     body: tuple[Step, ...]
-    last: int
+    iterations: int
     angle: int = 1
+    stages: int = 1
     swaps: bool = False
+
+    @property
+    def last(self) -> int:
+        """The last n; in an FFT the last n with the butterfly's bit, which is the same in all stages."""
+        return self.iterations * (1 if self.stages == 1 else 2) - 1
+
+    @property
+    def cycles(self) -> int:
+        """Cycles if nothing has to be waited for."""
+        return self.stages * (OVERHEAD + self.iterations * len(self.body))
 
 
 IDLE = Step(coefficient=Coefficient.OPERAND)

@@ -5,10 +5,12 @@ docs/exact-meaning.md. No pass has its sums and differences P and D in memory: t
 accumulator and one multiplier do all, and every result is rounded once, as if P and D had been formed first.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from enum import IntEnum
+from typing import Any
 
-from hw.gateware.audio.program import (
+from hw.shape.audio_program import (
     Access,
     Bias,
     Coefficient,
@@ -23,27 +25,32 @@ from hw.gateware.audio.program import (
     schedule,
 )
 
-__all__ = ["PASSES", "passes"]
+__all__ = ["ANALYSIS", "SYNTHESIS", "Name", "passes", "program"]
 
-PASSES = (
-    "clear",
-    "window",
-    "energy",
-    "forward",
-    "split",
-    "keys",
-    "mask",
-    "merge",
-    "inverse",
-    "overlap",
-    "output",
-)
-"""In the order of their numbers; `inverse` has the body of `forward`."""
+
+class Name(IntEnum):
+    """The passes by their numbers. `CLEAR` begins an utterance; after it, each pass starts the one behind it."""
+
+    CLEAR = 0
+    WINDOW = 1
+    ENERGY = 2
+    FORWARD = 3
+    SPLIT = 4
+    KEYS = 5
+    MASK = 6
+    MERGE = 7
+    INVERSE = 8
+    OVERLAP = 9
+    OUTPUT = 10
+
+
+ANALYSIS = (Name.WINDOW, Name.ENERGY, Name.FORWARD, Name.SPLIT, Name.KEYS)
+SYNTHESIS = (Name.MASK, Name.MERGE, Name.INVERSE, Name.OVERLAP, Name.OUTPUT)
 
 MASKS = (Gate.MASK_0, Gate.MASK_1, Gate.MASK_2)
 
 
-def _read(region: Region, lane: int, index: Index = Index.N, **how: object) -> Step:
+def _read(region: Region, lane: int, index: Index = Index.N, **how: Any) -> Step:
     return replace(Step(Access.READ, region, index, lane), **how)
 
 
@@ -207,21 +214,31 @@ def _output() -> tuple[Step, ...]:
     return schedule(groups)
 
 
-def passes(fft_size: int, mask_bits: int) -> tuple[Pass, ...]:
-    """All passes of N points, in the order of `PASSES`."""
-    half, eighth = fft_size // 2, fft_size // 8
-    bodies = (
-        Pass("clear", _clear(), fft_size - 1),
-        Pass("window", _window(), half - 1, angle=2, swaps=True),
-        Pass("energy", _energy(), half - 1),
-        Pass("forward", _butterfly(), half - 1, angle=0, swaps=True),
-        Pass("split", _split(), half // 2),
-        Pass("keys", _keys(), half),
-        Pass("mask", _mask(mask_bits), half),
-        Pass("merge", _merge(), half // 2, swaps=True),
-        Pass("inverse", (), half - 1, angle=0, swaps=True),
-        Pass("overlap", _overlap(), half - 1, angle=2),
-        Pass("output", _output(), eighth - 1),
-    )
-    assert tuple(one.name for one in bodies) == PASSES
-    return bodies
+def passes(fft_size: int, mask_bits: int) -> Mapping[Name, Pass]:
+    """All passes of N points."""
+    points, stages = fft_size // 2, fft_size.bit_length() - 2
+    butterflies = Pass(_butterfly(), points // 2, angle=0, stages=stages, swaps=True)
+    return {
+        Name.CLEAR: Pass(_clear(), fft_size),
+        Name.WINDOW: Pass(_window(), points, angle=2, swaps=True),
+        Name.ENERGY: Pass(_energy(), points),
+        Name.FORWARD: butterflies,
+        Name.SPLIT: Pass(_split(), points // 2 + 1),
+        Name.KEYS: Pass(_keys(), points + 1),
+        Name.MASK: Pass(_mask(mask_bits), points + 1),
+        Name.MERGE: Pass(_merge(), points // 2 + 1, swaps=True),
+        Name.INVERSE: butterflies,
+        Name.OVERLAP: Pass(_overlap(), points, angle=2),
+        Name.OUTPUT: Pass(_output(), points // 4),
+    }
+
+
+def program(of: Mapping[Name, Pass]) -> tuple[list[int], dict[Name, int]]:
+    """The program memory's words, and the address at which each pass begins. Passes of one body share it."""
+    words: list[int] = []
+    begins: dict[tuple[Step, ...], int] = {}
+    for one in of.values():
+        if one.body not in begins:
+            begins[one.body] = len(words)
+            words += [step.word for step in one.body]
+    return words, {name: begins[one.body] for name, one in of.items()}
