@@ -2,11 +2,12 @@
 
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 
+from boards.gateware.link_feeder import FrameFeeder
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.link_receiver import PacketReceiver
 from boards.gateware.slip import Stuff, Unstuff
-from boards.host.protocol import END
-from proofs.contract import Counted, Remembered, held, moved, stuck
+from boards.host.protocol import END, HEADER
+from proofs.contract import Counted, Remembered, counter, held, moved, stuck
 from proofs.harness import Harness
 from proofs.proof import Mutant, Proof
 
@@ -98,7 +99,53 @@ def step() -> str:
     return h.rtlil()
 
 
+def feeder() -> str:
+    """Frames that are accepted at any time, at most `slots` ahead of the network, through the feeder.
+
+    The environment: `expected` grows by one at a time, and the start of a frame stays while it is in its slot.
+    """
+    h = Harness()
+    form = LinkFormat(frame_bytes=3, mask_bytes=1, slots=4, info=b"")
+    dut = h.component(FrameFeeder(form))
+    accepted, taken = dut.expected, dut.taken
+    waiting = (accepted - taken)[:8]
+    h.assume(Mux(h.begun, (accepted == h.past(accepted)) | (accepted == (h.past(accepted) + 1)[:8]), accepted == 0))
+    h.assume(waiting <= form.slots)
+    h.assume(dut.starts == h.past(dut.starts))
+    state = h.signal(dut, "feed_state")
+    index = counter(h, moved(dut.o), form.frame_bytes, "index")
+    h.check(state <= 3)
+    h.check((index < form.frame_bytes) & (dut.place == HEADER + index))
+    h.check((state != 0) | (index == 0))
+    h.check((state == 0) | (waiting != 0))
+    h.check(held(h, dut.o))
+    # A frame is over when its last word is taken, or when it is dropped, which begins none of it.
+    over = (moved(dut.o) & (index == form.frame_bytes - 1)) | dut.skipped
+    h.check(~h.begun | (taken == (h.past(taken) + h.past(over))[:8]))
+    h.check(~dut.skipped | (dut.skip & ~dut.o.valid & (index == 0)))
+    h.check(~dut.o.valid | (waiting != 0))
+    # The word that is offered was read for its place, two cycles before at the latest.
+    h.check((state != 3) | h.past(state == 3) | (h.inside(dut, FrameFeeder.elaborate).byte == h.past(dut.data)))
+    # Each cycle in which the network takes is a step towards the next word.
+    h.check(stuck(h, (waiting != 0) & dut.o.ready, moved(dut.o) | dut.skipped, 3) <= state)
+    return h.rtlil()
+
+
 PROOFS = (
+    Proof(
+        "link-feeder",
+        "Each accepted frame reaches the network once, whole, in order: no word without an accepted frame, the next "
+        "frame only after the last word; a failed load drops whole frames; the network waits three cycles at most.",
+        "boards/gateware/link_feeder.py",
+        feeder,
+        "induction",
+        7,
+        (
+            Mutant(FrameFeeder.elaborate, "HEADER + self.form.frame_bytes - 1", "HEADER + self.form.frame_bytes - 2"),
+            Mutant(FrameFeeder.elaborate, "self.taken != self.expected", "self.taken == self.expected"),
+            Mutant(FrameFeeder.elaborate, "with m.If(self.o.ready):", "with m.If(1):"),
+        ),
+    ),
     Proof(
         "link-step",
         "After any bytes, an END puts the receiver where reset puts it: no escape, no index, the CRC at its beginning; "
