@@ -1,11 +1,11 @@
 """All proofs."""
 
-from proofs import arithmetic, engine, input_buffer, repack
+from proofs import arithmetic, engine, flash, input_buffer, link, repack
 from proofs.proof import Proof
 
 __all__ = ["PROOFS"]
 
-PROOFS: dict[str, Proof] = {
-    proof.name: proof for proof in (*arithmetic.PROOFS, *repack.PROOFS, *input_buffer.PROOFS, *engine.PROOFS)
-}
+MODULES = (arithmetic, repack, input_buffer, engine, link, flash)
+
+PROOFS: dict[str, Proof] = {proof.name: proof for module in MODULES for proof in module.PROOFS}
 """By name, in the order of the table."""

@@ -24,7 +24,7 @@ from hw.flow.rtl import ports_of
 
 __all__ = ["Harness", "anything"]
 
-TRACED = ("hw.", "boards.", "amaranth.lib.fifo")
+TRACED = ("hw.", "boards.", "amaranth.lib.fifo", "amaranth.lib.crc")
 """Modules whose functions `Harness.inside` knows."""
 
 

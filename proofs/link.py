@@ -1,0 +1,182 @@
+"""The host link: packets survive the line, and the receiver is in step again after any damage."""
+
+from amaranth.hdl import Cat, Const, Mux, Signal, Value
+
+from boards.gateware.link_feeder import FrameFeeder
+from boards.gateware.link_format import LinkFormat
+from boards.gateware.link_receiver import PacketReceiver
+from boards.gateware.slip import Stuff, Unstuff
+from boards.host.protocol import END, HEADER
+from proofs.contract import Counted, Remembered, counter, held, moved, stuck
+from proofs.harness import Harness
+from proofs.proof import Mutant, Proof
+
+__all__ = ["PROOFS"]
+
+FORM = LinkFormat(frame_bytes=1, mask_bytes=1, slots=4, info=b"")
+
+
+def crc16(crc: Value, byte: Value) -> Value:
+    """CRC-16 as docs/host.md states it, a bit at a time: polynomial 0x1021, highest bit first."""
+    for place in reversed(range(8)):
+        carry = crc[15] ^ byte[place]
+        crc = Cat(Const(0, 1), crc[:15]) ^ Mux(carry, 0x1021, 0)
+    return crc
+
+
+def crc_register(h: Harness, end: Stuff | Unstuff) -> Signal:
+    """The register of the CRC at an end of the line."""
+    crc = h.inside(end, type(end).elaborate).crc
+    return h.inside(crc, type(crc).elaborate).crc_reg
+
+
+def line() -> str:
+    """`Stuff` into `Unstuff`, with packets of any bytes and pauses anywhere."""
+    h = Harness()
+    stuff, unstuff = h.component(Stuff(), "stuff"), h.component(Unstuff(), "unstuff")
+    go = h.free(1, "go")
+    h.m.d.comb += [
+        unstuff.i.payload.eq(stuff.o.payload),
+        unstuff.i.valid.eq(stuff.o.valid & go),
+        stuff.o.ready.eq(unstuff.i.ready & go),
+    ]
+    h.assume(held(h, stuff.i))
+    h.check(held(h, stuff.o))
+    h.check(held(h, unstuff.o))
+
+    # An arbitrary byte of an arbitrary packet, and the packet's length.
+    which, at = h.fixed(range(Counted.VECTORS), "which"), h.fixed(3, "at")
+    entering, last = moved(stuff.i), stuff.i.payload.last
+    sent, index = Signal(range(Counted.VECTORS)), Signal(4)
+    with h.m.If(entering):
+        h.m.d.sync += index.eq(Mux(last, 0, index + 1))
+        h.m.d.sync += sent.eq(sent + last)
+    byte = Remembered(h, entering & (sent == which) & (index == at), stuff.i.payload.data)
+    length = Remembered(h, entering & (sent == which) & last, (index + 1)[:4])
+
+    leaving, end = moved(unstuff.o), unstuff.o.payload.end
+    received, place = Signal(range(Counted.VECTORS)), Signal(4)
+    with h.m.If(leaving):
+        h.m.d.sync += place.eq(Mux(end, 0, place + 1))
+        h.m.d.sync += received.eq(received + (end & (place != 0)))
+    with h.m.If(leaving & (received == which)):
+        with h.m.If(end & (place != 0)):
+            h.check(place == length.was + 2)
+        with h.m.If(~end & (place == at) & ((sent != which) | (at < index) | (at < length.was))):
+            h.check((unstuff.o.payload.data == byte.was) | ((sent != which) & (at >= length.was)))
+    willing = go & unstuff.o.ready & stuff.i.valid
+    stuck(h, willing, entering | leaving, 6)
+    return h.rtlil()
+
+
+def step() -> str:
+    """The receiver after an END: as after reset, whatever the bytes before it were."""
+    h = Harness()
+    dut = h.component(PacketReceiver(FORM))
+    inner = h.inside(dut, PacketReceiver.elaborate)
+    unstuff = inner.unstuff
+    packets = h.inside(unstuff, Unstuff.elaborate)
+    crc = crc_register(h, unstuff)
+    h.assume(held(h, dut.i))
+    h.check(held(h, unstuff.o))
+    ended = moved(unstuff.o) & unstuff.o.payload.end
+    data = moved(unstuff.o) & ~unstuff.o.payload.end
+    h.check(~h.past(data) | (crc == crc16(h.past(crc), h.past(unstuff.o.payload.data))))
+    state = h.signal(dut, "receive_state")
+    h.check(state <= 1)
+    h.check(~h.past(ended) | ((inner.index == 0) & (crc == 0xFFFF)))
+    h.check(~h.past(moved(dut.i) & (dut.i.payload == END)) | ~packets.escaped)
+    # The verdict takes one cycle, and then the receiver is back where reset puts it.
+    h.check(~(h.past(ended) & (h.past(inner.index) == 0)) | (state == 0))
+    h.check(~h.past(state == 1) | (state == 0))
+    h.check((state == 0) | (inner.index == 0))
+    # It never waits for anything but the verdict.
+    h.check(dut.i.ready | (state == 1))
+    # One packet, one verdict: it is accepted, answered or refused once, when it ends.
+    h.check(~(dut.refuse | dut.ask | dut.rewind) | (state == 1))
+    h.check((dut.refuse + dut.ask + dut.rewind) <= 1)
+    h.check(~h.begun | (dut.expected == h.past(dut.expected)) | h.past((state == 1) & ~dut.refuse & ~dut.ask))
+    return h.rtlil()
+
+
+def feeder() -> str:
+    """Frames that are accepted at any time, at most `slots` ahead of the network, through the feeder.
+
+    The environment: `expected` grows by one at a time, and the start of a frame stays while it is in its slot.
+    """
+    h = Harness()
+    form = LinkFormat(frame_bytes=3, mask_bytes=1, slots=4, info=b"")
+    dut = h.component(FrameFeeder(form))
+    accepted, taken = dut.expected, dut.taken
+    waiting = (accepted - taken)[:8]
+    h.assume(Mux(h.begun, (accepted == h.past(accepted)) | (accepted == (h.past(accepted) + 1)[:8]), accepted == 0))
+    h.assume(waiting <= form.slots)
+    h.assume(dut.starts == h.past(dut.starts))
+    state = h.signal(dut, "feed_state")
+    index = counter(h, moved(dut.o), form.frame_bytes, "index")
+    h.check(state <= 3)
+    h.check((index < form.frame_bytes) & (dut.place == HEADER + index))
+    h.check((state != 0) | (index == 0))
+    h.check((state == 0) | (waiting != 0))
+    h.check(held(h, dut.o))
+    # A frame is over when its last word is taken, or when it is dropped, which begins none of it.
+    over = (moved(dut.o) & (index == form.frame_bytes - 1)) | dut.skipped
+    h.check(~h.begun | (taken == (h.past(taken) + h.past(over))[:8]))
+    h.check(~dut.skipped | (dut.skip & ~dut.o.valid & (index == 0)))
+    h.check(~dut.o.valid | (waiting != 0))
+    # The word that is offered was read for its place, two cycles before at the latest.
+    h.check((state != 3) | h.past(state == 3) | (h.inside(dut, FrameFeeder.elaborate).byte == h.past(dut.data)))
+    # Each cycle in which the network takes is a step towards the next word.
+    h.check(stuck(h, (waiting != 0) & dut.o.ready, moved(dut.o) | dut.skipped, 3) <= state)
+    return h.rtlil()
+
+
+PROOFS = (
+    Proof(
+        "link-feeder",
+        "Each accepted frame reaches the network once, whole, in order: no word without an accepted frame, the next "
+        "frame only after the last word; a failed load drops whole frames; the network waits three cycles at most.",
+        "boards/gateware/link_feeder.py",
+        feeder,
+        "induction",
+        7,
+        (
+            Mutant(FrameFeeder.elaborate, "HEADER + self.form.frame_bytes - 1", "HEADER + self.form.frame_bytes - 2"),
+            Mutant(FrameFeeder.elaborate, "self.taken != self.expected", "self.taken == self.expected"),
+            Mutant(FrameFeeder.elaborate, "with m.If(self.o.ready):", "with m.If(1):"),
+        ),
+    ),
+    Proof(
+        "link-step",
+        "After any bytes, an END puts the receiver where reset puts it: no escape, no index, the CRC at its beginning; "
+        "a packet gets one verdict, and only that changes which frame is expected; only a verdict makes the line wait.",
+        "boards/gateware/link_receiver.py",
+        step,
+        "induction",
+        3,
+        (
+            Mutant(
+                Unstuff.elaborate,
+                "crc.start.eq(self.o.valid & self.o.ready & self.o.payload.end)",
+                "crc.start.eq(self.o.valid & self.o.ready & self.o.payload.end & ~self.i.valid)",
+            ),
+            Mutant(Unstuff.elaborate, "escaped.eq(byte == ESC)", "escaped.eq(escaped | (byte == ESC))"),
+            Mutant(PacketReceiver.elaborate, "index.eq(0)]", "index.eq(room)]"),
+        ),
+    ),
+    Proof(
+        "slip",
+        "Every byte of every packet comes back from the line as it was, in order, with two more for the CRC and one "
+        "end; what is offered stays until it is taken; willing ends never wait more than six cycles.",
+        "boards/gateware/slip.py",
+        line,
+        "bounded",
+        13,
+        (
+            Mutant(Stuff.elaborate, "Mux(special, ESC, byte)", "byte"),
+            Mutant(Unstuff.elaborate, "~self.o.valid | self.o.ready", "1"),
+            Mutant(Stuff.elaborate, "tail.eq(tail - 1)", "tail.eq(Mux(tail == 3, 1, tail - 1))"),
+        ),
+        reach=13,
+    ),
+)
