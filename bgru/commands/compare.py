@@ -8,7 +8,7 @@ import typer
 
 def command(
     path: Annotated[Path, typer.Option("--baseline", help="File of the baseline.")] = Path("baselines.json"),
-    renew: Annotated[bool, typer.Option("--renew", help="Write the baseline instead of comparing with it.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Measure again and write the committed figures.")] = False,
     fmax: Annotated[bool, typer.Option(help="Place the components on ECP5 for their clock (two minutes).")] = True,
 ) -> None:
     """Measure every component and preset again, and fail where one is worse than the baseline allows.

@@ -13,7 +13,7 @@ def command(
     ] = None,
     show: Annotated[bool, typer.Option("--list", help="List the proofs and what each says.")] = False,
     jobs: Annotated[int | None, typer.Option(min=1, show_default="all cores", help="Proofs at a time.")] = None,
-    renew: Annotated[bool, typer.Option("--renew", help="Write the table of docs/proofs.md.")] = False,
+    renew: Annotated[bool, typer.Option("--renew", help="Measure again and write the committed figures.")] = False,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Prove what must never happen in the hardware, for every input: formally, by Yosys and z3.
