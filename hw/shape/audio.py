@@ -17,6 +17,9 @@ __all__ = ["MULTIPLIERS", "AudioSpec"]
 MULTIPLIERS = 2
 """Of 16 x 16 bits: SB_MAC16, MULT18X18D."""
 
+LUT4 = {"ice40": (189, 27.9), "ecp5": (377, 19.25)}
+"""LUT4 of an engine, and of each bit of its word: a fit to N = 128 to 1024 with 2 feature bits (`hw.flow.audio`)."""
+
 LEVELS = 42
 """Cycles from a bin's turn in the levels' unit to the next bin's, without the two for each feature bit."""
 
@@ -125,6 +128,12 @@ class AudioSpec:
                 kind, count = it.resource, it.cells
             found[kind] += count
         return found
+
+    @property
+    def resources(self) -> dict[str, int]:
+        """LUT4, within 10 %, and RAM blocks of each kind that the family has."""
+        base, bit = LUT4[self.family.name]
+        return {"lut4": round(base + bit * self.word), **self.blocks}
 
 
 def _rom(width: int, depth: int) -> Memory:

@@ -13,11 +13,12 @@ pytestmark = pytest.mark.synthesis
 
 @pytest.mark.parametrize("family", [ICE40, ECP5], ids=lambda family: family.name)
 @pytest.mark.parametrize("shape", [(128, 1, 2, 64), (512, 3, 2, 64)])
-def test_memories_and_multipliers_are_those_predicted(family, shape):
+def test_the_cost_is_that_predicted(family, shape):
     it = random_front_end(np.random.default_rng(0), *shape)
     found, spec = cost(it, family), AudioSpec.of(it, family)
     assert {kind: found[kind] for kind in spec.blocks} == spec.blocks
     assert found["multiplier"] == MULTIPLIERS
+    assert spec.resources["lut4"] == pytest.approx(found["lut4"], rel=0.1)
 
 
 @pytest.mark.parametrize("family, mhz", [(ICE40, 24), (ECP5, 60)], ids=["ice40", "ecp5"])

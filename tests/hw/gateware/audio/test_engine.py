@@ -8,7 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hw.gateware.audio import datapath, engine, features
 from hw.gateware.audio.engine import AudioEngine
+from hw.gateware.audio.gain import Energy
+from hw.shape.audio_passes import Name, passes
+from hw.shape.audio_program import Bias
+from model.bundle.audio_constants import quarter_cosine
 from model.errors import BadInput
 from tests.support.audio_engine import Pauses, check, random_front_end, random_samples
 from tests.support.hw_bench import some
@@ -71,3 +76,64 @@ def test_long_words_are_refused():
     it = replace(random_front_end(np.random.default_rng(0), 16), table_bits=17, fraction_bits=4)
     with pytest.raises(BadInput, match="expected word lengths"):
         AudioEngine(it)
+
+
+def check_at_length():
+    """Noise for so long that a wrong rounding, a quarter of a sample's unit, shows at the output (but for ties)."""
+    rng = np.random.default_rng(1)
+    it = random_front_end(rng, 32, 2, 4, 4)
+    check(it, [random_samples(rng, 1000 * it.hop)], rng)
+
+
+def test_roundings_at_length():
+    check_at_length()
+
+
+def _cosine(monkeypatch):
+    """The lowest bit of one word of the quarter cosine."""
+    monkeypatch.setattr(
+        datapath, "quarter_cosine", lambda *of: [word ^ (at == 3) for at, word in enumerate(quarter_cosine(*of))]
+    )
+
+
+def _energy(monkeypatch):
+    """The gain forgets half as fast."""
+    monkeypatch.setattr(features, "Energy", lambda width, frames: Energy(width, 2 * frames))
+
+
+def _changed(monkeypatch, name, **changes):
+    """The first term of a pass that has not got all the changes gets them."""
+
+    def mutant(*of):
+        all_passes = dict(passes(*of))
+        body = list(all_passes[name].body)
+        place = next(
+            place
+            for place, step in enumerate(body)
+            if step.first and any(getattr(step, field) != value for field, value in changes.items())
+        )
+        body[place] = replace(body[place], **changes)
+        return all_passes | {name: replace(all_passes[name], body=tuple(body))}
+
+    monkeypatch.setattr(engine, "passes", mutant)
+
+
+@pytest.mark.parametrize(
+    "mutate",
+    [
+        _cosine,
+        _energy,
+        lambda patch: _changed(patch, Name.FORWARD, bias=Bias.ZERO),
+        lambda patch: _changed(patch, Name.WINDOW, bias=Bias.ZERO),
+        lambda patch: _changed(patch, Name.SPLIT, minus=True),
+        lambda patch: _changed(patch, Name.MERGE, minus=True),
+        lambda patch: _changed(patch, Name.OVERLAP, bias=Bias.ZERO),
+        lambda patch: _changed(patch, Name.OUTPUT, bias=Bias.UP),
+        lambda patch: _changed(patch, Name.KEYS, absolute=False),
+    ],
+    ids=["cosine", "energy", "butterfly", "window", "split", "merge", "overlap", "output", "keys"],
+)
+def test_a_mutant_is_found(monkeypatch, mutate):
+    mutate(monkeypatch)
+    with pytest.raises(AssertionError, match="expected"):
+        check_at_length()
