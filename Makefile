@@ -37,7 +37,7 @@ plan: $(VENV)/sim.installed  ## Foldings of a network on a board: latency agains
 	@$(BGRU) plan $(DESIGN) $(if $(RATE),--frame-rate $(RATE))
 
 bitstream: $(VENV)/sim.installed  ## A bitstream for a board, from the plan to the file.
-	@$(BGRU) bitstream $(DESIGN)
+	@$(BGRU) bitstream $(DESIGN) $(if $(filter-out 0,$(SOUND)),--sound)
 
 verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and count.
 	@$(BGRU) verilog $(DESIGN)

@@ -13,6 +13,7 @@ def command(
     fold: Fold = None,
     clock: Clock = None,
     seeds: Annotated[int, typer.Option(min=1, help="Most placements to try for the clock.")] = 8,
+    sound: Annotated[bool, typer.Option("--sound", help="The whole denoiser between a codec's pins.")] = False,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file.
@@ -22,8 +23,11 @@ def command(
     written into it, so the next bundle of that shape takes seconds. Prints what is used of each resource, the clock,
     cycles and latency per frame, and the slack to real time.
 
-    Example: `bgru bitstream --board icebreaker --bundle tiny`
+    With `--sound`, into `<build>/<board>/<bundle>/sound/`: sound from a Pmod I2S2 in, denoised sound out, and no PC
+    (docs/sound.md has the wires). A button passes the sound on as it is. Prints the true sample rate and the delay too.
+
+    Example: `bgru bitstream --board icebreaker --bundle tiny --sound`
     """
     from boards.flow.bitstream import run
 
-    run(bundle_for(bundle, board), board, fold, clock, seeds, build)
+    run(bundle_for(bundle, board), board, fold, clock, seeds, build, sound)

@@ -15,9 +15,13 @@ from boards.flow.measured import results_of
 from boards.flow.packers import PACKERS, pack_bitstream
 from boards.flow.verilog import print_use
 from boards.gateware.flash import image
+from boards.gateware.sample_rate import rate
+from boards.gateware.sound_core import AHEAD
+from hw.flow.audio import multiplying
 from hw.flow.place import Placement, place
 from hw.flow.synth import synthesise
 from hw.gateware.network import Network
+from hw.shape.audio import AudioSpec
 from hw.shape.cycles import predict
 from hw.shape.latency import latency
 from hw.shape.pace import Pace
@@ -33,6 +37,12 @@ SEEDS = 8
 """Placements to try for the clock, unless asked for another number."""
 
 
+SLOWEST_HZ = 24_000_000
+"""Clock of a denoiser, unless asked for another: the board's or the oscillator's, the slower one, but not below this.
+
+A frame of 512 points takes under half of its hop then, and the audio engine does not reach the network's 120 MHz."""
+
+
 @dataclass(frozen=True)
 class Routed:
     """A placed and routed shape, which the weights of any network of that shape can be written into."""
@@ -41,20 +51,23 @@ class Routed:
     seed: int
 
 
-def route(network: Network, board: Board, seeds: int, progress: Callable[[str], None]) -> Routed:
+def route(network: Network, board: Board, seeds: int, progress: Callable[[str], None], sound: bool = False) -> Routed:
     """Place and route the network's shape for a board, with as many seeds as it takes to meet the clock.
 
     The stand-in's RTLIL decides what is synthesised and placed, so both come from the cache for another bundle of the
-    same shape. Raises `BadInput` where none of `seeds` placements meets the clock; they stay in the cache with their
-    logs, and more seeds go on after them.
+    same shape. With `sound` it is the whole denoiser: its thresholds are in the netlist, so the bundle itself is placed.
+    Raises `BadInput` where none of `seeds` placements meets the clock; they stay in the cache with their logs, and more
+    seeds go on after them.
     """
     progress("elaborate the shape")
-    rtlil, constraints = top_rtlil(placeholder(network.bundle, network.spec), board)
+    shape = network if sound else placeholder(network.bundle, network.spec)
+    rtlil, constraints = top_rtlil(shape, board, sound)
+    family = multiplying(board.family) if sound else board.family
     tries: list[Placement] = []
     with TemporaryDirectory() as scratch:
         netlist = Path(scratch) / "netlist.json"
         progress("synthesise the shape")
-        synthesise(rtlil, "top", board.family, netlist)
+        synthesise(rtlil, "top", family, netlist)
         for seed in range(1, seeds + 1):
             best = f", {max(placement.mhz for placement in tries):.1f} MHz so far" if tries else ""
             progress(f"place and route, seed {seed} of at most {seeds}{best}")
@@ -76,9 +89,10 @@ def short_of_timing(board: Board, mhz: float, placements: int) -> str:
     )
 
 
-def write(folder: Path, routed: Routed, network: Network, board: Board) -> list[str]:
+def write(folder: Path, routed: Routed, network: Network, board: Board, sound: bool = False) -> list[str]:
     """Write the bitstream into a folder, and the flash image if there are weights to load; returns their names."""
-    (folder / PACKERS[board.family.name].design).write_text(insert(routed.placement.design, network))
+    design = routed.placement.design
+    (folder / PACKERS[board.family.name].design).write_text(design if sound else insert(design, network))
     bitstream = pack_bitstream(folder, board.family)
     if board.flash_offset is None:
         return [bitstream.name]
@@ -103,31 +117,46 @@ def how_to_program(board: Board, file: Path) -> list[str]:
 
 
 def run(
-    bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, seeds: int, build: Path
+    bundle_folder: Path,
+    board_name: str,
+    fold: list[str] | None,
+    clock: float | None,
+    seeds: int,
+    build: Path,
+    sound: bool = False,
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file: `bgru bitstream`."""
-    board = find(board_name).at(clock)
+    board = find(board_name)
     network_bundle = read_bundle(bundle_folder)
-    network = lay_out(network_bundle, board, parse_folding(fold or []))
+    if sound:
+        board = board.at(clock or min(hz for hz in (board.clock_hz, board.oscillator_hz) if hz >= SLOWEST_HZ) / 1e6)
+        network = lay_out(network_bundle, board, parse_folding(fold or []), 1, network_bundle.front_end.mask_bits)
+    else:
+        board = board.at(clock)
+        network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
     results = results_of(network, board, build)
+    target_folder = folder / ("sound" if sound else "bitstream")
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
         task = bars.add_task("plan", total=None)
-        routed = route(network, board, seeds, lambda it: bars.update(task, description=it))
+        routed = route(network, board, seeds, lambda it: bars.update(task, description=it), sound)
         bars.update(task, description="write the weights into it")
-        with replacing_folder(folder / "bitstream") as target:
-            files = write(target, routed, network, board)
+        with replacing_folder(target_folder) as target:
+            files = write(target, routed, network, board, sound)
         bars.update(task, description="done", total=1, completed=1)
     placement = routed.placement
     timing = {"constraint_mhz": board.clock_hz / 1e6, "achieved_mhz": placement.mhz, "seed": routed.seed}
-    results.write("pnr", {"top": {**placement.cost, **timing}})
+    if not sound:  # the report's results are of the network behind the UART
+        results.write("pnr", {"top": {**placement.cost, **timing}})
 
     print_use(board, placement.cost)
     _print_pace(network, board, placement.mhz)
+    if sound:
+        _print_sound(network, board)
     for name in files:
-        console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / 'bitstream' / name}")
-    for line in how_to_program(board, folder / "bitstream" / files[-1]):
+        console.print(f"{'bitstream' if name == files[0] else 'flash':10} {target_folder / name}")
+    for line in how_to_program(board, target_folder / files[-1]):
         console.print(line, soft_wrap=True)
 
 
@@ -144,3 +173,16 @@ def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
     out(f"real time  {pace.frame_rate:g} frames/s, {pace.ms(pace.hop):g} ms each: ", end="")
     out(f"{pace.ms(pace.hop - pace.latency):.3f} ms of slack, {pace.real_time:,.0f} x as fast")
+
+
+def _print_sound(network: Network, board: Board) -> None:
+    """The audio path's cycles, the true sample rate, and the delay from a sample in to the same sample out."""
+    front_end = network.bundle.front_end
+    true = rate(board.clock_hz, front_end.sample_rate, mclk=True)
+    cycles, hop = AudioSpec.of(front_end, board.family).interval, front_end.hop * true.cycles
+    waiting = front_end.fft_size + AHEAD + 1
+    computing = (cycles + latency(network.spec)) / board.clock_hz
+    console.print(f"samples    {true.hz:,.1f} Hz, the clock divided; {front_end.sample_rate:,} Hz in the bundle")
+    console.print(f"audio      {cycles:,} cycles per frame of {hop:,}: {cycles / hop:.0%}")
+    delay = 1e3 * (waiting / true.hz + computing)
+    console.print(f"delay      {delay:.1f} ms: {waiting} samples and {1e3 * computing:.1f} ms of computing")

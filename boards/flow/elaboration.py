@@ -8,17 +8,19 @@ from hw.gateware.network import Network
 __all__ = ["top_rtlil"]
 
 
-def top_rtlil(network: Network, board: Board) -> tuple[str, str]:
+def top_rtlil(network: Network, board: Board, sound: bool = False) -> tuple[str, str]:
     """RTLIL of the module `top`, and the pin constraints in the format of the board's family; cached.
 
-    Raises `BadInput` for a clock that the board cannot make.
+    With `sound` it is the whole denoiser between the codec's pins, otherwise the network behind the UART. Raises
+    `BadInput` for a clock that the board cannot make.
     """
     constraints = f"top.{board.family.constraints}"
     check_clock(board)
 
     def make() -> dict[str, str]:
-        files = board.platform().prepare(BoardTop(network, board), "top", emit_src=False).files
+        files = board.platform().prepare(BoardTop(network, board, sound), "top", emit_src=False).files
         return {name: files[name] for name in ("top.il", constraints)}
 
-    files = elaborated(["top", board.name, str(board.clock_hz), *described(network)], make)
+    parts = ["sound", network.bundle.identity.hex()] if sound else ["top"]
+    files = elaborated([*parts, board.name, str(board.clock_hz), *described(network)], make)
     return files["top.il"], files[constraints]

@@ -16,6 +16,7 @@ from hw.flow.synth import Cost, synthesise
 from hw.gateware.audio.engine import AudioEngine
 from hw.shape.family import Family
 from model.bundle.front_end import FrontEnd
+from model.errors import BadInput
 
 __all__ = ["clock", "cost", "multiplying"]
 
@@ -29,7 +30,10 @@ DEVICES = {
 
 
 def multiplying(family: Family) -> Family:
-    """The family with its multipliers used, and counted as `multiplier`."""
+    """The family with its multipliers used, and counted as `multiplier`; `BadInput` where they are not known."""
+    if family.name not in MULTIPLIERS:
+        known = " or ".join(MULTIPLIERS)
+        raise BadInput(f"audio engine: expected a family whose multipliers are known ({known}), got {family.name}")
     option, cell = MULTIPLIERS[family.name]
     cells = {**family.cells, cell: ("multiplier", 1)}
     return replace(family, synthesis=family.synthesis + option, cells=cells)
