@@ -55,7 +55,7 @@ def route(network: Network, board: Board, seeds: int, progress: Callable[[str], 
     """Place and route the network's shape for a board, with as many seeds as it takes to meet the clock.
 
     The stand-in's RTLIL decides what is synthesised and placed, so both come from the cache for another bundle of the
-    same shape. With `sound` it is the whole denoiser: its thresholds are in the netlist, so the bundle itself is placed.
+    same shape. With `sound` it is the whole denoiser: thresholds are in its netlist, so the bundle itself is placed.
     Raises `BadInput` where none of `seeds` placements meets the clock; they stay in the cache with their logs, and more
     seeds go on after them.
     """

@@ -1,0 +1,88 @@
+# amaranth: UnusedElaboratable=no
+"""The denoiser between a converter's pins: what is said into the ADC comes out of the DAC as the reference has it."""
+
+import numpy as np
+import pytest
+
+from boards.gateware.sound_core import AHEAD, SHIFT, SoundCore
+from cosim.bench.sound import expected
+from hw.gateware.network import Network
+from hw.shape.family import FAMILIES
+from hw.shape.folding import Folding
+from model.bundle.bundle import Bundle
+from model.bundle.random_bundle import random_layer
+from model.errors import BadInput
+from tests.support.audio_engine import random_front_end
+from tests.support.hw_bench import Bench
+from tests.support.i2s import plain_level, slot_of, slots
+
+pytestmark = pytest.mark.simulator
+
+CLOCK_HZ = 16 * 64 * 16_000
+"""A bit clock is 16 cycles, a sample 1,024."""
+
+
+def made() -> Bundle:
+    rng = np.random.default_rng(2)
+    front_end = random_front_end(rng, 16, 2)
+    gru = random_layer(rng, "bgru", front_end.features, 6, name="gru0")
+    mask = random_layer(rng, "dense", 6, 2 * front_end.bins, name="mask")
+    return Bundle("random", front_end, (gru, mask))
+
+
+def core(bundle: Bundle) -> SoundCore:
+    folding = {layer.name: Folding(pe=1, simd=6) for layer in bundle.layers}
+    return SoundCore(Network(bundle, folding, FAMILIES["ecp5"], 1, 2), CLOCK_HZ, settle_seconds=1e-6)
+
+
+def through(bundle: Bundle, words: list[int], pressed: bool = False) -> tuple[list[int], int]:
+    """Words of 24 bits into the left slots; the words of the left slots that come out, and `overrun` in the end."""
+    dut = core(bundle)
+    bench, out, flags = Bench(dut, limit=1024 * (len(words) + 9)), [], []
+
+    async def converter(ctx):
+        ctx.set(dut.button, pressed)
+        sclk, ws, sd, bits, last = [], [], [], iter(()), (0, 1)
+        left = iter(words)
+        for _ in range(1024 * (len(words) + 4)):
+            now = ctx.get(dut.sclk), ctx.get(dut.ws)
+            if last[0] and not now[0]:  # data changes with the fall of SCLK
+                if now[1] != last[1]:
+                    bits = iter(slot_of(0 if now[1] else next(left, 0), 24))
+                ctx.set(dut.sd_in, next(bits, 0))
+            last = now if last[0] != now[0] else (now[0], last[1])
+            sclk.append(now[0]), ws.append(now[1]), sd.append(ctx.get(dut.sd_out))
+            await ctx.tick()
+        for right, found in slots(sclk, ws, sd):
+            if not right:
+                word = int("".join(map(str, found[1:17])), 2)
+                out.append(word - (1 << 16) * (word >> 15))
+        flags.append(ctx.get(dut.overrun))
+
+    bench.simulator.add_testbench(converter)
+    bench.run()
+    return out, flags[0]
+
+
+@pytest.mark.parametrize("pressed", [False, True])
+def test_sound_in_is_the_reference_out_late_by_a_window_and_a_little(pressed):
+    bundle = made()
+    rng = np.random.default_rng(3)
+    words = [int(word) for word in rng.integers(-(1 << 18), 1 << 18, 44)]
+    samples = np.array([plain_level(word, SHIFT) for word in words], np.int16)
+    _, mask, wanted = expected(bundle, samples, bypass=pressed)
+    assert 0.1 < mask.mean() < 0.9
+    got, overrun = through(bundle, words, pressed)
+    begin = next(place for place, word in enumerate(got) if word) - int(np.flatnonzero(wanted)[0])
+    hop = bundle.front_end.hop
+    assert hop + AHEAD - 1 <= begin <= hop + AHEAD + 3
+    count = len(got) - begin
+    assert count > 20 and got[begin:] == wanted[:count].tolist()
+    assert not overrun
+
+
+def test_a_clock_that_makes_no_such_rate_is_refused():
+    bundle = made()
+    network = core(bundle).network
+    with pytest.raises(BadInput, match="sample rate: expected one that division makes of 12,000,000 Hz"):
+        SoundCore(network, 12_000_000)
