@@ -51,7 +51,8 @@ def through(bundle: Bundle, words: list[int], pressed: bool = False) -> tuple[li
                     bits = iter(slot_of(0 if now[1] else next(left, 0), 24))
                 ctx.set(dut.sd_in, next(bits, 0))
             last = now if last[0] != now[0] else (now[0], last[1])
-            sclk.append(now[0]), ws.append(now[1]), sd.append(ctx.get(dut.sd_out))
+            for line, value in ((sclk, now[0]), (ws, now[1]), (sd, ctx.get(dut.sd_out))):
+                line.append(value)
             await ctx.tick()
         for right, found in slots(sclk, ws, sd):
             if not right:
