@@ -26,7 +26,7 @@ DESIGN := $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "Variables: BOARD=$(BOARD) BUNDLE=dir RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
-	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 SOUND=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
+	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 SOUND=codec|microphone FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
 	@$(BGRU) sim $(DESIGN) --recording "$(RECORDING)" --sim $(SIM) \
@@ -37,7 +37,7 @@ plan: $(VENV)/sim.installed  ## Foldings of a network on a board: latency agains
 	@$(BGRU) plan $(DESIGN) $(if $(RATE),--frame-rate $(RATE))
 
 bitstream: $(VENV)/sim.installed  ## A bitstream for a board, from the plan to the file.
-	@$(BGRU) bitstream $(DESIGN) $(if $(filter-out 0,$(SOUND)),--sound)
+	@$(BGRU) bitstream $(DESIGN) $(if $(SOUND),--sound $(SOUND))
 
 verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and count.
 	@$(BGRU) verilog $(DESIGN)

@@ -13,7 +13,12 @@ def command(
     fold: Fold = None,
     clock: Clock = None,
     seeds: Annotated[int, typer.Option(min=1, help="Most placements to try for the clock.")] = 8,
-    sound: Annotated[bool, typer.Option("--sound", help="The whole denoiser between a codec's pins.")] = False,
+    sound: Annotated[
+        str | None,
+        typer.Option(
+            metavar="codec|microphone", show_default=False, help="Make the whole denoiser: where its sound comes from."
+        ),
+    ] = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file.
@@ -23,10 +28,11 @@ def command(
     written into it, so the next bundle of that shape takes seconds. Prints what is used of each resource, the clock,
     cycles and latency per frame, and the slack to real time.
 
-    With `--sound`, into `<build>/<board>/<bundle>/sound/`: sound from a Pmod I2S2 in, denoised sound out, and no PC
-    (docs/sound.md has the wires). A button passes the sound on as it is. Prints the true sample rate and the delay too.
+    With `--sound`, into `<build>/<board>/<bundle>/sound/`: from a Pmod I2S2's line in or an INMP441 microphone to the
+    Pmod's line out, without a PC (docs/sound.md has the wires). A button passes the sound on as it is. Prints the true
+    sample rate and the delay too.
 
-    Example: `bgru bitstream --board icebreaker --bundle tiny --sound`
+    Example: `bgru bitstream --board icebreaker --bundle tiny --sound microphone`
     """
     from boards.flow.bitstream import run
 

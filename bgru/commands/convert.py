@@ -22,4 +22,4 @@ def command(
 
     for folder in folders:
         convert(folder)
-        console.print(f"{folder}: converted to version 3", markup=False)
+        console.print(f"{folder}: converted to version 3")

@@ -44,10 +44,11 @@ def command(
     if channel is not None and channel not in CHANNELS:
         raise typer.BadParameter(f"expected {', '.join(CHANNELS)}, got {channel}", param_hint="--channel")
     treatment = Treatment(CHANNELS[channel or "mean"], each=keep and channel is None, keep=keep, bypass=bypass)
+    given = paths or [recording_or_sample(None)]
     if folder is not None:
-        many(paths or [recording_or_sample(None)], folder, bundle_for(bundle), treatment)
-        return
-    recording, output, *more = [*(paths or [recording_or_sample(None)]), DEFAULT_OUTPUT][: max(2, len(paths or []))]
-    if more:
-        raise typer.BadParameter(f"expected a recording and an output, got {len(paths or [])} names; or give --out")
-    one(recording, output, bundle_for(bundle), treatment)
+        many(given, folder, bundle_for(bundle), treatment)
+    elif len(given) <= 2:
+        output = given[1] if len(given) == 2 else DEFAULT_OUTPUT
+        one(given[0], output, bundle_for(bundle), treatment)
+    else:
+        raise typer.BadParameter(f"expected a recording and an output, got {len(given)} names; or give --out")

@@ -16,7 +16,7 @@ from boards.flow.packers import PACKERS, pack_bitstream
 from boards.flow.verilog import print_use
 from boards.gateware.flash import image
 from boards.gateware.sample_rate import rate
-from boards.gateware.sound_core import AHEAD
+from boards.gateware.sound_core import AHEAD, SHIFTS
 from hw.flow.audio import multiplying
 from hw.flow.place import Placement, place
 from hw.flow.synth import synthesise
@@ -51,7 +51,9 @@ class Routed:
     seed: int
 
 
-def route(network: Network, board: Board, seeds: int, progress: Callable[[str], None], sound: bool = False) -> Routed:
+def route(
+    network: Network, board: Board, seeds: int, progress: Callable[[str], None], sound: str | None = None
+) -> Routed:
     """Place and route the network's shape for a board, with as many seeds as it takes to meet the clock.
 
     The stand-in's RTLIL decides what is synthesised and placed, so both come from the cache for another bundle of the
@@ -60,9 +62,9 @@ def route(network: Network, board: Board, seeds: int, progress: Callable[[str], 
     seeds go on after them.
     """
     progress("elaborate the shape")
-    shape = network if sound else placeholder(network.bundle, network.spec)
+    shape = placeholder(network.bundle, network.spec) if sound is None else network
     rtlil, constraints = top_rtlil(shape, board, sound)
-    family = multiplying(board.family) if sound else board.family
+    family = board.family if sound is None else multiplying(board.family)
     tries: list[Placement] = []
     with TemporaryDirectory() as scratch:
         netlist = Path(scratch) / "netlist.json"
@@ -89,10 +91,9 @@ def short_of_timing(board: Board, mhz: float, placements: int) -> str:
     )
 
 
-def write(folder: Path, routed: Routed, network: Network, board: Board, sound: bool = False) -> list[str]:
-    """Write the bitstream into a folder, and the flash image if there are weights to load; returns their names."""
-    design = routed.placement.design
-    (folder / PACKERS[board.family.name].design).write_text(design if sound else insert(design, network))
+def write(folder: Path, design: str, network: Network, board: Board) -> list[str]:
+    """Write a routed design's bitstream into a folder, and the flash image if it loads weights; their names."""
+    (folder / PACKERS[board.family.name].design).write_text(design)
     bitstream = pack_bitstream(folder, board.family)
     if board.flash_offset is None:
         return [bitstream.name]
@@ -123,41 +124,47 @@ def run(
     clock: float | None,
     seeds: int,
     build: Path,
-    sound: bool = False,
+    sound: str | None = None,
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file: `bgru bitstream`."""
-    board = find(board_name)
-    network_bundle = read_bundle(bundle_folder)
-    if sound:
-        board = board.at(clock or min(hz for hz in (board.clock_hz, board.oscillator_hz) if hz >= SLOWEST_HZ) / 1e6)
-        network = lay_out(network_bundle, board, parse_folding(fold or []), 1, network_bundle.front_end.mask_bits)
+    if sound is not None and sound not in SHIFTS:
+        raise BadInput(f"sound: expected {' or '.join(SHIFTS)}, got {sound}")
+    network_bundle, folding = read_bundle(bundle_folder), parse_folding(fold or [])
+    if sound is None:
+        board = find(board_name).at(clock)
+        network = lay_out(network_bundle, board, folding)
     else:
-        board = board.at(clock)
-        network = lay_out(network_bundle, board, parse_folding(fold or []))
-    folder = build / board.name / network_bundle.name
-    results = results_of(network, board, build)
-    target_folder = folder / ("sound" if sound else "bitstream")
+        board = _at_sound_clock(find(board_name), clock)
+        network = lay_out(network_bundle, board, folding, 1, network_bundle.front_end.mask_bits)
+    folder = build / board.name / network_bundle.name / ("bitstream" if sound is None else "sound")
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
         task = bars.add_task("plan", total=None)
         routed = route(network, board, seeds, lambda it: bars.update(task, description=it), sound)
         bars.update(task, description="write the weights into it")
-        with replacing_folder(target_folder) as target:
-            files = write(target, routed, network, board, sound)
+        design = routed.placement.design
+        with replacing_folder(folder) as target:
+            files = write(target, insert(design, network) if sound is None else design, network, board)
         bars.update(task, description="done", total=1, completed=1)
     placement = routed.placement
-    timing = {"constraint_mhz": board.clock_hz / 1e6, "achieved_mhz": placement.mhz, "seed": routed.seed}
-    if not sound:  # the report's results are of the network behind the UART
-        results.write("pnr", {"top": {**placement.cost, **timing}})
+    if sound is None:  # the report is of the network behind the UART
+        timing = {"constraint_mhz": board.clock_hz / 1e6, "achieved_mhz": placement.mhz, "seed": routed.seed}
+        results_of(network, board, build).write("pnr", {"top": {**placement.cost, **timing}})
 
     print_use(board, placement.cost)
     _print_pace(network, board, placement.mhz)
-    if sound:
+    if sound is not None:
         _print_sound(network, board)
     for name in files:
-        console.print(f"{'bitstream' if name == files[0] else 'flash':10} {target_folder / name}")
-    for line in how_to_program(board, target_folder / files[-1]):
+        console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / name}")
+    for line in how_to_program(board, folder / files[-1]):
         console.print(line, soft_wrap=True)
+
+
+def _at_sound_clock(board: Board, clock_mhz: float | None) -> Board:
+    """The board at the clock asked for, or at the slower one of its two that an audio path keeps up with."""
+    fast_enough = (hz for hz in (board.clock_hz, board.oscillator_hz) if hz >= SLOWEST_HZ)
+    return board.at(clock_mhz or min(fast_enough) / 1e6)
 
 
 def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:

@@ -8,10 +8,10 @@ from hw.gateware.network import Network
 __all__ = ["top_rtlil"]
 
 
-def top_rtlil(network: Network, board: Board, sound: bool = False) -> tuple[str, str]:
+def top_rtlil(network: Network, board: Board, sound: str | None = None) -> tuple[str, str]:
     """RTLIL of the module `top`, and the pin constraints in the format of the board's family; cached.
 
-    With `sound` it is the whole denoiser between the codec's pins, otherwise the network behind the UART. Raises
+    With `sound`, where sound comes from, it is the whole denoiser, otherwise the network behind the UART. Raises
     `BadInput` for a clock that the board cannot make.
     """
     constraints = f"top.{board.family.constraints}"
@@ -21,6 +21,6 @@ def top_rtlil(network: Network, board: Board, sound: bool = False) -> tuple[str,
         files = board.platform().prepare(BoardTop(network, board, sound), "top", emit_src=False).files
         return {name: files[name] for name in ("top.il", constraints)}
 
-    parts = ["sound", network.bundle.identity.hex()] if sound else ["top"]
+    parts = ["top"] if sound is None else [f"sound from {sound}", network.bundle.identity.hex()]
     files = elaborated([*parts, board.name, str(board.clock_hz), *described(network)], make)
     return files["top.il"], files[constraints]

@@ -4,7 +4,7 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.gateware.flash import SPI, FlashLoader, loaded_layer
+from boards.gateware.flash import SPI, loaded_layer, loader_of
 from boards.gateware.link import HostLink
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.uart import Receiver, Transmitter
@@ -38,15 +38,8 @@ class BoardCore(wiring.Component):
                 f"UART: expected a clock of 4 x {baud:,} Hz or more, a multiple to 2.5 %, got {clock_hz:,} Hz"
             )
         members = {"rx": In(1, init=1), "tx": Out(1, init=1), "overrun": Out(1), "failed": Out(1)}
-        self.loader = None
-        self.loaded = loaded_layer(network)
-        if self.loaded is not None:
-            if flash_offset is None:
-                raise BadInput(f"board: expected a flash for the weights of layer {self.loaded}, it has none")
-            matrix = network.layers[self.loaded].engine.matrix
-            self.loader = FlashLoader(
-                len(matrix.weight_words), matrix.weight_width, network.bundle.identity, flash_offset, clock_hz
-            )
+        self.loaded, self.loader = loaded_layer(network), loader_of(network, clock_hz, flash_offset)
+        if self.loader is not None:
             members["flash"] = Out(SPI)
         super().__init__(members)
 

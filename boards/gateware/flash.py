@@ -29,6 +29,7 @@ __all__ = [
     "identity_rom",
     "image",
     "loaded_layer",
+    "loader_of",
 ]
 
 RELEASE, READ = 0xAB, 0x03
@@ -59,6 +60,21 @@ def loaded_layer(network: Network) -> str | None:
             f"board: expected the weights of one layer at most in its flash, got {', '.join(found['loaded'])}"
         )
     return found["loaded"][0] if found["loaded"] else None
+
+
+def loader_of(network: Network, clock_hz: int, flash_offset: int | None) -> "FlashLoader | None":
+    """The loader of a network's weights, None where all are in ROM.
+
+    `BadInput` for what `loaded_layer` refuses, and where the board has no flash.
+    """
+    loaded = loaded_layer(network)
+    if loaded is None:
+        return None
+    if flash_offset is None:
+        raise BadInput(f"board: expected a flash for the weights of layer {loaded}, it has none")
+    matrix = network.layers[loaded].engine.matrix
+    words, width = len(matrix.weight_words), matrix.weight_width
+    return FlashLoader(words, width, network.bundle.identity, flash_offset, clock_hz)
 
 
 def image(network: Network) -> bytes:

@@ -4,18 +4,19 @@ from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.gateware.button import Button
-from boards.gateware.flash import SPI, FlashLoader, loaded_layer
+from boards.gateware.button import SETTLE_SECONDS, Button
+from boards.gateware.flash import SPI, loaded_layer, loader_of
 from boards.gateware.i2s import I2S
 from boards.gateware.sample_rate import rate
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
-from model.errors import BadInput
 
-__all__ = ["AHEAD", "SHIFT", "SoundCore"]
+__all__ = ["AHEAD", "SHIFTS", "SoundCore"]
 
-SHIFT = 4
-"""Bits that a microphone's 24 are turned up by: an INMP441 has -26 dBFS at 94 dB SPL, and speech at a metre has 60."""
+SHIFTS = {"codec": 0, "microphone": 4}
+"""Where sound comes from, and the bits that its 24 are turned up by.
+
+Speech at 60 dB SPL is near -60 dBFS in an INMP441, which has -26 dBFS at 94 dB SPL. A line in is loud enough."""
 
 AHEAD = 8
 """Samples that wait before the first one sounds, so that a frame that takes a few cycles longer is no gap."""
@@ -24,9 +25,10 @@ AHEAD = 8
 class SoundCore(wiring.Component):
     """I2S in, denoiser, I2S out.
 
-    While weights are loaded nothing is heard. Weights that failed, or the button, make it pass sound on as it is, as
-    late as ever. Delay from word to word: N + `AHEAD` samples, a frame of the converter, and the cycles of engine and
-    network. Cost next to the denoiser: `I2S`, `Button` and the loader.
+    The left channel is heard, and both channels get what comes out. While weights are loaded nothing is heard. Weights
+    that failed, or the button, make it pass sound on as it is, as late as ever. Delay from word to word: N + `AHEAD`
+    samples, a frame of the converter, and the cycles of engine and network. Cost next to the denoiser: `I2S`, `Button`
+    and the loader.
 
     Members
     -------
@@ -39,26 +41,26 @@ class SoundCore(wiring.Component):
     Parameters
     ----------
     network : with words of one bit in, and of a bin's mask bits out
+    source : one of `SHIFTS`
     flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded
     """
 
     def __init__(
-        self, network: Network, clock_hz: int, flash_offset: int | None = None, settle_seconds: float = 10e-3
+        self,
+        network: Network,
+        source: str,
+        clock_hz: int,
+        flash_offset: int | None = None,
+        settle_seconds: float = SETTLE_SECONDS,
     ) -> None:
         self.network = network
         self.denoiser = Denoiser(network, single_port=network.family.single_port_ram is not None)
         self.rate = rate(clock_hz, network.bundle.front_end.sample_rate, mclk=True)
-        self.i2s, self.switch = I2S(self.rate, SHIFT), Button(clock_hz, settle_seconds)
+        self.i2s, self.switch = I2S(self.rate, SHIFTS[source]), Button(clock_hz, settle_seconds)
         members = {name: Out(1) for name in ("mclk", "sclk", "ws", "sd_out", "overrun", "failed")}
         members |= {"sd_in": In(1), "button": In(1)}
-        self.loader, self.loaded = None, loaded_layer(network)
-        if self.loaded is not None:
-            if flash_offset is None:
-                raise BadInput(f"board: expected a flash for the weights of layer {self.loaded}, it has none")
-            matrix = network.layers[self.loaded].engine.matrix
-            self.loader = FlashLoader(
-                len(matrix.weight_words), matrix.weight_width, network.bundle.identity, flash_offset, clock_hz
-            )
+        self.loaded, self.loader = loaded_layer(network), loader_of(network, clock_hz, flash_offset)
+        if self.loader is not None:
             members["flash"] = Out(SPI)
         super().__init__(members)
 

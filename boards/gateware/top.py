@@ -8,7 +8,7 @@ from amaranth.lib import io
 from amaranth.lib.cdc import ResetSynchronizer
 
 from boards.definitions.board import Board, Resource
-from boards.definitions.sound import CODEC
+from boards.definitions.sound import CODEC, MICROPHONE
 from boards.gateware import pll
 from boards.gateware.core import BoardCore
 from boards.gateware.sound_core import SoundCore
@@ -29,25 +29,29 @@ def check_clock(board: Board) -> pll.Setting | None:
 
 
 class BoardTop(Elaboratable):
-    """`BoardCore` on a board's UART, or `SoundCore` on its codec; LEDs and, if weights are loaded, flash.
+    """`BoardCore` on a board's UART, or `SoundCore` on its codec; LEDs and, if weights are
+    loaded, flash.
 
     The clock is the oscillator's if that has the right frequency, otherwise the PLL's. Reset lasts until
     `SETTLE_SECONDS` after the PLL has locked. One LED blinks once a second while all is well and eight times a second
     after an overrun; the other is lit when the weights are unusable.
     """
 
-    def __init__(self, network: Network, board: Board, sound: bool = False) -> None:
+    def __init__(self, network: Network, board: Board, sound: str | None = None) -> None:
         self.network, self.board, self.sound = network, board, sound
         self.pll = check_clock(board)
-        core = SoundCore if sound else BoardCore
-        self.core: Any = core(network, board.clock_hz, flash_offset=board.flash_offset)
+        self.core: BoardCore | SoundCore
+        if sound is None:
+            self.core = BoardCore(network, board.clock_hz, flash_offset=board.flash_offset)
+        else:
+            self.core = SoundCore(network, sound, board.clock_hz, flash_offset=board.flash_offset)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
         m.submodules.core = core = self.core
         self._clock(m, platform)
 
-        (self._sound if self.sound else self._uart)(m, platform)
+        (self._uart if self.sound is None else self._sound)(m, platform)
         if core.loader is not None:
             flash = self._pins(platform, ("spi_flash_1x", 0))
             for name in ("cs", "clk", "copi"):
@@ -76,15 +80,22 @@ class BoardTop(Elaboratable):
         m.d.comb += [self.core.rx.eq(rx.i), tx.o.eq(self.core.tx)]
 
     def _sound(self, m: Module, platform: Any) -> None:
-        """A codec in and out; each of its converters has clock pins of its own."""
+        """A microphone or the codec in, the codec out; each of its converters has clock pins of its own."""
         platform.add_resources(self.board.sound)
         codec = self._pins(platform, CODEC)
         for name, driven in (("mclk", "mclk"), ("lrck", "ws"), ("sclk", "sclk"), ("sdin", "sd_out")):
             m.submodules[name] = pin = io.Buffer("o", getattr(codec, name))
             m.d.comb += pin.o.eq(getattr(self.core, driven).replicate(len(pin.o)))
-        m.submodules.sdout = sdout = io.Buffer("i", codec.sdout)
+        data = codec.sdout
+        if self.sound == "microphone":
+            microphone = self._pins(platform, MICROPHONE)
+            data = microphone.sd
+            for name, driven in (("sck", "sclk"), ("ws", "ws")):
+                m.submodules[f"microphone_{name}"] = pin = io.Buffer("o", getattr(microphone, name))
+                m.d.comb += pin.o.eq(getattr(self.core, driven))
+        m.submodules.data = heard = io.Buffer("i", data)
         m.submodules.bypass = bypass = io.Buffer("i", self._pins(platform, self.board.bypass))
-        m.d.comb += [self.core.sd_in.eq(sdout.i), self.core.button.eq(bypass.i)]
+        m.d.comb += [self.core.sd_in.eq(heard.i), self.core.button.eq(bypass.i)]
 
     def _pins(self, platform: Any, resource: Resource) -> Any:
         try:

@@ -65,21 +65,33 @@ def cocotb_environment(top: str, module: str, results: Path) -> dict[str, str]:
 
 
 def verilated(
-    verilog: Path, main: Path, top: str, *, options: Sequence[str] = (), config: str = "", quick: bool = False
+    verilog: Path,
+    main: Path,
+    top: str,
+    *,
+    headers: Sequence[Path] = (),
+    options: Sequence[str] = (),
+    config: str = "",
+    quick: bool = False,
 ) -> Path:
-    """The program that Verilator makes of `verilog` and `main` (C++); `config` is in its own control language."""
+    """The program that Verilator makes of `verilog` and `main` (C++, with `headers`).
+
+    `config` is in Verilator's control language.
+    """
     environment = simulator_path("verilator", waves="--trace-fst" in options)
     flags = ["OPT_FAST=-O0", "OPT_SLOW=-O0"] if quick else ["OPT_FAST=-O2"]
     tools = [_version("verilator", environment.get("PATH")), _version("g++")]
     command = ["verilator", "--cc", "--exe", "--Mdir", "objects", "--top-module", top, "-o", "simulator"]
     command += [*VERILATOR, *options, main.name, *(["config.vlt"] if config else []), "design.v"]
+    sources = [main, *headers]
 
     def make(entry: Path) -> None:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
             (folder / "design.v").write_bytes(verilog.read_bytes())
             (folder / "config.vlt").write_text(config)
-            (folder / main.name).write_bytes(main.read_bytes())
+            for source in sources:
+                (folder / source.name).write_bytes(source.read_bytes())
             _build(command, folder, environment)
             objects = folder / "objects"
             make = ["make", "-C", str(objects), "-f", f"{_prefix(options, top)}.mk", f"-j{min(4, os.cpu_count() or 1)}"]
@@ -88,7 +100,14 @@ def verilated(
             _build(make, folder, environment)
             shutil.copy2(objects / "simulator", entry)
 
-    parts: list[str | bytes] = [verilog.read_bytes(), main.read_bytes(), config, *tools, *command, *flags]
+    parts: list[str | bytes] = [
+        verilog.read_bytes(),
+        *(source.read_bytes() for source in sources),
+        config,
+        *tools,
+        *command,
+        *flags,
+    ]
     return (cached("simulator", parts, make) / "simulator").resolve()
 
 

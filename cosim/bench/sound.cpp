@@ -6,44 +6,12 @@
 // int32, and o_cycles.bin: the cycle of each sample out as int64. Prints the number of samples so far from time to time.
 // Exit status 1 if the samples have not come within the limit.
 
-#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
-#include <random>
-#include <string>
-#include <vector>
 
 #include "Vsound.h"
+#include "streams.h"
 #include "verilated.h"
-
-namespace {
-
-std::vector<std::int32_t> read(const std::string& path) {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
-    std::vector<std::int32_t> words(static_cast<std::size_t>(file.tellg()) / sizeof(std::int32_t));
-    file.seekg(0);
-    file.read(reinterpret_cast<char*>(words.data()), words.size() * sizeof(std::int32_t));
-    return words;
-}
-
-template <typename T>
-void write(const std::string& path, const std::vector<T>& words) {
-    std::ofstream file(path, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(words.data()), words.size() * sizeof(T));
-}
-
-struct Pauses {
-    unsigned percent, longest, left = 0;
-    bool over() { return left == 0 || --left == 0; }
-    void draw(std::mt19937& random) {
-        if (percent != 0 && random() % 100 < percent) {
-            left = 1 + random() % longest;
-        }
-    }
-};
-
-}  // namespace
 
 int main(int, char** argv) {
     std::mt19937 random(std::strtoul(argv[1], nullptr, 10));

@@ -21,7 +21,10 @@ from model.reference.golden_model import GoldenModel
 from model.reference.recording import Samples
 from model.reference.synthesis import Synthesis
 
-__all__ = ["Difference", "Heard", "Pauses", "expected", "simulate_sound"]
+__all__ = ["STREAMS", "Difference", "Heard", "Pauses", "expected", "simulate_sound"]
+
+STREAMS = Path(__file__).with_name("streams.h")
+"""What C++ test benches on streams share."""
 
 TOP = "sound"
 CYCLES_A_POINT = 400
@@ -102,7 +105,8 @@ def simulate_sound(
         np.concatenate(words).astype(np.int32).tofile(folder / "i.bin")
         verilog = to_verilog(Flat(denoiser), TOP, folder)
         main = Path(__file__).with_suffix(".cpp")
-        program = verilated(verilog, main, TOP, options=("-CFLAGS", f"-DMASK_BITS={mask_bits}"), quick=quick)
+        define = ("-CFLAGS", f"-DMASK_BITS={mask_bits}")
+        program = verilated(verilog, main, TOP, headers=[STREAMS], options=define, quick=quick)
         options = [seed, limit, int(bypass), *(number for one in pauses for number in (one.percent, one.longest))]
         command = [str(program), *map(str, options), str(len(samples)), name]
         with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as running:

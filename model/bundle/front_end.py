@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from model.errors import BadInput
 
-__all__ = ["CODES", "SIZES", "WINDOW", "WORD_LENGTHS", "FrontEnd", "limits_of"]
+__all__ = ["CODES", "SIZES", "WINDOW", "WORD_LENGTHS", "FrontEnd", "bits_of", "limits_of"]
 
 CODES = ("binary", "thermometer")
 
@@ -31,6 +31,11 @@ MOST_GAIN_FRAMES = 4096
 def limits_of(code: str, bits: int) -> int:
     """Number of thresholds of a code of `bits` bits."""
     return bits if code == "thermometer" else 2**bits - 1
+
+
+def bits_of(code: str, limits: int) -> int:
+    """Bits of a code of so many thresholds."""
+    return limits if code == "thermometer" else (limits + 1).bit_length() - 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +80,7 @@ class FrontEnd:
     @property
     def bits(self) -> int:
         """Feature bits per bin."""
-        limits = self.keys.shape[1]
-        return limits if self.code == "thermometer" else (limits + 1).bit_length() - 1
+        return bits_of(self.code, self.keys.shape[1])
 
     @property
     def features(self) -> int:
@@ -87,14 +91,6 @@ class FrontEnd:
     def frame_rate(self) -> float:
         """Frames per second."""
         return self.sample_rate / self.hop
-
-    @property
-    def delay(self) -> int:
-        """Samples from a sample in to the same sample out, if computing takes no time: one window.
-
-        Overlap-add takes N - hop of them, collecting a hop the rest.
-        """
-        return self.fft_size
 
     def check(self) -> None:
         """Raise `BadInput` for parameters for which the arithmetic of rules 12 and 13 is not defined."""

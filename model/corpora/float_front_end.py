@@ -21,7 +21,7 @@ from scipy.signal import ShortTimeFFT, get_window
 
 from model.bundle.audio_constants import key_thresholds, threshold_keys
 from model.bundle.bits import Bits
-from model.bundle.front_end import WINDOW, WORD_LENGTHS, FrontEnd
+from model.bundle.front_end import WINDOW, WORD_LENGTHS, FrontEnd, bits_of
 from model.errors import BadInput
 from model.reference.audio import Signal
 
@@ -63,9 +63,8 @@ class FloatFrontEnd:
 
     @property
     def bits(self) -> int:
-        """QaD bits per bin."""
-        limits = self.thresholds.shape[1]
-        return limits if self.code == "thermometer" else (limits + 1).bit_length() - 1
+        """Feature bits per bin."""
+        return bits_of(self.code, self.thresholds.shape[1])
 
     @property
     def features(self) -> int:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 import soundfile
 import soxr
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TaskID, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
@@ -158,8 +158,8 @@ def many(recordings: Sequence[Path], folder: Path, bundle_folder: Path, treatmen
         for index, (source, output) in enumerate(names.items()):
             task = bars.add_task(source.name, total=1.0)
 
-            def advance(share: float, task: object = task, index: int = index) -> None:
-                bars.update(task, completed=share)  # type: ignore[arg-type]  # a task is what add_task gave
+            def advance(share: float, task: TaskID = task, index: int = index) -> None:
+                bars.update(task, completed=share)
                 bars.update(whole, completed=index + share)
 
             try:
@@ -189,18 +189,16 @@ def _expanded(recordings: Sequence[Path]) -> list[Path]:
 
 def _names(sources: Sequence[Path], folder: Path) -> dict[Path, Path]:
     """Where each recording goes."""
-    names: dict[Path, Path] = {}
-    taken: dict[Path, Path] = {}
+    by_output: dict[Path, Path] = {}
     for source in sources:
         suffix = source.suffix.lower() if source.suffix.lower() in SUFFIXES else SUFFIXES[0]
         output = folder / f"{source.stem}{suffix}"
-        if output in taken and taken[output] != source:
-            raise BadInput(f"{output}: expected one recording of this name, got {taken[output]} and {source}")
+        other = by_output.setdefault(output, source)
+        if other != source:
+            raise BadInput(f"{output}: expected one recording of this name, got {other} and {source}")
         if output.resolve() == source.resolve():
             raise BadInput(f"{folder}: expected another folder than that of {source}, which would be replaced")
-        names[source] = taken[output] = output
-        taken[output] = source
-    return names
+    return {source: output for output, source in by_output.items()}
 
 
 def _bars(quiet: bool) -> Progress:

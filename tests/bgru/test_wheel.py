@@ -70,7 +70,12 @@ def test_everything_that_is_no_python_travels_too(wheel):
     for name in (
         *("bgru/bundles/small/arrays.npz", "bgru/bundles/tiny/manifest.json", "bgru/samples/noisy.flac"),
         *("bgru/bundles/NOTICE.md", "hw/shape/calibration.json", "cosim/bench/cells/ecp5_ram.v"),
-        *("cosim/report/page.html.jinja", "cosim/chips/board.cpp", "model/pages/layout.html.jinja"),
+        *(
+            "cosim/report/page.html.jinja",
+            "cosim/chips/board.cpp",
+            "cosim/bench/streams.h",
+            "model/pages/layout.html.jinja",
+        ),
     ):
         assert name in names
     entries = zipfile.ZipFile(wheel).read(next(name for name in names if name.endswith("entry_points.txt")))

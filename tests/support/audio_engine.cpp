@@ -6,46 +6,11 @@
 // features that must have come before each mask word is offered. Writes features.bin and o.bin: (cycle, word) as int64,
 // and i_taken.bin, mask_taken.bin: cycles. Exit status 1 if the words have not come within the limit.
 
-#include <cstdint>
 #include <cstdlib>
-#include <fstream>
-#include <random>
-#include <string>
-#include <vector>
 
 #include "Vengine.h"
+#include "streams.h"
 #include "verilated.h"
-
-namespace {
-
-template <typename T>
-std::vector<T> read(const std::string& path) {
-    std::ifstream file(path, std::ios::binary | std::ios::ate);
-    std::vector<T> words(static_cast<std::size_t>(file.tellg()) / sizeof(T));
-    file.seekg(0);
-    file.read(reinterpret_cast<char*>(words.data()), words.size() * sizeof(T));
-    return words;
-}
-
-void write(const std::string& path, const std::vector<std::int64_t>& words) {
-    std::ofstream file(path, std::ios::binary);
-    file.write(reinterpret_cast<const char*>(words.data()), words.size() * sizeof(std::int64_t));
-}
-
-struct Pauses {
-    unsigned percent, longest;
-    unsigned left = 0;
-    bool over() {
-        return left == 0 || --left == 0;
-    }
-    void draw(std::mt19937& random) {
-        if (random() % 100 < percent) {
-            left = 1 + random() % longest;
-        }
-    }
-};
-
-}  // namespace
 
 int main(int, char** argv) {
     std::mt19937 random(std::strtoul(argv[1], nullptr, 10));
@@ -56,8 +21,8 @@ int main(int, char** argv) {
         pauses[stream].longest = std::atoi(argv[5 + 2 * stream]);
     }
     const std::string folder = std::string(argv[12]) + "/";
-    const auto samples = read<std::int32_t>(folder + "i.bin"), masks = read<std::int32_t>(folder + "mask.bin");
-    const auto counts = read<std::int32_t>(folder + "counts.bin"), after = read<std::int32_t>(folder + "frames.bin");
+    const auto samples = read(folder + "i.bin"), masks = read(folder + "mask.bin");
+    const auto counts = read(folder + "counts.bin"), after = read(folder + "frames.bin");
     std::vector<std::int64_t> features, out, samples_taken, masks_taken;
 
     VerilatedContext context;

@@ -11,23 +11,16 @@ from numpy.typing import NDArray
 
 from cosim.bench.build import verilated
 from cosim.bench.flat import Flat
+from cosim.bench.sound import STREAMS, Pauses
 from hw.flow.rtl import to_verilog
 from hw.gateware.audio.engine import AudioEngine
 from model.bundle.front_end import FrontEnd
 from model.reference.analysis import Analysis
 from model.reference.synthesis import Synthesis
 
-__all__ = ["Pauses", "Run", "check", "random_front_end", "random_samples"]
+__all__ = ["Run", "check", "random_front_end", "random_samples"]
 
 TOP = "engine"
-
-
-@dataclass(frozen=True)
-class Pauses:
-    """How often a stream's other end pauses after a transfer, in percent, and for how many cycles at most."""
-
-    percent: int = 0
-    longest: int = 1
 
 
 @dataclass(frozen=True)
@@ -113,7 +106,7 @@ def check(
         for file, values in (inputs | {"counts": [len(features), len(out)]}).items():
             np.asarray(values, np.int32).tofile(folder / f"{file}.bin")
         verilog = to_verilog(Flat(engine or AudioEngine(it)), TOP, folder)
-        program = verilated(verilog, Path(__file__).with_suffix(".cpp"), TOP, quick=False)
+        program = verilated(verilog, Path(__file__).with_suffix(".cpp"), TOP, headers=[STREAMS])
         most = limit or (frames + 2) * 20 * it.fft_size * 16 + sum(
             count * pause.percent * pause.longest // 100
             for count, pause in zip((len(inputs["i"]), len(offered), len(features), len(out)), pauses, strict=True)

@@ -4,7 +4,7 @@
 import numpy as np
 import pytest
 
-from boards.gateware.sound_core import AHEAD, SHIFT, SoundCore
+from boards.gateware.sound_core import AHEAD, SHIFTS, SoundCore
 from cosim.bench.sound import expected
 from hw.gateware.network import Network
 from hw.shape.family import FAMILIES
@@ -30,14 +30,14 @@ def made() -> Bundle:
     return Bundle("random", front_end, (gru, mask))
 
 
-def core(bundle: Bundle) -> SoundCore:
+def core(bundle: Bundle, source: str, clock_hz: int = CLOCK_HZ) -> SoundCore:
     folding = {layer.name: Folding(pe=1, simd=6) for layer in bundle.layers}
-    return SoundCore(Network(bundle, folding, FAMILIES["ecp5"], 1, 2), CLOCK_HZ, settle_seconds=1e-6)
+    return SoundCore(Network(bundle, folding, FAMILIES["ecp5"], 1, 2), source, clock_hz, settle_seconds=1e-6)
 
 
-def through(bundle: Bundle, words: list[int], pressed: bool = False) -> tuple[list[int], int]:
+def through(bundle: Bundle, source: str, words: list[int], pressed: bool) -> tuple[list[int], int]:
     """Words of 24 bits into the left slots; the words of the left slots that come out, and `overrun` in the end."""
-    dut = core(bundle)
+    dut = core(bundle, source)
     bench, out, flags = Bench(dut, limit=1024 * (len(words) + 9)), [], []
 
     async def converter(ctx):
@@ -65,15 +65,16 @@ def through(bundle: Bundle, words: list[int], pressed: bool = False) -> tuple[li
     return out, flags[0]
 
 
-@pytest.mark.parametrize("pressed", [False, True])
-def test_sound_in_is_the_reference_out_late_by_a_window_and_a_little(pressed):
+@pytest.mark.parametrize(("source", "pressed"), [("codec", False), ("microphone", False), ("codec", True)])
+def test_sound_in_is_the_reference_out_late_by_a_window_and_a_little(source, pressed):
     bundle = made()
     rng = np.random.default_rng(3)
-    words = [int(word) for word in rng.integers(-(1 << 18), 1 << 18, 44)]
-    samples = np.array([plain_level(word, SHIFT) for word in words], np.int16)
+    loud = 1 << (22 - SHIFTS[source])
+    words = [int(word) for word in rng.integers(-loud, loud, 44)]
+    samples = np.array([plain_level(word, SHIFTS[source]) for word in words], np.int16)
     _, mask, wanted = expected(bundle, samples, bypass=pressed)
     assert 0.1 < mask.mean() < 0.9
-    got, overrun = through(bundle, words, pressed)
+    got, overrun = through(bundle, source, words, pressed)
     begin = next(place for place, word in enumerate(got) if word) - int(np.flatnonzero(wanted)[0])
     hop = bundle.front_end.hop
     assert hop + AHEAD - 1 <= begin <= hop + AHEAD + 3
@@ -83,7 +84,5 @@ def test_sound_in_is_the_reference_out_late_by_a_window_and_a_little(pressed):
 
 
 def test_a_clock_that_makes_no_such_rate_is_refused():
-    bundle = made()
-    network = core(bundle).network
     with pytest.raises(BadInput, match="sample rate: expected one that division makes of 12,000,000 Hz"):
-        SoundCore(network, 12_000_000)
+        core(made(), "codec", 12_000_000)

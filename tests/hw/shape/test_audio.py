@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosim.bench.sound import Pauses
 from hw.shape.audio import AudioSpec
 from hw.shape.family import ECP5
-from tests.support.audio_engine import Pauses, check, random_front_end, random_samples
+from tests.support.audio_engine import check, random_front_end, random_samples
 from tests.support.hw_bench import few
 from tests.support.random_bundles import seeds
 

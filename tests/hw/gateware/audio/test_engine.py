@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosim.bench.sound import Pauses
 from hw.gateware.audio import datapath, engine, features
 from hw.gateware.audio.engine import AudioEngine
 from hw.gateware.audio.gain import Energy
@@ -15,7 +16,7 @@ from hw.shape.audio_passes import Name, passes
 from hw.shape.audio_program import Bias
 from model.bundle.audio_constants import quarter_cosine
 from model.errors import BadInput
-from tests.support.audio_engine import Pauses, check, random_front_end, random_samples
+from tests.support.audio_engine import check, random_front_end, random_samples
 from tests.support.hw_bench import some
 from tests.support.random_bundles import seeds
 
