@@ -28,10 +28,13 @@ help:  ## List the commands.
 	@echo "Variables: BOARD=$(BOARD) BUNDLE=dir RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
 	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 SOUND=codec|microphone FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
-sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit.
+sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit and every sample.
 	@$(BGRU) sim $(DESIGN) --recording "$(RECORDING)" --sim $(SIM) \
 		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves) \
 		$(if $(filter-out 0,$(NETLIST)),--netlist)
+ifeq ($(SIM)$(filter-out 0,$(NETLIST)$(WAVES)),verilator)
+	@$(BGRU) sim $(LAYOUT) --recording "$(RECORDING)" --samples $(if $(FRAMES),--frames $(FRAMES))
+endif
 
 plan: $(VENV)/sim.installed  ## Foldings of a network on a board: latency against LUT4, or the least for RATE= frames/s.
 	@$(BGRU) plan $(DESIGN) $(if $(RATE),--frame-rate $(RATE))

@@ -29,6 +29,9 @@ def command(
     frames: Frames = None,
     netlist: Annotated[bool, typer.Option("--netlist", help="Simulate the synthesised cells, not the RTL.")] = False,
     waves: Annotated[bool, typer.Option("--waves", help="Write the waveform (FST) and views of it.")] = False,
+    samples: Annotated[
+        bool, typer.Option("--samples", help="Simulate the whole denoiser instead, samples in and samples out.")
+    ] = False,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Run a recording through the RTL and compare every bit with the golden model.
@@ -37,9 +40,19 @@ def command(
     each layer's vectors (r, z, h~, h; y) and the mask with the golden model. Prints a table of the layers, writes the
     denoised recording, and exits with 1 at the first bit that differs, saying which.
 
+    With `--samples` the audio path is in it too: the recording's 16-bit samples go in, and every feature bit, mask bit
+    and sample that comes out is compared. In Verilator, from the RTL.
+
     Example: `bgru sim --board icebreaker --frames 20`
     """
-    from cosim.bench.sim import run
+    noisy, folder = recording_or_sample(recording), bundle_for(bundle, board)
+    if samples:
+        from cosim.bench import samples as whole
 
-    noisy = recording_or_sample(recording)
-    run(bundle_for(bundle, board), noisy, board, fold, clock, simulator, frames, netlist, waves, build)
+        if simulator != "verilator" or netlist or waves:
+            raise typer.BadParameter("expected no --sim icarus, --netlist or --waves with --samples")
+        whole.run(folder, noisy, board, fold, frames, build)
+    else:
+        from cosim.bench.sim import run
+
+        run(folder, noisy, board, fold, clock, simulator, frames, netlist, waves, build)

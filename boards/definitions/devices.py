@@ -27,27 +27,27 @@ class Device:
 LFE5U_85F = Device(
     "LFE5U-85F",
     ECP5,
-    {"lut4": 83640, "ff": 83640, "block_ram": 208},
+    {"lut4": 83640, "ff": 83640, "block_ram": 208, "multiplier": 156},
     ("--85k", "--speed", "6", "--package", "CABGA381"),
 )
 
 LFE5U_25F = Device(
     "LFE5U-25F",
     ECP5,
-    {"lut4": 24288, "ff": 24288, "block_ram": 56},
+    {"lut4": 24288, "ff": 24288, "block_ram": 56, "multiplier": 28},
     ("--25k", "--speed", "6", "--package", "CABGA381"),
 )
 
 ICE40UP5K = Device(
     "iCE40UP5K",
     ICE40,
-    {"lut4": 5280, "ff": 5280, "block_ram": 30, "spram": 4},
+    {"lut4": 5280, "ff": 5280, "block_ram": 30, "spram": 4, "multiplier": 8},
     ("--up5k", "--package", "sg48"),
 )
 
 GW2A_18C = Device(
     "GW2A-18C",
     GOWIN,
-    {"lut4": 20736, "ff": 15552, "block_ram": 46},
+    {"lut4": 20736, "ff": 15552, "block_ram": 46, "multiplier": 48},
     ("--device", "GW2A-LV18PG256C8/I7", "--vopt", "family=GW2A-18C"),
 )

@@ -13,9 +13,9 @@ from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import results_of
 from boards.flow.packers import PACKERS, pack_bitstream
-from boards.flow.verilog import print_use
+from boards.flow.verilog import check_room, print_use
 from boards.gateware.flash import image
-from boards.gateware.sample_rate import rate
+from boards.gateware.sample_rate import makes, rate
 from boards.gateware.sound_core import AHEAD, SHIFTS
 from hw.flow.audio import multiplying
 from hw.flow.place import Placement, place
@@ -58,8 +58,8 @@ def route(
 
     The stand-in's RTLIL decides what is synthesised and placed, so both come from the cache for another bundle of the
     same shape. With `sound` it is the whole denoiser: thresholds are in its netlist, so the bundle itself is placed.
-    Raises `BadInput` where none of `seeds` placements meets the clock; they stay in the cache with their logs, and more
-    seeds go on after them.
+    Raises `BadInput` where the device has too little of something, and where none of `seeds` placements meets the
+    clock; they stay in the cache with their logs, and more seeds go on after them.
     """
     progress("elaborate the shape")
     shape = placeholder(network.bundle, network.spec) if sound is None else network
@@ -69,7 +69,7 @@ def route(
     with TemporaryDirectory() as scratch:
         netlist = Path(scratch) / "netlist.json"
         progress("synthesise the shape")
-        synthesise(rtlil, "top", family, netlist)
+        check_room(board, synthesise(rtlil, "top", family, netlist))
         for seed in range(1, seeds + 1):
             best = f", {max(placement.mhz for placement in tries):.1f} MHz so far" if tries else ""
             progress(f"place and route, seed {seed} of at most {seeds}{best}")
@@ -134,7 +134,7 @@ def run(
         board = find(board_name).at(clock)
         network = lay_out(network_bundle, board, folding)
     else:
-        board = _at_sound_clock(find(board_name), clock)
+        board = _at_sound_clock(find(board_name), clock, network_bundle.front_end.sample_rate)
         network = lay_out(network_bundle, board, folding, 1, network_bundle.front_end.mask_bits)
     folder = build / board.name / network_bundle.name / ("bitstream" if sound is None else "sound")
 
@@ -161,10 +161,14 @@ def run(
         console.print(line, soft_wrap=True)
 
 
-def _at_sound_clock(board: Board, clock_mhz: float | None) -> Board:
-    """The board at the clock asked for, or at the slower one of its two that an audio path keeps up with."""
-    fast_enough = (hz for hz in (board.clock_hz, board.oscillator_hz) if hz >= SLOWEST_HZ)
-    return board.at(clock_mhz or min(fast_enough) / 1e6)
+def _at_sound_clock(board: Board, clock_mhz: float | None, sample_rate: int) -> Board:
+    """The board at the clock asked for, or at the slower one of its two that an audio path keeps up with.
+
+    The other one, where the sample rate is too far off.
+    """
+    fast_enough = sorted(hz for hz in {board.clock_hz, board.oscillator_hz} if hz >= SLOWEST_HZ)
+    best = next((hz for hz in fast_enough if makes(hz, sample_rate)), fast_enough[0])
+    return board.at(clock_mhz or best / 1e6)
 
 
 def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:

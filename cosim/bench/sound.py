@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cosim.bench.build import verilated
+from cosim.bench.fed import Fed
 from cosim.bench.flat import Flat
 from hw.flow.rtl import to_verilog
 from hw.gateware.denoiser import Denoiser
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
-from model.errors import BadInput
 from model.reference.analysis import Analysis
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import Samples
@@ -88,11 +88,7 @@ def simulate_sound(
 
     pauses : of samples in and out
     quick : spend no time on optimising the simulator, which pays for short runs
-
-    Raises `BadInput` for a denoiser that wants weights from outside.
     """
-    if denoiser.loads:
-        raise BadInput(f"network: expected weights in ROM in this simulation, got {', '.join(denoiser.loads)}")
     mask_bits = bundle.front_end.mask_bits
     wanted = [expected(bundle, one, bypass) for one in utterances]
     features, masks, samples = (np.concatenate([one[place].ravel() for one in wanted]) for place in range(3))
@@ -103,7 +99,7 @@ def simulate_sound(
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         np.concatenate(words).astype(np.int32).tofile(folder / "i.bin")
-        verilog = to_verilog(Flat(denoiser), TOP, folder)
+        verilog = to_verilog(Flat(Fed(denoiser)), TOP, folder)
         main = Path(__file__).with_suffix(".cpp")
         define = ("-CFLAGS", f"-DMASK_BITS={mask_bits}")
         program = verilated(verilog, main, TOP, headers=[STREAMS], options=define, quick=quick)

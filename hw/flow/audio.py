@@ -16,11 +16,10 @@ from hw.flow.synth import Cost, synthesise
 from hw.gateware.audio.engine import AudioEngine
 from hw.shape.family import Family
 from model.bundle.front_end import FrontEnd
-from model.errors import BadInput
 
 __all__ = ["clock", "cost", "multiplying"]
 
-MULTIPLIERS = {"ecp5": ("", "MULT18X18D"), "ice40": (" -dsp", "SB_MAC16")}
+MULTIPLIERS = {"ecp5": ("", "MULT18X18D"), "ice40": (" -dsp", "SB_MAC16"), "gowin": ("", "MULT18X18")}
 """By family: the option by which Yosys takes multipliers, and their cell."""
 
 DEVICES = {
@@ -30,10 +29,7 @@ DEVICES = {
 
 
 def multiplying(family: Family) -> Family:
-    """The family with its multipliers used, and counted as `multiplier`; `BadInput` where they are not known."""
-    if family.name not in MULTIPLIERS:
-        known = " or ".join(MULTIPLIERS)
-        raise BadInput(f"audio engine: expected a family whose multipliers are known ({known}), got {family.name}")
+    """The family with its multipliers used, and counted as `multiplier`."""
     option, cell = MULTIPLIERS[family.name]
     cells = {**family.cells, cell: ("multiplier", 1)}
     return replace(family, synthesis=family.synthesis + option, cells=cells)

@@ -17,7 +17,7 @@ __all__ = ["MULTIPLIERS", "AudioSpec"]
 MULTIPLIERS = 2
 """Of 16 x 16 bits: SB_MAC16, MULT18X18D."""
 
-LUT4 = {"ice40": (189, 27.9), "ecp5": (377, 19.25)}
+LUT4 = {"ice40": (189, 27.9), "ecp5": (377, 19.25), "gowin": (300, 23.4)}
 """LUT4 of an engine, and of each bit of its word: a fit to N = 128 to 1024 with 2 feature bits (`hw.flow.audio`)."""
 
 LEVELS = 42

@@ -14,8 +14,11 @@ from boards.definitions.registry import find
 from boards.flow.bitstream import how_to_program
 from boards.flow.layout import lay_out, parse_folding
 from boards.gateware.flash import image
+from model.bundle.bundle import Bundle
+from model.bundle.random_bundle import random_layer
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
+from tests.support.audio_engine import random_front_end
 from tests.support.random_bundles import random_bundle
 
 pytestmark = pytest.mark.synthesis
@@ -73,6 +76,52 @@ def test_a_bitstream_and_the_next_one_of_its_shape_without_synthesis_or_routing(
         flash = other["flash.bin"]
         assert flash.startswith(other["top.bin"])
         assert flash[find(board).flash_offset :] == image(network)
+
+
+def with_an_engine(folder: Path) -> Path:
+    """A bundle whose front end an audio engine has."""
+    rng = np.random.default_rng(1)
+    front_end = random_front_end(rng, 32)
+    gru = random_layer(rng, "bgru", front_end.features, 12, name="gru0")
+    mask = random_layer(rng, "dense", 12, 17, name="mask")
+    write_bundle(Bundle("random", front_end, (gru, mask)), folder / "net")
+    return folder / "net"
+
+
+@pytest.mark.parametrize(("board", "source"), [("icebreaker", "microphone"), ("ulx3s_85f", "codec")])
+def test_the_whole_denoiser_between_converters(board, source, tmp_path):
+    build = ("--board", board, "--build", str(tmp_path / "build"))
+    made = run("--bundle", str(with_an_engine(tmp_path)), *build, "--sound", source)
+    assert made.returncode == 0, made.stderr
+    folder = tmp_path / "build" / board / "random"
+    assert {path.name for path in (folder / "sound").iterdir()} == FILES[board]
+    assert not (folder / "report").exists()  # that is of the network behind the UART
+    rate = {"icebreaker": "15,625.0 Hz", "ulx3s_85f": "16,276.0 Hz"}[board]
+    assert all(word in made.stdout for word in (rate, "audio ", "delay ", f"{board}/random/sound/top.bi"))
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--sound", "telephone"), "error: sound: expected codec or microphone, got telephone"),
+        (
+            ("--sound", "codec", "--board", "ulx3s_85f", "--clock", "30"),
+            "error: sample rate: expected one that division",
+        ),
+    ],
+)
+def test_sound_that_can_not_be_made_is_one_sentence_and_leaves_nothing(options, sentence, tmp_path):
+    made = run("--bundle", str(with_an_engine(tmp_path)), "--build", str(tmp_path / "build"), *options)
+    assert made.returncode == 2
+    assert sentence in " ".join(made.stderr.split())
+    assert not list((tmp_path / "build").glob("*/random"))
+
+
+def test_a_denoiser_that_needs_more_ram_than_there_is_is_refused_before_placement(tmp_path):
+    made = run("--board", "tang_primer_20k", "--build", str(tmp_path / "build"), "--bundle", "tiny", "--sound", "codec")
+    assert made.returncode == 2
+    assert "error: tang_primer_20k: the GW2A-18C has 46 block_ram, the design needs" in made.stderr
+    assert not list((tmp_path / "build").glob("*/tiny"))
 
 
 def test_timing_that_is_not_met_says_by_how_much_and_leaves_no_bitstream(tmp_path):

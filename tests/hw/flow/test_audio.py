@@ -5,13 +5,13 @@ import pytest
 
 from hw.flow.audio import clock, cost
 from hw.shape.audio import MULTIPLIERS, AudioSpec
-from hw.shape.family import ECP5, ICE40
+from hw.shape.family import ECP5, GOWIN, ICE40
 from tests.support.audio_engine import random_front_end
 
 pytestmark = pytest.mark.synthesis
 
 
-@pytest.mark.parametrize("family", [ICE40, ECP5], ids=lambda family: family.name)
+@pytest.mark.parametrize("family", [ICE40, ECP5, GOWIN], ids=lambda family: family.name)
 @pytest.mark.parametrize("shape", [(128, 1, 2, 64), (512, 3, 2, 64)])
 def test_the_cost_is_that_predicted(family, shape):
     it = random_front_end(np.random.default_rng(0), *shape)

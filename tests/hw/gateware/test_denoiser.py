@@ -1,3 +1,4 @@
+# amaranth: UnusedElaboratable=no
 """The whole denoiser against the reference: every feature bit, mask bit and sample, in Verilator."""
 
 import dataclasses
@@ -11,6 +12,7 @@ from cosim.bench.sound import Pauses, simulate_sound
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
 from hw.shape.family import FAMILIES
+from hw.shape.folding import Source
 from model.bundle.bundle import Bundle
 from model.bundle.random_bundle import random_layer
 from model.errors import BadInput
@@ -20,14 +22,15 @@ from tests.support.random_bundles import random_foldings, seeds
 pytestmark = pytest.mark.simulator
 
 
-def made(fft_size: int, mask_bits: int, units: int, seed: int) -> tuple[Bundle, Denoiser]:
+def made(fft_size: int, mask_bits: int, units: int, seed: int, weights: Source = "rom") -> tuple[Bundle, Denoiser]:
     """A random network of any folding behind a random front end."""
     rng = np.random.default_rng(seed)
     front_end = random_front_end(rng, fft_size, mask_bits)
     gru = random_layer(rng, "bgru", front_end.features, units, name="gru0")
     mask = random_layer(rng, "dense", units, mask_bits * front_end.bins, name="mask")
     bundle = Bundle("random", front_end, (gru, mask))
-    return bundle, Denoiser(Network(bundle, random_foldings(rng, bundle), FAMILIES["ecp5"], 1, mask_bits))
+    foldings = {name: dataclasses.replace(one, weights=weights) for name, one in random_foldings(rng, bundle).items()}
+    return bundle, Denoiser(Network(bundle, foldings, FAMILIES["ecp5"], 1, mask_bits))
 
 
 pauses = st.builds(Pauses, st.sampled_from([0, 20, 100]), st.sampled_from([1, 30, 2000]))
@@ -50,6 +53,12 @@ def test_every_bit_and_sample_is_the_reference(shape, seed, signals, both, bypas
     heard = simulate_sound(denoiser, bundle, utterances, pauses=both, bypass=bypass, seed=seed % 1000)
     assert heard.difference is None
     assert heard.compared["sample"] == sum(len(one) // hop * hop for one in utterances)
+
+
+def test_weights_that_are_loaded_first_give_the_same():
+    bundle, denoiser = made(32, 2, 9, 3, weights="loaded")
+    assert denoiser.loads == ["load_gru0", "load_mask"]
+    assert simulate_sound(denoiser, bundle, [random_samples(np.random.default_rng(3), 64)]).difference is None
 
 
 def test_a_wrong_network_is_found():

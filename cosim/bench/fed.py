@@ -1,0 +1,55 @@
+"""A denoiser with its weights at hand, for simulation: what a flash loader does on a board, in no time."""
+
+from amaranth.hdl import Cat, Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.memory import Memory
+
+from hw.gateware.denoiser import Denoiser
+
+__all__ = ["Fed"]
+
+
+class Fed(wiring.Component):
+    """A denoiser whose loaded weights come from a memory, a word every two cycles; samples wait until they are there.
+
+    Members: those of `Denoiser`, without the weights' streams.
+    """
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        self.denoiser = denoiser
+        members = denoiser.signature.members
+        super().__init__({name: members[name] for name in members if name not in denoiser.loads})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.denoiser = denoiser = self.denoiser
+        ready = Cat(*(self._load(m, name) for name in denoiser.loads)).all()
+        wiring.connect(m, denoiser.o, wiring.flipped(self.o))
+        m.d.comb += [
+            denoiser.bypass.eq(self.bypass),
+            self.feature.eq(denoiser.feature),
+            self.mask.eq(denoiser.mask),
+            denoiser.i.payload.eq(self.i.payload),
+            denoiser.i.valid.eq(self.i.valid & ready),
+            self.i.ready.eq(denoiser.i.ready & ready),
+        ]
+        return m
+
+    def _load(self, m: Module, name: str) -> Signal:
+        """Stream a layer's weights in; 1 when that is done."""
+        matrix = self.denoiser.network.layers[name.removeprefix("load_")].engine.matrix
+        words, port = matrix.weight_words, getattr(self.denoiser, name)
+        m.submodules[f"memory_of_{name}"] = memory = Memory(shape=matrix.weight_width, depth=len(words), init=words)
+        read = memory.read_port()
+        place, there = Signal(range(len(words) + 1)), Signal()
+        done = Signal()
+        m.d.comb += [
+            done.eq(place == len(words)),
+            read.addr.eq(place),
+            port.payload.eq(read.data),
+            port.valid.eq(there & ~done),
+        ]
+        m.d.sync += there.eq(~there | (port.valid & ~port.ready))
+        with m.If(port.valid & port.ready):
+            m.d.sync += place.eq(place + 1)
+        return done

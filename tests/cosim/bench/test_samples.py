@@ -1,0 +1,77 @@
+"""`bgru sim --samples`: the recording that comes out of the simulated denoiser is that of `bgru denoise`."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+import cosim.bench.sound
+from model.bundle.bundle import Bundle
+from model.bundle.random_bundle import random_layer
+from model.bundle.write import write_bundle
+from tests.support.audio_engine import random_front_end
+from tests.support.command import bgru
+from tests.support.random_bundles import random_bundle
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> list[str]:
+    """A bundle with an audio engine, and a recording, that simulate in a moment."""
+    rng = np.random.default_rng(3)
+    front_end = random_front_end(rng, 16, 1)
+    layers = (
+        random_layer(rng, "bgru", front_end.features, 6, name="gru0"),
+        random_layer(rng, "dense", 6, 9, name="mask"),
+    )
+    write_bundle(Bundle("random", front_end, layers), tmp_path / "net")
+    soundfile.write(tmp_path / "in.wav", rng.normal(0, 0.1, 102), 16000)
+    return [
+        "--bundle",
+        str(tmp_path / "net"),
+        "--recording",
+        str(tmp_path / "in.wav"),
+        "--build",
+        str(tmp_path / "build"),
+    ]
+
+
+@pytest.mark.simulator
+def test_its_recording_is_the_denoised_one_and_every_word_was_compared(case, tmp_path):
+    result = bgru("sim", "--samples", *case)
+    assert result.exit_code == 0, result.output
+    assert "samples compared     522 feature bits, 261 mask bits, 116 samples: none differs" in result.output
+    made = tmp_path / "build" / "ulx3s_85f" / "random" / "in_from_samples.wav"
+    assert bgru("denoise", tmp_path / "in.wav", tmp_path / "out.wav", "--bundle", tmp_path / "net").exit_code == 0
+    assert made.read_bytes() == (tmp_path / "out.wav").read_bytes()
+
+
+@pytest.mark.simulator
+def test_a_word_that_differs_ends_it_with_1(case, monkeypatch):
+    truth = cosim.bench.sound.expected
+
+    def wrong(*arguments):
+        features, mask, samples = truth(*arguments)
+        samples[70] ^= 1
+        return features, mask, samples
+
+    monkeypatch.setattr(cosim.bench.sound, "expected", wrong)
+    result = bgru("sim", "--samples", *case)
+    assert result.exit_code == 1
+    assert "MISMATCH sample 70: expected " in result.output
+
+
+@pytest.mark.parametrize("option", [["--sim", "icarus"], ["--netlist"], ["--waves"]], ids=" ".join)
+def test_what_it_cannot_do_is_refused(option, case):
+    result = bgru("sim", "--samples", *case, *option)
+    assert result.exit_code == 2 and "with --samples" in " ".join(result.stderr.split())
+
+
+def test_a_front_end_without_an_engine_is_refused(tmp_path):
+    write_bundle(random_bundle(np.random.default_rng(0)), tmp_path / "net")
+    result = bgru("sim", "--samples", "--bundle", tmp_path / "net", "--build", tmp_path / "build")
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: audio engine: expected features in thermometer code, got binary code\n",
+    )
+    assert not (tmp_path / "build").exists()
