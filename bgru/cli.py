@@ -14,7 +14,7 @@ TRAINING = ("torch", "safetensors", "fast_bss_eval", "pystoi", "pyroomacoustics"
 """The packages of the extra `train` in `pyproject.toml`."""
 
 GROUPS = {
-    "Hear it": ("denoise", "live"),
+    "Hear it": ("denoise", "live", "spectrogram"),
     "Check it": ("sim", "prove", "loop", "board", "report"),
     "Build it": ("boards", "plan", "verilog", "bitstream", "host", "ip"),
     "Train it": ("train", "study", "sample", "convert"),

@@ -1,0 +1,22 @@
+"""`bgru spectrogram`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def command(
+    recordings: Annotated[list[Path], typer.Argument(help="Recordings (WAV, FLAC, MP3, ...), in the order drawn.")],
+    picture: Annotated[Path, typer.Option("--out", help="The picture: .png, .svg or .pdf.")] = Path(
+        "build/spectrogram.png"
+    ),
+    seconds: Annotated[float, typer.Option(min=0.1, max=60.0, help="Draw so much of the beginning.")] = 10.0,
+) -> None:
+    """Draw recordings under each other, to see what denoising took away and what it left.
+
+    Example: `bgru spectrogram noisy.wav denoised.wav --out heard.png`
+    """
+    from model.pages.spectrogram import run
+
+    run(recordings, picture, seconds)
