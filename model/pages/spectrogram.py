@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib import colormaps
 from matplotlib.figure import Figure
 from scipy.signal import ShortTimeFFT, get_window
 
@@ -58,7 +59,8 @@ def draw(signals: dict[str, Signal], picture: Path) -> None:
             origin="lower",
             aspect="auto",
             extent=(begin, end, 0, RATE / 2000),
-            cmap="magma",
+            cmap=colormaps["magma"].resampled(24),
+            interpolation="nearest",
             vmin=FLOOR_DB,
             vmax=0,
         )
@@ -68,4 +70,4 @@ def draw(signals: dict[str, Signal], picture: Path) -> None:
     rows[-1].set_xlabel("seconds")
     figure.colorbar(image, ax=list(rows), label="dB")
     with replacing(picture) as temporary:
-        figure.savefig(temporary, dpi=110, format=picture.suffix[1:].lower())
+        figure.savefig(temporary, dpi=90, format=picture.suffix[1:].lower())
