@@ -8,14 +8,16 @@ import typer
 
 def command(
     recordings: Annotated[list[Path], typer.Argument(help="Recordings (WAV, FLAC, MP3, ...), in the order drawn.")],
-    picture: Annotated[Path, typer.Option("--out", help="The picture: .png, .svg or .pdf.")] = Path(
+    picture: Annotated[Path, typer.Option("--picture", help="The picture: .png, .svg or .pdf.")] = Path(
         "build/spectrogram.png"
     ),
-    seconds: Annotated[float, typer.Option(min=0.1, max=60.0, help="Draw so much of the beginning.")] = 10.0,
+    seconds: Annotated[
+        float, typer.Option("--first", min=0.1, max=60.0, help="Draw so many seconds of the beginning.")
+    ] = 10.0,
 ) -> None:
     """Draw recordings under each other, to see what denoising took away and what it left.
 
-    Example: `bgru spectrogram noisy.wav denoised.wav --out heard.png`
+    Example: `bgru spectrogram noisy.wav denoised.wav --picture heard.png`
     """
     from model.pages.spectrogram import run
 
