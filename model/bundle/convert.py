@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from model.bundle.archive import open_archive, read_array, read_text
 from model.bundle.audio_constants import threshold_keys
 from model.bundle.front_end import WORD_LENGTHS
 from model.bundle.identity import digest
-from model.bundle.read import NOT_AN_ARCHIVE, read_bundle
+from model.bundle.read import read_bundle
 from model.bundle.write import SCHEMA, VERSION, write_bundle
 from model.errors import BadInput
 
@@ -51,15 +52,18 @@ def _old(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
     """Manifest and arrays of version 2, without the entry of the thresholds, which are checked here."""
     path = folder / "manifest.json"
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_text(path))
         if (manifest["schema"], manifest["version"]) != (SCHEMA, 2):
             raise BadInput(f"{path}: expected version 2, got {manifest['version']!r}")
-        with np.load(folder / "arrays.npz", allow_pickle=False) as stored:
-            arrays = {key: stored[key] for key in stored.files}
+        with open_archive(folder / "arrays.npz") as archive:
+            arrays = {
+                name: read_array(archive, name, entry["dtype"], tuple(entry["shape"]))
+                for name, entry in manifest["arrays"].items()
+            }
         thresholds, entry = arrays[OLD], manifest["arrays"].pop(OLD)
         whole = thresholds.dtype == np.float32 and entry["sha256"] == digest(thresholds)
         manifest["front_end"] = dict(manifest["front_end"])
-    except (*NOT_AN_ARCHIVE, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
         raise BadInput(f"{folder}: expected a bundle of version 2, got {error!r}") from None
     if not (whole and np.all(np.isfinite(thresholds)) and np.all(thresholds >= 0)):
         raise BadInput(f"{folder}: array {OLD}: expected the manifest's finite, non-negative float32, got others")

@@ -4,14 +4,11 @@ No array is unpickled. Whatever is missing, extra, altered or out of range is re
 """
 
 import json
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from model.bundle.archive import names, open_archive, read_array, read_text
 from model.bundle.bundle import Bundle
 from model.bundle.front_end import CODES, SIZES, WINDOW, WORD_LENGTHS, FrontEnd, limits_of
 from model.bundle.identity import digest
@@ -20,7 +17,7 @@ from model.bundle.matrices import Matrix
 from model.bundle.write import SCHEMA, VERSION
 from model.errors import BadInput
 
-__all__ = ["NOT_AN_ARCHIVE", "read_bundle"]
+__all__ = ["read_bundle"]
 
 LARGEST = 2**31 - 1
 POSITIVE = f"an integer from 1 to {LARGEST}"
@@ -69,10 +66,10 @@ def read_bundle(folder: Path) -> Bundle:
 
 def _read_manifest(folder: Path) -> dict[str, Any]:
     path = folder / "manifest.json"
-    if not path.is_file():
+    if not path.exists():
         raise BadInput(f"{folder}: expected a bundle (a folder with manifest.json and arrays.npz), found none")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
+        manifest = json.loads(read_text(path))
     except (ValueError, RecursionError) as error:
         raise BadInput(f"{path}: expected JSON, got {error}") from None
     if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
@@ -164,12 +161,7 @@ def _show(manifest: Any, key: str) -> str:
     return repr(manifest[key]) if isinstance(manifest, dict) and key in manifest else "nothing"
 
 
-NOT_AN_ARCHIVE = (OSError, ValueError, EOFError, KeyError, RuntimeError, MemoryError, zipfile.BadZipFile, zlib.error)
-"""What NumPy and zipfile raise on damaged archives, encrypted ones, and headers that claim the impossible."""
-
-
 def _read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
-    path = folder / "arrays.npz"
     front_end = manifest["front_end"]
     bins, levels = front_end["fft_size"] // 2 + 1, limits_of(front_end["qad_code"], front_end["qad_bits"])
     expected: dict[str, tuple[str, tuple[int, ...]]] = {"front_end.keys": ("int32", (bins, levels))}
@@ -177,36 +169,22 @@ def _read_arrays(folder: Path, manifest: dict[str, Any]) -> dict[str, Array]:
         shapes = layer_shapes(layer["kind"], layer["inputs"], layer["units"])
         expected |= {f"{layer['name']}.{key}": shape for key, shape in shapes.items()}
     listed = manifest["arrays"]
-    arrays: dict[str, Array] = {}
-    try:
-        archive = np.load(path, allow_pickle=False)
-        if not isinstance(archive, np.lib.npyio.NpzFile):
-            raise BadInput(f"{path}: expected a .npz archive, got a single array")
-        with archive as stored:
-            names = set(stored.files)
-            for name in sorted(names | set(listed) | set(expected)):
-                if name not in expected:
-                    raise BadInput(f"{folder}: array {name}: not part of this network, expected it to be absent")
-                if name not in names or name not in listed:
-                    missing = "arrays.npz" if name not in names else "manifest.json"
-                    raise BadInput(f"{folder}: array {name}: expected it in {missing}, got nothing")
-                arrays[name] = stored[name]
-    except FileNotFoundError:
-        raise BadInput(f"{path}: expected the bundle's arrays, found no file") from None
-    except NOT_AN_ARCHIVE as error:
-        raise BadInput(f"{path}: expected a whole .npz archive of plain arrays, got {error}") from None
+    with open_archive(folder / "arrays.npz") as archive:
+        there = names(archive)
+        for name in sorted(there | set(listed) | set(expected)):
+            if name not in expected:
+                raise BadInput(f"{folder}: array {name}: not part of this network, expected it to be absent")
+            if name not in there or name not in listed:
+                missing = "arrays.npz" if name not in there else "manifest.json"
+                raise BadInput(f"{folder}: array {name}: expected it in {missing}, got nothing")
+        arrays = {name: read_array(archive, name, dtype, shape) for name, (dtype, shape) in expected.items()}
     for name, (dtype, shape) in expected.items():
-        array, entry = arrays[name], listed[name]
-        if not isinstance(array, np.ndarray):
-            raise BadInput(f"{folder}: array {name}: expected {dtype} {shape}, got {len(array)} bytes of no .npy file")
-        if array.dtype != np.dtype(dtype) or array.shape != shape:
-            raise BadInput(f"{folder}: array {name}: expected {dtype} {shape}, got {array.dtype} {array.shape}")
-        where = f"arrays.{name}."
+        entry, where = listed[name], f"arrays.{name}."
         keys = {"dtype": ("text", str), "shape": ("a list", list), "sha256": ("text", str)}
         _check_object(folder / "manifest.json", where, entry, keys)
         for key, value in (("dtype", dtype), ("shape", list(shape))):
             if entry[key] != value:
                 raise BadInput(f"{folder / 'manifest.json'}: {where}{key}: expected {value!r}, got {entry[key]!r}")
-        if entry["sha256"] != digest(array):
+        if entry["sha256"] != digest(arrays[name]):
             raise BadInput(f"{folder}: array {name}: its SHA-256 differs from the manifest's, the bundle was altered")
     return arrays

@@ -185,13 +185,18 @@ def test_no_manifest(folder):
 
 def test_no_arrays_file(folder):
     (folder / "arrays.npz").unlink()
-    refused(folder, "arrays.npz: expected the bundle's arrays, found no file")
+    refused(folder, "arrays.npz: expected a file that can be read, got: No such file or directory")
 
 
-@pytest.mark.parametrize("text", ["", "{", "model: yes", '{"a": 1,}', "[" * 100_000, '"\ud800'])
+@pytest.mark.parametrize("text", ["", "{", "model: yes", '{"a": 1,}', "[" * 100_000])
 def test_manifest_is_not_json(folder, text):
-    (folder / "manifest.json").write_bytes(text.encode("utf-8", "surrogatepass"))
+    (folder / "manifest.json").write_text(text)
     refused(folder, "manifest.json: expected JSON, got")
+
+
+def test_manifest_is_not_text(folder):
+    (folder / "manifest.json").write_bytes(b'"\xed\xa0\x80')
+    refused(folder, "manifest.json: expected UTF-8 text, got")
 
 
 @pytest.mark.parametrize("text", ["[]", "3", "null", "{}"])
@@ -210,7 +215,7 @@ def test_truncated_archive(folder, share):
 def test_single_array_in_place_of_the_archive(folder):
     with (folder / "arrays.npz").open("wb") as file:
         np.save(file, np.zeros(3))
-    refused(folder, "arrays.npz: expected a .npz archive, got a single array")
+    refused(folder, "arrays.npz: expected a whole .npz archive of plain arrays, got File is not a zip file")
 
 
 @given(seed=seeds)
@@ -419,7 +424,7 @@ def test_pickles_are_never_loaded(folder):
     with np.load(folder / "arrays.npz") as stored:
         everything = dict(stored)
     np.savez(folder / "arrays.npz", **(everything | {"gru0.threshold": objects}))
-    refused(folder, "arrays.npz: expected a whole .npz archive of plain arrays, got Object arrays cannot be loaded")
+    refused(folder, "array gru0.threshold: expected int32 (3, 7), got object (1,)")
 
 
 def test_pickle_in_place_of_the_archive_is_never_loaded(folder):
@@ -440,7 +445,7 @@ def test_member_of_raw_bytes(folder):
         for name in old.namelist():
             new.writestr(name, b"raw bytes" if name == "gru0.threshold.npy" else old.read(name))
     (folder / "arrays.npz").write_bytes(content.getvalue())
-    refused(folder, "array gru0.threshold: expected int32 (3, 7), got 9 bytes of no .npy file")
+    refused(folder, "array gru0.threshold: expected a whole .npy file of numbers, got the magic string is not correct")
 
 
 def test_header_that_claims_the_impossible(folder):
@@ -451,7 +456,7 @@ def test_header_that_claims_the_impossible(folder):
         for name in old.namelist():
             new.writestr(name, header.getvalue() if name == "gru0.threshold.npy" else old.read(name))
     (folder / "arrays.npz").write_bytes(content.getvalue())
-    refused(folder, "arrays.npz: expected a whole .npz archive of plain arrays, got ")
+    refused(folder, "array gru0.threshold: expected int32 (3, 7), got int32 (1000000000, 1000000)")
 
 
 def test_padding_bits_must_be_zero(folder):

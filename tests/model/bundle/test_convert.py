@@ -122,8 +122,8 @@ def no_manifest(folder: Path) -> None:
         (another_gain, "front_end.gain_frames: expected a power of two from 1 to 4096, got 63"),
         (altered, f"array {THRESHOLDS}: expected the manifest's finite, non-negative float32, got others"),
         (converted, "manifest.json: expected version 2, got 3"),
-        (cut, "expected a bundle of version 2, got "),
-        (no_manifest, "expected a bundle of version 2, got "),
+        (cut, "arrays.npz: expected a whole .npz archive of plain arrays, got "),
+        (no_manifest, "manifest.json: expected a file that can be read, got: No such file or directory"),
     ],
 )
 def test_what_cannot_be_converted_is_refused_in_one_sentence_and_stays_as_it_is(folder, spoil, sentence):

@@ -12,9 +12,10 @@ from PIL import Image
 from model.errors import BadInput
 from model.pages.spectrogram import RATE, draw, run
 from model.reference import audio
+from model.reference.recording import Signal
 
 
-def sine(hertz: float, seconds: float = 1.0) -> np.ndarray:
+def sine(hertz: float, seconds: float = 1.0) -> Signal:
     return (0.5 * np.sin(2 * np.pi * hertz * np.arange(round(RATE * seconds)) / RATE)).astype(np.float32)
 
 
@@ -35,7 +36,7 @@ def test_a_tone_is_a_bright_line_at_its_height(hertz, tmp_path):
 
 def test_recordings_share_one_scale(tmp_path):
     for name, level in (("as loud", 1.0), ("softer", 0.01)):
-        draw({"tone": sine(2000), "other": level * sine(6000)}, tmp_path / f"{name}.png")
+        draw({"tone": sine(2000), "other": np.float32(level) * sine(6000)}, tmp_path / f"{name}.png")
     rows = {name: pixels(tmp_path / f"{name}.png").mean(axis=1) for name in ("as loud", "softer")}
     upper, lower = (slice(None, int(0.42 * len(rows["softer"]))), slice(-int(0.42 * len(rows["softer"])), None))
     assert max(rows["as loud"][upper]) == max(rows["softer"][upper])
