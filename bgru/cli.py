@@ -3,6 +3,7 @@
 import sys
 from importlib import import_module
 from importlib.metadata import version
+from io import TextIOWrapper
 from typing import Annotated, Any
 
 import typer
@@ -79,4 +80,6 @@ for panel, names in GROUPS.items():
 
 def main() -> None:
     """Entry point."""
+    if isinstance(sys.stdout, TextIOWrapper):  # names of files may be no text; Python does the same for standard error
+        sys.stdout.reconfigure(errors="backslashreplace")
     app(prog_name="bgru")

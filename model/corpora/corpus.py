@@ -6,6 +6,7 @@ show how a network does on noise it has never met, and choose between epochs and
 """
 
 import logging
+import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -137,7 +138,7 @@ def find(
 
 def _usable(path: Path, read: Callable[[Path, int], object]) -> bool:
     try:
-        read(path, soundfile.info(path).samplerate)
+        read(path, soundfile.info(os.fsencode(path)).samplerate)
     except (BadInput, soundfile.LibsndfileError) as error:
         log.warning("left out: %s", error)
         return False

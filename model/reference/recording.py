@@ -4,6 +4,7 @@
 """
 
 import logging
+import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -71,7 +72,7 @@ class Recording:
         if not path.exists() or path.is_dir():
             raise BadInput(f"{path}: expected an audio file, found {'a folder' if path.is_dir() else 'none'}")
         try:
-            self._file = _Forward(path)
+            self._file = _Forward(os.fsencode(path))  # soundfile encodes no name that is not UTF-8
             self._bytes = path.open("rb") if self._file.format == "MP3" else None
             if self._bytes:
                 self._file = _Forward(self._bytes)
@@ -201,7 +202,7 @@ def writing(
 
     with replacing(path) as temporary:
         try:
-            with soundfile.SoundFile(temporary, "w", sample_rate, channels, subtype) as file:
+            with soundfile.SoundFile(os.fsencode(temporary), "w", sample_rate, channels, subtype) as file:
                 yield append
             wrong = "" if _has_its_end(temporary, written) else "a file without its end"
         except soundfile.LibsndfileError as error:
@@ -214,7 +215,7 @@ def writing(
 
 def _has_its_end(path: Path, samples: int) -> bool:
     """Whether the last of so many samples can be read: a FLAC file whose end found no room closes without a word."""
-    with soundfile.SoundFile(path) as file:
+    with soundfile.SoundFile(os.fsencode(path)) as file:
         file.seek(max(0, samples - 1))
         return len(file.read(1)) == min(1, samples)
 

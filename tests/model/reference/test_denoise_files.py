@@ -73,6 +73,24 @@ def test_as_a_user_runs_it(folder):
     assert distance(audio.read_samples(folder / "clean.wav", RATE), noise()) <= 4
 
 
+@pytest.mark.skipif(sys.platform == "darwin", reason="macOS has no such names")
+def test_names_need_not_be_text(folder):
+    odd = os.fsencode(folder) + b"/na\xefve [bold]"
+    Path(os.fsdecode(odd) + ".wav").write_bytes((folder / "noisy.wav").read_bytes())
+    given = [odd + b".wav", b"--bundle", b"net"]
+    for words in ([*given[:1], odd + b" clean.wav", *given[1:]], [*given, b"--out", odd]):
+        made = subprocess.run(
+            [sys.executable, "-m", "bgru", "denoise", *words],
+            cwd=folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            capture_output=True,
+        )
+        assert (made.returncode, made.stderr) == (0, b"")
+        assert b"na\\udcefve [bold]" in made.stdout
+    for written in (odd + b" clean.wav", odd + b"/na\xefve [bold].wav"):
+        assert distance(audio.read_samples(Path(os.fsdecode(written)), RATE), noise()) <= 4
+
+
 def test_command_writes_the_denoised_recording_and_its_speed(folder, denoise):
     code, out, err = denoise("noisy.wav", "out/clean.flac", "--bundle", "net")
     assert (code, err) == (0, "")
