@@ -50,6 +50,10 @@ def cocotb_simulator(simulator: str, verilog: Path, top: str, *, waves: bool, qu
     return [str(program), *(["--trace", "--trace-file", "waves.fst"] if waves else [])]
 
 
+COCOTB = re.compile(r"(COCOTB|GPI|PYGPI)_|(MODULE|TESTCASE|TOPLEVEL|TOPLEVEL_LANG|RANDOM_SEED)$")
+"""Variables that cocotb listens to, by their present and their former names."""
+
+
 def cocotb_environment(top: str, module: str, results: Path) -> dict[str, str]:
     """What cocotb's own runner would set to run the tests in `module` and leave their verdicts in `results`."""
     return {
@@ -167,13 +171,14 @@ def _build(command: Sequence[str], folder: Path, environment: Mapping[str, str])
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> int:
     """Run a program in a folder with these variables added, its output into `log`; returns its exit status.
 
+    cocotb's variables in the caller's environment are not passed on: they are of another simulation.
     It runs in a process group of its own, which is killed if this is interrupted: Ctrl-C leaves no simulator behind.
     """
     with log.open("w") as output:
         process = subprocess.Popen(
             command,
             cwd=folder,
-            env=os.environ | environment,
+            env={**{name: value for name, value in os.environ.items() if not COCOTB.match(name)}, **environment},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 from model.errors import BadInput
@@ -24,7 +25,7 @@ WHEEL_MAKE = {
     "CXX": "g++",
     "LINK": "g++",
     "AR": "ar",
-    "PYTHON3": "python3",
+    "PYTHON3": sys.executable,  # not one on the PATH, which may be another version with modules of this one
     "CFG_CXXFLAGS_PCH_I": "-include",
     "CFG_CXXFLAGS_STD_NEWEST": "-std=gnu++17",
     "CFG_LDLIBS_THREADS": "-pthread",

@@ -82,6 +82,26 @@ def test_a_tool_that_fails_is_named_with_its_words_and_nothing_is_kept(tmp_path,
     assert not any((tmp_path / "cache" / "simulator").iterdir())
 
 
+@pytest.mark.simulator
+def test_a_simulator_is_built_with_this_interpreter_whatever_is_on_the_path(tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    for name in ("python", "python3"):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\nexit 3\n")
+        (tmp_path / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("BGRU_CACHE", str(tmp_path / "cache"))
+    program = made(tmp_path, "module top(input [3:0] a, output [3:0] o); assign o = a + 1; endmodule\n")
+    assert subprocess.run([program]).returncode == 4
+
+
+def test_variables_of_another_simulation_are_not_passed_on(tmp_path, monkeypatch):
+    for name in ("COCOTB_TEST_MODULES", "GPI_EXTRA", "PYGPI_PYTHON_BIN", "MODULE", "RANDOM_SEED", "MODULES"):
+        monkeypatch.setenv(name, "theirs")
+    assert build.run(["env"], tmp_path, {"GPI_USERS": "ours"}, tmp_path / "log") == 0
+    seen = [line for line in (tmp_path / "log").read_text().splitlines() if line.endswith(("theirs", "ours"))]
+    assert sorted(seen) == ["GPI_USERS=ours", "MODULES=theirs"]
+
+
 def test_an_interrupt_ends_the_program_and_its_children(tmp_path):
     alive = tmp_path / "alive"
     os.mkfifo(alive)

@@ -1,6 +1,7 @@
 """Tools within Python packages: they run in a folder, and what is missing or fails says so."""
 
 import shutil
+import sys
 
 import pytest
 
@@ -40,7 +41,7 @@ def test_where_compiled_code_can_not_be_kept_the_variable_is_named(tmp_path, mon
 
 
 def test_verilators_makefile_is_told_programs_that_this_machine_has():
-    """Of an interpreter it knows only `python`, which Debian and Ubuntu don't have."""
+    """Its interpreter is this one: another on the PATH can't run with this one's modules."""
     flags = dict(flag.split("=", 1) for flag in simulator_path("verilator", waves=False)["MAKEFLAGS"].split())
-    assert flags["PYTHON3"] == "python3"
+    assert flags["PYTHON3"] == sys.executable
     assert all(shutil.which(flags[program]) for program in ("CXX", "LINK", "AR", "PYTHON3"))
