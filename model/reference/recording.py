@@ -7,7 +7,7 @@ import logging
 import os
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from model.errors import BadInput
 from model.files import replacing
+from model.reference.decoder_words import caught
 
 log = logging.getLogger(__name__)
 
@@ -71,11 +72,13 @@ class Recording:
     def __init__(self, path: Path, sample_rate: int, channel: int | None = None) -> None:
         if not path.exists() or path.is_dir():
             raise BadInput(f"{path}: expected an audio file, found {'a folder' if path.is_dir() else 'none'}")
+        self._words: list[str] = []
         try:
-            self._file = _Forward(os.fsencode(path))  # soundfile encodes no name that is not UTF-8
-            self._bytes = path.open("rb") if self._file.format == "MP3" else None
-            if self._bytes:
-                self._file = _Forward(self._bytes)
+            with caught(self._words):
+                self._file = _Forward(os.fsencode(path))  # soundfile encodes no name that is not UTF-8
+                self._bytes = path.open("rb") if self._file.format == "MP3" else None
+                if self._bytes:
+                    self._file = _Forward(self._bytes)
         except soundfile.LibsndfileError as error:
             raise BadInput(f"{path}: expected audio (WAV, FLAC, ...), got {error.error_string}") from None
         except TypeError:  # soundfile asks for the rate of what it takes for headerless by its name
@@ -135,7 +138,12 @@ class Recording:
             log.warning("%s: %d of %d samples beyond full scale were clipped%s", self._path, clipped, total, share)
 
     def _check_length(self, read: int) -> None:
-        """Whether the file had what it had stated."""
+        """Whether the file had what it had stated, and what the decoder of an MP3 file said of it."""
+        if errors := [line for line in self._words if "error" in line.lower()]:
+            said = errors[0].rsplit("error: ", 1)[-1].rstrip("!")
+            log.warning(
+                "%s: damaged, it may sound wrong in places (%d errors, first: %s)", self._path, len(errors), said
+            )
         if self._bytes and self._bytes.tell() < self._path.stat().st_size - MP3_REST:
             raise BadInput(
                 f"{self._path}: expected an MP3 file that states its length (a Xing header), got one that goes on "
@@ -152,7 +160,8 @@ class Recording:
     def _read_piece(self, begin: int) -> NDArray[np.float32]:
         """The next `READ` samples, or what is left, of all channels, (samples, channels)."""
         try:
-            samples = self._file.read(READ, dtype="float32", always_2d=True)
+            with caught(self._words) if self._bytes else nullcontext():
+                samples = self._file.read(READ, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
             raise BadInput(
                 f"{self._path}: expected audio up to its end, got {error.error_string} "

@@ -85,6 +85,19 @@ def test_an_mp3_file_that_breaks_off_is_what_it_has_and_says_so(tmp_path, caplog
     assert re.search(r"in.mp3: it seemed to be 10.2\d s long, and has 6.\d\d s: was it cut off\?$", message)
 
 
+def test_a_damaged_mp3_file_is_said_in_one_line_with_its_name(tmp_path, caplog, capfd):
+    path = tmp_path / "damaged.mp3"
+    soundfile.write(path, sound(40_000), RATE)
+    content = bytearray(path.read_bytes())
+    for place in np.random.default_rng(0).integers(1000, len(content), 60):
+        content[place] ^= 0xFF
+    path.write_bytes(content)
+    for _ in Recording(path, RATE):
+        pass
+    assert f"{path}: damaged, it may sound wrong in places (" in caplog.text
+    assert capfd.readouterr().err == ""
+
+
 def test_a_recording_that_is_damaged_is_refused(tmp_path):
     path = tmp_path / "in.flac"
     soundfile.write(path, sound(10 * READ), RATE)
