@@ -15,8 +15,11 @@ def command(
         list[str] | None,
         typer.Option(help="A layer that takes its weights from a stream in every frame; it needs its --fold too."),
     ] = None,
-    width: Annotated[int, typer.Option(help="Bits of a word of features and masks; a multiple of 8.")] = 32,
+    width: Annotated[
+        int | None, typer.Option(show_default="32", help="Bits of a word of features and masks; a multiple of 8.")
+    ] = None,
     name: Annotated[str, typer.Option(help="Of the module, its files and its C macros; two cores need two.")] = "bgru",
+    audio: Annotated[bool, typer.Option("--audio", help="The whole denoiser: 16-bit samples in and out.")] = False,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md).
@@ -25,8 +28,11 @@ def command(
     its sizes for Verilog and C, `bgru.core` for FuseSoC with the targets `lint` and `sim`, and `bench.v` with its data:
     `sim` compares a few frames with the golden model's masks. The board decides the FPGA family.
 
-    Example: `bgru ip --board ulx3s_85f --name denoiser`
+    With `--audio`, into `<build>/<board>/<bundle>/ip_audio/`: a packet of 16-bit samples in, the denoised recording
+    out, as many samples. `sim` compares two recordings with the reference's samples.
+
+    Example: `bgru ip --board ulx3s_85f --audio --name denoiser`
     """
     from boards.flow.ip import run
 
-    run(bundle_for(bundle, board), board, fold, streamed, width, name, build)
+    run(bundle_for(bundle, board), board, fold, streamed, width, name, audio, build)

@@ -30,7 +30,7 @@ from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
 
-__all__ = ["Routed", "route", "short_of_timing"]
+__all__ = ["Routed", "at_sound_clock", "route", "short_of_timing"]
 
 
 SEEDS = 8
@@ -134,7 +134,7 @@ def run(
         board = find(board_name).at(clock)
         network = lay_out(network_bundle, board, folding)
     else:
-        board = _at_sound_clock(find(board_name), clock, network_bundle.front_end.sample_rate)
+        board = at_sound_clock(find(board_name), clock, network_bundle.front_end.sample_rate)
         network = lay_out(network_bundle, board, folding, 1, network_bundle.front_end.mask_bits)
     folder = build / board.name / network_bundle.name / ("bitstream" if sound is None else "sound")
 
@@ -161,7 +161,7 @@ def run(
         console.print(line, soft_wrap=True)
 
 
-def _at_sound_clock(board: Board, clock_mhz: float | None, sample_rate: int) -> Board:
+def at_sound_clock(board: Board, clock_mhz: float | None, sample_rate: int) -> Board:
     """The board at the clock asked for, or at the slower one of its two that an audio path keeps up with.
 
     The other one, where the sample rate is too far off.

@@ -1,7 +1,8 @@
-"""A network as a core for other systems: one Verilog file, a C header, a FuseSoC core (`make ip`)."""
+"""A network, or the whole denoiser, as a core for other systems: Verilog, C header, FuseSoC core (`make ip`)."""
 
 import re
 import tempfile
+from collections.abc import Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
@@ -9,12 +10,18 @@ from pathlib import Path
 from amaranth.back import rtlil
 from amaranth.hdl import ClockDomain, Module, Signal
 
+from boards.definitions.board import Board
 from boards.definitions.registry import find
 from boards.flow import ip_testbench, reserved_words
+from boards.flow.bitstream import at_sound_clock
 from boards.flow.layout import lay_out, parse_folding
 from hw.flow.rtl import ports_of, rtlil_to_verilog
-from hw.gateware.axi import MAGIC, REGISTERS, VERSION, AxiNetwork
-from hw.shape.words import words
+from hw.gateware.axi import MAGIC, AxiNetwork, AxiStream
+from hw.gateware.axi_denoiser import SAMPLE_BITS, AxiDenoiser
+from hw.gateware.denoiser import Denoiser
+from hw.shape.audio import AudioSpec
+from hw.shape.folding import Folding
+from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
@@ -26,6 +33,8 @@ IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 MOST_WIDTH = 4096
 """Bits of a word."""
 
+DEFAULT_WIDTH = 32
+
 LITERAL_BITS = 1024
 """Of one constant with memory contents. Tools take more, but copy it for each of its words."""
 
@@ -35,12 +44,19 @@ def run(
     board_name: str,
     fold: list[str] | None,
     streamed: list[str] | None,
-    width: int,
+    width: int | None,
     name: str,
+    audio: bool,
     build: Path,
 ) -> None:
-    """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md): `bgru ip`."""
+    """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md): `bgru ip`.
+
+    With `audio` it is the whole denoiser, samples in and out.
+    """
     check_name(name)
+    if audio and width is not None:
+        raise BadInput(f"--width: expected none with --audio, whose samples have {SAMPLE_BITS} bits, got {width}")
+    width = DEFAULT_WIDTH if width is None else width
     if width % 8 or not 8 <= width <= MOST_WIDTH:
         raise BadInput(f"--width: expected a multiple of 8 bits from 8 to {MOST_WIDTH}, got {width}")
     board = find(board_name)
@@ -50,11 +66,25 @@ def run(
         if layer not in foldings:
             raise BadInput(f"--streamed {layer}: expected its folding too, as in --fold {layer}=1x8")
         foldings[layer] = replace(foldings[layer], weights="streamed")
-    core = AxiNetwork(lay_out(network_bundle, board, foldings, width, width, free=board.available))
-    folder = build / board.name / network_bundle.name / "ip"
+    core: AxiStream
+    if audio:
+        core = _denoiser(network_bundle, board, foldings)
+    else:
+        core = AxiNetwork(lay_out(network_bundle, board, foldings, width, width, free=board.available))
+    kind = "_audio" if audio else ""
+    folder = build / board.name / network_bundle.name / f"ip{kind}"
     with replacing_folder(folder) as target:
-        write(core, name, f"{board.name}_{network_bundle.name}", target)
+        write(core, name, f"{board.name}_{network_bundle.name}{kind}", target)
     console.print(f"core   {folder}")
+
+
+def _denoiser(bundle: Bundle, board: Board, foldings: Mapping[str, Folding]) -> AxiDenoiser:
+    """Folded for the clock of a denoiser on that board, and for the RAM that the audio engine leaves."""
+    board = at_sound_clock(board, None, bundle.front_end.sample_rate)
+    taken = AudioSpec.of(bundle.front_end, board.family).resources
+    free = {kind: count - taken.get(kind, 0) for kind, count in board.available.items()}
+    network = lay_out(bundle, board, foldings, 1, bundle.front_end.mask_bits, free=free)
+    return AxiDenoiser(Denoiser(network, single_port=board.family.single_port_ram is not None))
 
 
 def check_name(name: str) -> None:
@@ -67,7 +97,7 @@ def check_name(name: str) -> None:
         raise BadInput(f"--name: expected another name than the test bench's modules, got {name}")
 
 
-def write(core: AxiNetwork, name: str, design: str, folder: Path) -> None:
+def write(core: AxiStream, name: str, design: str, folder: Path) -> None:
     """All files of the core, whose module is `name`; `design` is what FuseSoC calls it, after `bgru:core:`."""
     check = ip_testbench.files(core, name)
     texts = {
@@ -84,17 +114,18 @@ def write(core: AxiNetwork, name: str, design: str, folder: Path) -> None:
 # The Verilog.
 
 MEMORY = re.compile(
-    r"^  reg (?:\[(?P<high>\d+):0\] )?(?P<name>\S+) \[(?P<last>\d+):0\];\n"
-    r'  initial \$readmemb\("(?P<file>\S+)", \S+\);\n',
+    r"^  reg (?:\[(?P<high>\d+):0\] )?(?P<name>\\\S+ |\S+) \[(?P<last>\d+):0\];\n"
+    r'  initial \$readmemb\("(?P<file>\S+)", .+\);\n',
     re.MULTILINE,
 )
-"""A memory whose contents Yosys wrote next to the Verilog."""
+"""A memory whose contents Yosys wrote next to the Verilog. It escapes names that are keywords: `\\program `."""
 
 TRIGGER = re.compile(r"^  reg (\\\S+dump_module\S+ ) = 0;$", re.MULTILINE)
 """What Yosys starts its `always @*` with. In Icarus they wait for a change, and a declaration's value is none."""
 
 WAIVERS = {
     "ASCRANGE": "a signal of no bits is written [-1:0]; it carries nothing",
+    "CASEINCOMPLETE": "a value without a case keeps what is assigned before it",
     "DECLFILENAME": "all modules are in one file",
     "INITIALDLY": "what starts the always @* comes after all of them wait for it",
     "PROCASSINIT": "a register has one value from power-up and from reset",
@@ -106,7 +137,7 @@ WAIVERS = {
 """What Verilator's lint warns of in this generated text, and why it may."""
 
 
-def verilog(core: AxiNetwork, name: str) -> str:
+def verilog(core: AxiStream, name: str) -> str:
     """One text with all modules; the top is `name`, its clock `aclk`, its reset `aresetn` (active low, synchronous).
 
     The names of the others begin with that of the top.
@@ -137,7 +168,8 @@ def contents(found: re.Match[str], folder: Path) -> str:
     A statement for each word takes Yosys 6 s and 120 MB for every 16,384 words, so it is given the cell
     that it makes of them, where it is told to take such cells (`read_verilog -icells -D BGRU_ICELLS`).
     """
-    name, width, depth = found["name"], int(found["high"] or 0) + 1, int(found["last"]) + 1
+    memory, width, depth = found["name"], int(found["high"] or 0) + 1, int(found["last"]) + 1
+    name = memory.strip("\\ ")
     items = (folder / found["file"]).read_text().split()
     if len(items) != depth or any(len(item) != width for item in items):
         raise RuntimeError(f"{found['file']}: expected {depth} words of {width} bits from Yosys, got other ones")
@@ -157,7 +189,7 @@ def contents(found: re.Match[str], folder: Path) -> str:
             "`else\n"
             f"  integer {index};\n"
             f"  initial for ({index} = 0; {index} < {len(part)}; {index} = {index} + 1)\n"
-            f"    {name}[{begin} + {index}] = {constant}[{index} * {width} +: {width}];\n"
+            f"    {memory}[{begin} + {index}] = {constant}[{index} * {width} +: {width}];\n"
             "`endif\n"
         )
     return found[0][: found[0].index("  initial")] + "".join(parts)
@@ -166,18 +198,7 @@ def contents(found: re.Match[str], folder: Path) -> str:
 # The headers.
 
 
-def sizes(core: AxiNetwork) -> dict[str, int]:
-    """Words of a frame and of a mask, and bits of a word."""
-    network = core.network
-    return {
-        "FRAME_WORDS": words(network.bundle.layers[0].inputs, network.in_width),
-        "MASK_WORDS": words(network.bundle.layers[-1].units, network.out_width),
-        "IN_WIDTH": network.in_width,
-        "OUT_WIDTH": network.out_width,
-    }
-
-
-def header(core: AxiNetwork, name: str) -> str:
+def header(core: AxiStream, name: str) -> str:
     """For C: the register map, and this network's values, in macros that begin with `name` in capitals."""
     prefix = name.upper()
     lines = [
@@ -186,31 +207,28 @@ def header(core: AxiNetwork, name: str) -> str:
         f"#define {prefix}_REGISTERS_H",
         "",
     ]
-    for address, register in enumerate(REGISTERS):
+    for address, register in enumerate(core.registers):
         lines.append(f"#define {prefix}_{register.name.upper()} 0x{4 * address:02x}u /* {register.meaning} */")
     values = {
         "MAGIC_VALUE": f"0x{MAGIC:08x}u",
-        "VERSION_VALUE": f"{VERSION}u",
+        "VERSION_VALUE": f"{core.version}u",
         "IDENTITY_VALUE": f"0x{int.from_bytes(core.network.bundle.identity, 'little'):016x}ull",
         "STATUS_BUSY": "0x1u",
-        "STATUS_ERROR": "0x2u",
+        **({"STATUS_ERROR": "0x2u"} if isinstance(core, AxiNetwork) else {}),
         "STATUS_LOADING": "0x4u",
-        **{key: f"{value}u" for key, value in sizes(core).items()},
+        **{key: f"{value}u" for key, value in core.sizes.items()},
     }
     lines += ["", *(f"#define {prefix}_{key} {value}" for key, value in values.items()), "", "#endif", ""]
     return "\n".join(lines)
 
 
-def verilog_header(core: AxiNetwork, name: str) -> str:
+def verilog_header(core: AxiStream, name: str) -> str:
     """For Verilog around the core: its sizes and the pace of its frames, in macros that begin as those for C."""
-    prefix, network = name.upper(), core.network.bundle
-    values = {
-        **sizes(core),
-        "FEATURES": network.layers[0].inputs,
-        "BINS": network.layers[-1].units,
-        "SAMPLE_RATE": network.front_end.sample_rate,
-        "HOP": network.front_end.hop,
-    }
+    prefix, bundle = name.upper(), core.network.bundle
+    values = dict(core.sizes)
+    if isinstance(core, AxiNetwork):
+        values |= {"FEATURES": bundle.layers[0].inputs, "BINS": bundle.layers[-1].units}
+    values |= {"SAMPLE_RATE": bundle.front_end.sample_rate, "HOP": bundle.front_end.hop}
     lines = [
         f"// Sizes of {name}.v in bits and words; samples per second, and samples from frame to frame.",
         f"`ifndef {prefix}_VH",
@@ -226,7 +244,7 @@ def verilog_header(core: AxiNetwork, name: str) -> str:
 CORE = """\
 CAPI=2:
 name: bgru:core:{design}:{version}
-description: Bitwise GRU {bundle}, features in and masks out by AXI4-Stream, registers by Wishbone
+description: Bitwise GRU {bundle}, {what} by AXI4-Stream, registers by Wishbone
 
 filesets:
   rtl:
@@ -249,7 +267,7 @@ targets:
     filesets: [rtl]
     toplevel: {top}
   sim:
-    description: A few frames against the golden model's masks, under Icarus Verilog
+    description: {bench}, under Icarus Verilog
     flow: sim
     flow_options: {{tool: icarus, iverilog_options: [-g2012]}}
     filesets: [rtl, bench]
@@ -257,12 +275,18 @@ targets:
 """
 
 
-def fusesoc(core: AxiNetwork, name: str, design: str, data: list[str]) -> str:
+def fusesoc(core: AxiStream, name: str, design: str, data: list[str]) -> str:
     """The FuseSoC core; `data` are the files that the bench reads where it runs."""
     return CORE.format(
         design=design,
         version=version("bgru-fpga"),
         bundle=core.network.bundle.name,
+        what="features in and masks out" if isinstance(core, AxiNetwork) else "samples in and out",
+        bench=(
+            "A few frames against the golden model's masks"
+            if isinstance(core, AxiNetwork)
+            else "Two recordings against the reference's samples"
+        ),
         top=name,
         data="\n".join(f"      - {file}: {{file_type: user, copyto: {file}}}" for file in data),
     )

@@ -1,11 +1,19 @@
-"""The test bench that ships with a core: plain Verilog, and masks of the golden model."""
+"""The self-checking test bench that ships with a core: plain Verilog, and what the reference says must come out."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
-from hw.gateware.axi import AxiNetwork, octets
+from hw.gateware.axi import AxiStream, octets
+from hw.gateware.axi_denoiser import SAMPLE_BITS, AxiDenoiser
+from hw.shape.audio import AudioSpec
+from hw.shape.latency import latency
 from hw.shape.words import words
 from model.bundle.bits import Bits, pack, unpack
+from model.reference.audio import read_samples
+from model.reference.denoise import denoise
 from model.reference.golden_model import GoldenModel
+from model.shipped import recording
 
 __all__ = ["MODULES", "files"]
 
@@ -17,9 +25,12 @@ STARTS = (1, 0, 0, 1)
 LONGER = (0, -1, 1, 0)
 """Words by which each frame is too long."""
 
+HOPS_AND_SAMPLES = ((1, 5), (0, 3))
+"""Length of each recording: hops, and samples on top."""
+
 BENCH = """\
-// A few frames at a random pace on all sides, one of them too short and one too long: every mask must be the golden
-// model's. Ends with PASS, or with FAIL and an exit code that is not 0.
+// @WHAT@
+// Ends with PASS, or with FAIL and an exit code that is not 0.
 `timescale 1ns / 1ns
 
 module bench;
@@ -29,13 +40,11 @@ module bench;
     repeat (4) @(posedge aclk);
     aresetn <= 1;
     repeat (@LIMIT@) @(posedge aclk);
-    $display("FAIL: after @LIMIT@ cycles, %0d of @MASKS@ mask words have come", got);
+    $display("FAIL: after @LIMIT@ cycles, %0d of @COUNT@ words have come", got);
     $fatal(1);
   end
 @SOURCES@
-  wire [@OUT@-1:0] m_axis_tdata;
-  wire [@OUT@/8-1:0] m_axis_tkeep;
-  wire m_axis_tvalid, m_axis_tlast, m_axis_tuser;
+@WIRES@
   reg m_axis_tready = 0;
   reg wb_stb = 0;
   wire [31:0] wb_dat;
@@ -44,31 +53,29 @@ module bench;
   @NAME@ core (
     .aclk(aclk), .aresetn(aresetn),
 @PORTS@
-    .m_axis_tdata(m_axis_tdata), .m_axis_tkeep(m_axis_tkeep), .m_axis_tlast(m_axis_tlast),
-    .m_axis_tuser(m_axis_tuser), .m_axis_tvalid(m_axis_tvalid), .m_axis_tready(m_axis_tready),
-    .wb_cyc_i(wb_stb), .wb_stb_i(wb_stb), .wb_we_i(1'b0), .wb_adr_i(4'd9), .wb_dat_o(wb_dat), .wb_ack_o(wb_ack)
+    .wb_cyc_i(wb_stb), .wb_stb_i(wb_stb), .wb_we_i(1'b0), .wb_adr_i(4'd@ADDRESS@), .wb_dat_o(wb_dat), .wb_ack_o(wb_ack)
   );
 
-  reg [@OUT@+@OUT@/8+1:0] masks [0:@MASKS@-1];
+  wire [@WIDTH@-1:0] word = {@PARTS@};
+  reg [@WIDTH@-1:0] expected [0:@COUNT@-1];
   integer got = 0;
-  initial $readmemh("masks.mem", masks);
+  initial $readmemh("@FILE@", expected);
   always @(posedge aclk) begin
     m_axis_tready <= $urandom % 4 != 0;
     if (aresetn && m_axis_tvalid && m_axis_tready) begin
-      if ({m_axis_tuser, m_axis_tlast, m_axis_tkeep, m_axis_tdata} !== masks[got]) begin
-        $display("FAIL: mask word %0d: expected %h, got %h (tuser, tlast, tkeep, tdata)", got, masks[got],
-                 {m_axis_tuser, m_axis_tlast, m_axis_tkeep, m_axis_tdata});
+      if (word !== expected[got]) begin
+        $display("FAIL: word %0d of @FILE@: expected %h, got %h (@PARTS@)", got, expected[got], word);
         $fatal(1);
       end
       got <= got + 1;
     end
-    wb_stb <= got == @MASKS@;
+    wb_stb <= got == @COUNT@;
     if (wb_ack) begin
-      if (wb_dat != @ERRORS@) begin
-        $display("FAIL: register errors: expected @ERRORS@, got %0d", wb_dat);
+      if (wb_dat != @VALUE@) begin
+        $display("FAIL: register @REGISTER@: expected @VALUE@, got %0d", wb_dat);
         $fatal(1);
       end
-      $display("PASS: @MASKS@ mask words of @FRAMES@ frames are the golden model's");
+      $display("PASS: @COUNT@ words of @PACKETS@ are the reference's");
       $finish;
     end
   end
@@ -101,49 +108,119 @@ SOURCE = """
 """
 
 
-def files(core: AxiNetwork, name: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Traffic:
+    """What the bench sends, and what must come back.
+
+    what : the bench's first comment; packets : what it sends, in words; sent_file, expected_file : names of the data
+    sent, expected : words of both streams, as `s_parts` and `m_parts` lie in them from bit 0 on
+    frames : that the network computes
+    register, value : what must be read in the end
+    limit : cycles, without those for the words and weights
+    tied : inputs that are constant, as Verilog has it
+    """
+
+    what: str
+    packets: str
+    sent_file: str
+    expected_file: str
+    sent: list[int]
+    expected: list[int]
+    s_parts: dict[str, int]
+    m_parts: dict[str, int]
+    frames: int
+    register: str
+    value: int
+    limit: int
+    tied: str = ""
+
+
+def files(core: AxiStream, name: str) -> dict[str, str]:
     """`bench.v` around the module `name`, and the files it reads: name to text."""
-    network = core.network
-    features, masks, errors = _vectors(core)
-    width = network.in_width
-    sources = SOURCE.format(name="s_axis", width=width + 2, count=len(features), rounds=1, file="features.mem")
-    ports = [f"    .s_axis_tdata(s_axis_word[{width - 1}:0]), .s_axis_tlast(s_axis_word[{width}]),"]
-    ports += [
-        f"    .s_axis_tuser(s_axis_word[{width + 1}]), .s_axis_tvalid(s_axis_tvalid), .s_axis_tready(s_axis_tready),"
-    ]
-    texts = {"features.mem": _lines(features), "masks.mem": _lines(masks)}
-    limit = 1000 + 10 * len(features + masks)
+    it = _recordings(core) if isinstance(core, AxiDenoiser) else _frames(core)
+    width = sum(it.s_parts.values())
+    sources = SOURCE.format(name="s_axis", width=width, count=len(it.sent), rounds=1, file=it.sent_file)
+    texts = {it.sent_file: _lines(it.sent), it.expected_file: _lines(it.expected)}
+    limit = 1000 + 10 * len(it.sent + it.expected) + it.limit
+    ports, low = [], 0
+    for part, bits in it.s_parts.items():
+        ports.append(f".s_axis_{part}(s_axis_word[{low + bits - 1}:{low}])")
+        low += bits
+    ports += [f".s_axis_{part}(s_axis_{part})" for part in ("tvalid", "tready")]
+    ports += [f".m_axis_{part}(m_axis_{part})" for part in (*it.m_parts, "tvalid", "tready")]
     for loaded in core.loads:
-        layer, port = network.layers[loaded], f"s_axis_{loaded}"
+        layer, port = core.network.layers[loaded], f"s_axis_{loaded}"
         matrix = layer.engine.matrix
         texts[f"{loaded}.mem"] = _lines(matrix.weight_words)
+        rounds = it.frames if layer.folding.weights == "streamed" else 1
         sources += SOURCE.format(
             name=port,
             width=octets(matrix.weight_width),
             count=len(matrix.weight_words),
-            rounds=len(STARTS) if layer.folding.weights == "streamed" else 1,
+            rounds=rounds,
             file=f"{loaded}.mem",
         )
-        ports += [f"    .{port}_tdata({port}_word), .{port}_tvalid({port}_tvalid), .{port}_tready({port}_tready),"]
-        limit += 2 * len(matrix.weight_words)
-    limit += 4 * len(STARTS) * network.spec.ideal
+        ports += [f".{port}_tdata({port}_word)", f".{port}_tvalid({port}_tvalid)", f".{port}_tready({port}_tready)"]
+        limit += 2 * len(matrix.weight_words) * rounds
     text = BENCH
     for mark, value in {
+        "WHAT": it.what,
         "NAME": name,
         "SOURCES": sources,
-        "PORTS": "\n".join(ports),
-        "OUT": network.out_width,
-        "MASKS": len(masks),
-        "FRAMES": len(STARTS),
-        "ERRORS": errors,
+        "WIRES": "\n".join(f"  wire [{bits - 1}:0] m_axis_{part};" for part, bits in it.m_parts.items())
+        + "\n  wire m_axis_tvalid;",
+        "PORTS": "\n".join(f"    {port}," for port in ports) + it.tied,
+        "PARTS": ", ".join(f"m_axis_{part}" for part in reversed(it.m_parts)),
+        "WIDTH": sum(it.m_parts.values()),
+        "COUNT": len(it.expected),
+        "FILE": it.expected_file,
+        "PACKETS": it.packets,
+        "REGISTER": it.register,
+        "ADDRESS": [register.name for register in core.registers].index(it.register),
+        "VALUE": it.value,
         "LIMIT": limit,
     }.items():
         text = text.replace(f"@{mark}@", str(value))
     return {"bench.v": text, **texts}
 
 
-def _vectors(core: AxiNetwork) -> tuple[list[int], list[int], int]:
-    """Words of random frames {tuser, tlast, tdata}, of their masks {tuser, tlast, tkeep, tdata}, and framing errors."""
+def _recordings(core: AxiDenoiser) -> Traffic:
+    """The loudest parts of the recording that comes with bgru, {tlast, tdata}, and the reference's output."""
+    network, front_end = core.network, core.network.bundle.front_end
+    whole = read_samples(recording(), front_end.sample_rate)
+    sent: list[int] = []
+    expected: list[int] = []
+    frames = 0
+    for hops, more in HOPS_AND_SAMPLES:
+        length = hops * front_end.hop + more
+        begin = max(0, int(np.argmax(np.abs(whole.astype(np.int32)))) - length // 2)
+        samples = whole[begin : begin + length]
+        for stream, packet in ((sent, samples), (expected, denoise(network.bundle, samples)[0])):
+            last = np.arange(length) == length - 1
+            stream += [
+                int(sample) & 0xFFFF | int(ends) << SAMPLE_BITS for sample, ends in zip(packet, last, strict=True)
+            ]
+        frames += words(length, front_end.hop) + front_end.fft_size // front_end.hop - 1
+    audio, parts = AudioSpec.of(front_end, network.family), {"tdata": SAMPLE_BITS, "tlast": 1}
+    return Traffic(
+        what="Two recordings at a random pace on all sides: every sample must be the reference's.",
+        packets=f"{len(HOPS_AND_SAMPLES)} recordings",
+        sent_file="recordings.mem",
+        expected_file="denoised.mem",
+        sent=sent,
+        expected=expected,
+        s_parts=parts,
+        m_parts=parts,
+        frames=frames,
+        register="recordings",
+        value=len(HOPS_AND_SAMPLES),
+        limit=2 * frames * (audio.interval + audio.clearing + latency(network.spec)),
+        tied="\n    .bypass(1'b0),",
+    )
+
+
+def _frames(core: AxiStream) -> Traffic:
+    """Random frames {tuser, tlast, tdata}, and their masks {tuser, tlast, tkeep, tdata}."""
     network = core.network
     rng, model = np.random.default_rng(0), GoldenModel(network.bundle)
     length, bins = network.bundle.layers[0].inputs, network.bundle.layers[-1].units
@@ -168,7 +245,20 @@ def _vectors(core: AxiNetwork) -> tuple[list[int], list[int], int]:
             word[: len(used)] = used
             keep = np.arange(out // 8) < words(len(used), 8)
             masks.append(_integer(np.concatenate([word, keep, [low + out >= bins, start]])))
-    return features, masks, errors
+    return Traffic(
+        what="Frames at a random pace, one too short and one too long: every mask must be the golden model's.",
+        packets=f"{len(STARTS)} frames",
+        sent_file="features.mem",
+        expected_file="masks.mem",
+        sent=features,
+        expected=masks,
+        s_parts={"tdata": network.in_width, "tlast": 1, "tuser": 1},
+        m_parts={"tdata": out, "tkeep": out // 8, "tlast": 1, "tuser": 1},
+        frames=len(STARTS),
+        register="errors",
+        value=errors,
+        limit=4 * len(STARTS) * network.spec.ideal,
+    )
 
 
 def _integer(bits: Bits) -> int:

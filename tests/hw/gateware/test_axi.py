@@ -10,7 +10,7 @@ from amaranth.lib.wiring import In
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hw.gateware.axi import MAGIC, REGISTERS, AxiNetwork, octets
+from hw.gateware.axi import MAGIC, AxiNetwork, octets
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
@@ -22,7 +22,7 @@ from tests.support.random_bundles import bundles, random_bundle, random_features
 
 pytestmark = pytest.mark.simulator
 
-ADDRESS = {register.name: address for address, register in enumerate(REGISTERS)}
+ADDRESS = {register.name: address for address, register in enumerate(AxiNetwork.registers)}
 widths = st.sampled_from([8, 16, 24, 32])
 
 
@@ -65,6 +65,11 @@ def mask_words(mask, start, width):
         | start << width + keep + 1
         for index in range(count)
     ]
+
+
+def begun(starts):
+    """tuser of each frame's mask: the first frame after reset begins an utterance whether it says so or not."""
+    return [1, *starts[1:]]
 
 
 async def read(ctx, dut, name):
@@ -112,7 +117,7 @@ class Run:
         seen = np.stack([cut_short(*both) for both in zip(features, [widths[0]] * frames, self.lengths, strict=True)])
         self.expected = [
             word
-            for (_, mask, _), start in zip(golden_frames(bundle, seen, starts), starts, strict=True)
+            for (_, mask, _), start in zip(golden_frames(bundle, seen, starts), begun(starts), strict=True)
             for word in mask_words(mask, start, widths[1])
         ]
         self.got = bench.drain(self.m_axis, len(self.expected), stall)
@@ -243,7 +248,7 @@ def test_the_status_says_that_weights_are_not_loaded_yet():
 
 @pytest.mark.parametrize("weights, width", [("rom", 32), ("loaded", 8), ("streamed", 8)])
 def test_no_output_follows_an_input_within_the_cycle(weights, width):
-    """AXI forbids it; so every input is turned over in mid-cycle, in every state that random traffic comes to."""
+    """AXI forbids it: every input is inverted in mid-cycle, in every state that random traffic reaches."""
     rng = np.random.default_rng(5)
     bundle, foldings = small_network(rng)
     foldings = {name: replace(folding, weights=weights, simd=8) for name, folding in foldings.items()}
@@ -272,7 +277,27 @@ def test_no_output_follows_an_input_within_the_cycle(weights, width):
     assert any(masks)
 
 
-def test_reset_in_mid_frame_begins_anew():
+def test_the_outputs_right_after_reset_are_defined():
+    """Nothing is given, tuser and tlast are 0, and frames are taken; also after a reset in the middle of traffic."""
+    rng = np.random.default_rng(10)
+    bundle, foldings = small_network(rng)
+    dut = AxiNetwork(Network(bundle, foldings, ECP5, 8, 8))
+    outputs = dut.m_axis_tvalid, dut.m_axis_tuser, dut.m_axis_tlast, dut.s_axis_tready
+    seen = []
+    for cycles in (0, 40, 61, 83):
+        bench = Bench(dut, rng)
+        bench.aborted_run(cycles, [stream(dut, "s_axis", "tlast", "tuser")], [stream(dut, "m_axis")])
+
+        async def look(ctx, bench=bench):
+            await bench.begun(ctx)
+            seen.append(tuple(ctx.get(each) for each in outputs))
+
+        bench.script(look)
+        bench.run()
+    assert seen == [(0, 0, 0, 1)] * 4
+
+
+def test_reset_in_mid_frame_begins_again():
     rng = np.random.default_rng(6)
     bundle, foldings = small_network(rng)
     dut = AxiNetwork(Network(bundle, foldings, ECP5, 8, 8))
@@ -281,7 +306,8 @@ def test_reset_in_mid_frame_begins_anew():
     bench.aborted_run(61, [s_axis], [m_axis])
     features = random_features(rng, bundle, 2)
     bench.feed(s_axis, [word for frame in features for word in frame_words(rng, frame, 0, 8)])
-    expected = [word for _, mask, _ in golden_frames(bundle, features, [0, 0]) for word in mask_words(mask, 0, 8)]
+    masks = golden_frames(bundle, features, [0, 0])
+    expected = [word for place, (_, mask, _) in enumerate(masks) for word in mask_words(mask, place == 0, 8)]
     got = bench.drain(m_axis, len(expected))
     bench.run()
     assert [payload for _, payload in got] == expected
@@ -306,7 +332,7 @@ def test_frames_before_the_weights_wait_and_none_is_lost():
     )
     expected = [
         word
-        for (_, mask, _), start in zip(golden_frames(bundle, features, starts), starts, strict=True)
+        for (_, mask, _), start in zip(golden_frames(bundle, features, starts), begun(starts), strict=True)
         for word in mask_words(mask, start, 8)
     ]
     got, before = bench.drain(m_axis, len(expected)), []
