@@ -37,7 +37,7 @@ ifeq ($(SIM)$(filter-out 0,$(NETLIST)$(WAVES)),verilator)
 endif
 
 plan: $(VENV)/sim.installed  ## Foldings of a network on a board: latency against LUT4, or the least for RATE= frames/s.
-	@$(BGRU) plan $(DESIGN) $(if $(RATE),--frame-rate $(RATE))
+	@$(BGRU) plan $(DESIGN) $(if $(RATE),--frame-rate $(RATE)) $(if $(SOUND),--sound $(SOUND))
 
 bitstream: $(VENV)/sim.installed  ## A bitstream for a board, from the plan to the file.
 	@$(BGRU) bitstream $(DESIGN) $(if $(SOUND),--sound $(SOUND))

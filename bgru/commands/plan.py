@@ -16,6 +16,12 @@ def command(
     ] = None,
     fold: Fold = None,
     clock: Clock = None,
+    sound: Annotated[
+        str | None,
+        typer.Option(
+            metavar="codec|microphone", show_default=False, help="Plan the whole denoiser between converters."
+        ),
+    ] = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Choose PE, SIMD and packing of each layer, before anything is synthesised.
@@ -26,8 +32,11 @@ def command(
     `<build>/<board>/<bundle>/plan.svg` and `.png`. Cycles and RAM are exact, LUT4 within 10 % (docs/planning.md); all
     are of the network alone, without the link.
 
+    With `--sound`: the network that fits next to the audio path of `bgru bitstream --sound`, what both take together,
+    the audio engine's cycles, and the delay of a sample. Where they do not fit: what is missing, and what to leave out.
+
     Example: `bgru plan --board icebreaker --frame-rate 125`
     """
     from boards.flow.plan import run
 
-    run(bundle_for(bundle, board), board, frame_rate, fold, clock, build)
+    run(bundle_for(bundle, board), board, frame_rate, fold, clock, build, sound)

@@ -9,14 +9,16 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from boards.definitions.registry import Board, find
 from boards.flow.bram_patch import insert, placeholder
+from boards.flow.delay import Delay
 from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import results_of
 from boards.flow.packers import PACKERS, pack_bitstream
+from boards.flow.sound import lay_out_sound
 from boards.flow.verilog import check_room, print_use
 from boards.gateware.flash import image
-from boards.gateware.sample_rate import makes, rate
-from boards.gateware.sound_core import AHEAD, SHIFTS
+from boards.gateware.sample_rate import makes
+from boards.gateware.sound_core import SHIFTS
 from hw.flow.audio import multiplying
 from hw.flow.place import Placement, place
 from hw.flow.synth import synthesise
@@ -24,13 +26,15 @@ from hw.gateware.network import Network
 from hw.shape.audio import AudioSpec
 from hw.shape.cycles import predict
 from hw.shape.latency import latency
+from hw.shape.network_spec import NetworkSpec
 from hw.shape.pace import Pace
+from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
 
-__all__ = ["Routed", "at_sound_clock", "route", "short_of_timing"]
+__all__ = ["Routed", "at_sound_clock", "check_source", "print_sound", "route", "short_of_timing"]
 
 
 SEEDS = 8
@@ -127,15 +131,15 @@ def run(
     sound: str | None = None,
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file: `bgru bitstream`."""
-    if sound is not None and sound not in SHIFTS:
-        raise BadInput(f"sound: expected {' or '.join(SHIFTS)}, got {sound}")
+    if sound is not None:
+        check_source(sound)
     network_bundle, folding = read_bundle(bundle_folder), parse_folding(fold or [])
     if sound is None:
         board = find(board_name).at(clock)
         network = lay_out(network_bundle, board, folding)
     else:
         board = at_sound_clock(find(board_name), clock, network_bundle.front_end.sample_rate)
-        network = lay_out(network_bundle, board, folding, 1, network_bundle.front_end.mask_bits)
+        network = lay_out_sound(network_bundle, board, folding)
     folder = build / board.name / network_bundle.name / ("bitstream" if sound is None else "sound")
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
@@ -154,11 +158,17 @@ def run(
     print_use(board, placement.cost)
     _print_pace(network, board, placement.mhz)
     if sound is not None:
-        _print_sound(network, board)
+        print_sound(network.bundle, network.spec, board)
     for name in files:
         console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / name}")
     for line in how_to_program(board, folder / files[-1]):
         console.print(line, soft_wrap=True)
+
+
+def check_source(sound: str) -> None:
+    """Raise `BadInput` for what is no source of sound."""
+    if sound not in SHIFTS:
+        raise BadInput(f"sound: expected {' or '.join(SHIFTS)}, got {sound}")
 
 
 def at_sound_clock(board: Board, clock_mhz: float | None, sample_rate: int) -> Board:
@@ -186,14 +196,14 @@ def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:
     out(f"{pace.ms(pace.hop - pace.latency):.3f} ms of slack, {pace.real_time:,.0f} x as fast")
 
 
-def _print_sound(network: Network, board: Board) -> None:
-    """The audio path's cycles, the true sample rate, and the delay from a sample in to the same sample out."""
-    front_end = network.bundle.front_end
-    true = rate(board.clock_hz, front_end.sample_rate, mclk=True)
-    cycles, hop = AudioSpec.of(front_end, board.family).interval, front_end.hop * true.cycles
-    waiting = front_end.fft_size + AHEAD + 1
-    computing = (cycles + latency(network.spec)) / board.clock_hz
-    console.print(f"samples    {true.hz:,.1f} Hz, the clock divided; {front_end.sample_rate:,} Hz in the bundle")
-    console.print(f"audio      {cycles:,} cycles per frame of {hop:,}: {cycles / hop:.0%}")
-    delay = 1e3 * (waiting / true.hz + computing)
-    console.print(f"delay      {delay:.1f} ms: {waiting} samples and {1e3 * computing:.1f} ms of computing")
+def print_sound(bundle: Bundle, network: NetworkSpec, board: Board) -> None:
+    """The true sample rate, the audio engine's cycles, and the delay from a sample in to the same sample out."""
+    found = Delay.of(bundle.front_end, network, board)
+    rate, cycles, hop = found.rate, AudioSpec.of(bundle.front_end, board.family).interval, bundle.front_end.hop
+    out = console.print
+    out(f"samples    {rate.hz:,.1f} Hz, the clock divided; {bundle.front_end.sample_rate:,} Hz in the bundle")
+    out(f"audio      {cycles:,} cycles per frame of {hop * rate.cycles:,}: {cycles / (hop * rate.cycles):.0%}")
+    whole = f"{found.samples} samples, {found.ms(found.samples):.1f} ms"
+    out(f"delay      {whole}, from a sample in to the same sample out:")
+    for what, count in found.parts.items():
+        out(f"           {what:10} {count:7.2f} samples, {found.ms(count):6.2f} ms")

@@ -61,12 +61,18 @@ def room(bundle: Bundle, board: Board) -> Needs:
 
 
 def design(
-    options: Mapping[str, Options], bundle: Bundle, board: Board, frame_rate: float, free: Needs | None = None
+    options: Mapping[str, Options],
+    bundle: Bundle,
+    board: Board,
+    frame_rate: float,
+    free: Needs | None = None,
+    neighbour: str = "the link",
 ) -> Design:
     """The design of least area that keeps up with the frame rate at the board's clock.
 
-    `free` is what the device has for the network; by default what the link leaves. A layer whose folding was given may
-    be slower: that is the user's choice. Raises `BadInput` with what is missing (cycles, RAM or LUT4) and how much.
+    `free` is what the device has for the network, and `neighbour` takes the rest; by default the link. A layer whose
+    folding was given may be slower: that is the user's choice. Raises `BadInput` with what is missing (cycles, RAM or
+    LUT4) and how much.
     """
     limit = board.clock_hz / frame_rate
     for name, choice in options.items():
@@ -82,11 +88,13 @@ def design(
     if found is None:
         smallest = cheapest(options, board.available, limit, fitting=False)
         assert smallest is not None  # each layer has a folding that is fast enough
-        raise BadInput(f"bundle {bundle.name} does not fit {board.name}{_missing(options, board, free, smallest)}")
+        raise BadInput(
+            f"bundle {bundle.name} does not fit {board.name}{_missing(options, board, free, smallest, neighbour)}"
+        )
     return found
 
 
-def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest: Design) -> str:
+def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest: Design, neighbour: str) -> str:
     """What the smallest design lacks: memory bits, which a user can reduce, or else cells of the device."""
     bits = {"single-port RAM": 0, "block RAM": 0}
     for name, folding in smallest.foldings.items():
@@ -99,7 +107,7 @@ def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest
     foldings = " ".join(f"{name}={folding}" for name, folding in smallest.foldings.items())
     kind, missing = next(iter(sorted(smallest.over(free).items())))
     what = "logic takes about" if kind == "lut4" else "memories take"
-    beside = " next to the link" if free[kind] < board.available[kind] else ""
+    beside = f" next to {neighbour}" if free[kind] < board.available[kind] else ""
     return (
         f" at this folding: its {what} {smallest.needs[kind]:,} {kind}, the {board.device} has "
         f"{free[kind]:,}{beside}, {missing:,} fewer ({foldings})"

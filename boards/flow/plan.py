@@ -11,8 +11,11 @@ from matplotlib.ticker import FuncFormatter
 from rich.table import Table
 
 from boards.definitions.registry import Board, find
-from boards.flow.folding_search import Design, Options, area, front
+from boards.flow.bitstream import at_sound_clock, check_source, print_sound
+from boards.flow.folding_search import Design, Needs, Options, area, front
 from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room, shape
+from boards.flow.sound import audio_parts, sound_design, sound_frame_rate, sound_room
+from hw.shape.audio import AudioSpec
 from hw.shape.cycles import interval
 from hw.shape.latency import entering, latency
 from hw.shape.pace import Pace
@@ -45,14 +48,25 @@ class Plan:
         return " ".join(f"{name}={folding}" for name, folding in self.design.foldings.items())
 
 
-def plan_of(options: Mapping[str, Options], chosen: Design) -> Plan:
-    """A design with its cycles: exact, except for the latency of a network that is not `unhurried`."""
-    network = shape(options, chosen)
+def plan_of(options: Mapping[str, Options], chosen: Design, ends: tuple[int, int] = (LINK_WIDTH, LINK_WIDTH)) -> Plan:
+    """A design with its cycles: exact, except for the latency of a network that is not `unhurried`.
+
+    `ends` are the bits of a word at the network's input and output.
+    """
+    network = shape(options, chosen, *ends)
     return Plan(chosen, interval(network), latency(network))
 
 
-def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board) -> list[Plan]:
+def pareto(
+    options: Mapping[str, Options],
+    network_bundle: Bundle,
+    board: Board,
+    free: Needs | None = None,
+    ends: tuple[int, int] = (LINK_WIDTH, LINK_WIDTH),
+) -> list[Plan]:
     """The designs that fit the board and are Pareto-optimal in latency and LUT4, the smallest first.
+
+    `free` is what the device has for the network, by default what the link leaves; `ends` as for `plan_of`.
 
     The search uses ideal cycles, the final selection exact ones. Each design is at least `STEP` faster than the one
     before.
@@ -60,7 +74,7 @@ def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board)
     designs = [(0, Design())]
     features = network_bundle.layers[0].inputs
     for number, (name, choice) in enumerate(options.items()):
-        waits = [entering(features, LINK_WIDTH, one.folding.simd) if number == 0 else 0 for one in choice.all]
+        waits = [entering(features, ends[0], one.folding.simd) if number == 0 else 0 for one in choice.all]
         points = [(one.ideal + wait, *one.needs.values()) for one, wait in zip(choice.all, waits, strict=True)]
         layers = [(choice.all[index], waits[index]) for index in front(points)]
         designs = [
@@ -69,7 +83,8 @@ def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board)
         designs = [
             designs[index] for index in front([(wait + one.ideal, *one.needs.values()) for wait, one in designs])
         ]
-    fitting = [(wait, one) for wait, one in designs if not one.over(room(network_bundle, board))]
+    free = room(network_bundle, board) if free is None else free
+    fitting = [(wait, one) for wait, one in designs if not one.over(free)]
 
     def cycles(index: int) -> int:
         return fitting[index][0] + fitting[index][1].ideal
@@ -79,7 +94,7 @@ def pareto(options: Mapping[str, Options], network_bundle: Bundle, board: Board)
     for index in best:
         if not thinned or cycles(index) <= (1 - STEP) * cycles(thinned[-1]):
             thinned.append(index)
-    plans = [plan_of(options, fitting[index][1]) for index in thinned]
+    plans = [plan_of(options, fitting[index][1], ends) for index in thinned]
     return [plans[index] for index in front([(one.design.needs["lut4"], one.latency) for one in plans])]
 
 
@@ -90,15 +105,26 @@ def run(
     fold: list[str] | None,
     clock: float | None,
     build: Path,
+    sound: str | None = None,
 ) -> None:
     """Choose PE, SIMD and packing of each layer before synthesis: `bgru plan`."""
-    board = find(board_name).at(clock)
     network_bundle = read_bundle(bundle_folder)
-    options = options_of(network_bundle, board, parse_folding(fold or []))
-    rate = frame_rate or network_bundle.front_end.frame_rate
-    chosen = plan_of(options, design(options, network_bundle, board, rate))
+    board = find(board_name)
+    folding = parse_folding(fold or [])
+    if sound is None:
+        board = board.at(clock)
+        options = options_of(network_bundle, board, folding)
+        rate, free, ends = frame_rate or network_bundle.front_end.frame_rate, None, (LINK_WIDTH, LINK_WIDTH)
+        chosen = plan_of(options, design(options, network_bundle, board, rate))
+    else:
+        check_source(sound)
+        board = at_sound_clock(board, clock, network_bundle.front_end.sample_rate)
+        options = options_of(network_bundle, board, folding)
+        rate = frame_rate or sound_frame_rate(network_bundle, board)
+        free, ends = sound_room(network_bundle, board), (1, network_bundle.front_end.mask_bits)
+        chosen = plan_of(options, sound_design(options, network_bundle, board, rate), ends)
     if frame_rate is None:
-        plans = pareto(options, network_bundle, board)
+        plans = pareto(options, network_bundle, board, free, ends)
         console.print(_front_table(plans, board))
         folder = build / board.name / network_bundle.name
         picture = draw(plans, chosen, network_bundle, board)
@@ -107,28 +133,46 @@ def run(
             with replacing(folder / f"plan.{suffix}") as temporary, rc_context({"svg.hashsalt": "plan"}):
                 picture.savefig(temporary, format=suffix, dpi=150, metadata=metadata)
         console.print(f"picture    {folder / 'plan.svg'}, .png\n")
-    _print(chosen, options, network_bundle, board, rate)
+    _print(chosen, options, network_bundle, board, rate, {} if sound is None else audio_parts(network_bundle, board))
+    if sound is not None:
+        print_sound(network_bundle, shape(options, chosen.design, *ends), board)
 
 
-def _print(plan: Plan, options: Mapping[str, Options], network_bundle: Bundle, board: Board, rate: float) -> None:
+def _print(
+    plan: Plan,
+    options: Mapping[str, Options],
+    network_bundle: Bundle,
+    board: Board,
+    rate: float,
+    around: Mapping[str, Needs],
+) -> None:
+    """The chosen design; `around` is what is on the device next to the network, by its parts."""
     out = console.print
     pace = plan.pace(board, rate)
     what = f"{network_bundle.name} on {board.name} ({board.device}), {rate:g} frames/s at {board.clock_hz / 1e6:g} MHz"
     out(what, style="bold", highlight=False)
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
-    kinds = list(plan.design.needs)
+    needs_of_all = dict(plan.design.needs)
+    for part in around.values():
+        for kind, count in part.items():
+            needs_of_all[kind] = needs_of_all.get(kind, 0) + count
+    kinds = list(needs_of_all)
     for head in ("layer", "size", "PE x SIMD", "cycles", *(TITLES[kind] for kind in kinds)):
         table.add_column(head, justify="left" if head == "layer" else "right")
     for name, folding in plan.design.foldings.items():
         choice = options[name]
         needs = choice.estimate.resources(folding)
         size = f"{choice.layer.inputs}>{choice.layer.units}"
-        table.add_row(name, size, str(folding), f"{choice.cycles(folding):,}", *(f"{needs[kind]:,}" for kind in kinds))
+        counts = (f"{needs.get(kind, 0):,}" for kind in kinds)
+        table.add_row(name, size, str(folding), f"{choice.cycles(folding):,}", *counts)
+    for name, part in around.items():
+        cycles = f"{AudioSpec.of(network_bundle.front_end, board.family).interval:,}" if name == "audio" else ""
+        table.add_row(name, "", "", cycles, *(f"{part[kind]:,}" for kind in kinds))
     out(table)
-    for kind, count in plan.design.needs.items():
+    for kind, count in needs_of_all.items():
         there = board.available[kind]
         out(f"{TITLES[kind]:10} {'about ' if kind == 'lut4' else ''}{count:,} of {there:,} ({count / there:.1%})")
-    out(f"area       {area(plan.design.needs, board.available):.3f}, the sum of these shares")
+    out(f"area       {area(needs_of_all, board.available):.3f}, the sum of these shares")
     out(f"interval   {pace.interval:,} cycles, {pace.rate:,.0f} frames/s")
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
     out(
@@ -138,7 +182,7 @@ def _print(plan: Plan, options: Mapping[str, Options], network_bundle: Bundle, b
     out(f"so         --fold {plan.fold.replace(' ', ' --fold ')}")
 
 
-TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM"}
+TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM", "multiplier": "multiplier"}
 
 
 def _front_table(plans: list[Plan], board: Board) -> Table:

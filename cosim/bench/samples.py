@@ -6,7 +6,9 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from boards.definitions.registry import find
-from boards.flow.layout import lay_out, parse_folding
+from boards.flow.bitstream import at_sound_clock
+from boards.flow.layout import parse_folding
+from boards.flow.sound import lay_out_sound
 from cosim.bench.simulators import simulator_path
 from cosim.bench.sound import simulate_sound
 from hw.gateware.denoiser import Denoiser
@@ -22,12 +24,13 @@ def run(
 ) -> None:
     """Run a recording's samples through the denoiser of a board; exit with 1 at the first word that differs."""
     simulator_path("verilator", False)  # nothing is begun that can't be finished
-    bundle, board = read_bundle(bundle_folder), find(board_name)
+    bundle = read_bundle(bundle_folder)
     front_end = bundle.front_end
+    board = at_sound_clock(find(board_name), None, front_end.sample_rate)
     hop, late = front_end.hop, front_end.fft_size - front_end.hop
     noisy = audio.read_samples(recording, front_end.sample_rate)
     samples = np.pad(noisy, (0, late + -len(noisy) % hop))[: frames and frames * hop]
-    network = lay_out(bundle, board, parse_folding(fold or []), 1, front_end.mask_bits)
+    network = lay_out_sound(bundle, board, parse_folding(fold or []))
     denoiser = Denoiser(network, single_port=board.family.single_port_ram is not None)
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

@@ -106,3 +106,24 @@ def test_a_network_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path):
     assert result.returncode == 2
     assert "does not fit icebreaker: it needs" in result.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_a_plan_with_sound_counts_the_audio_path_and_tells_the_delay(tmp_path):
+    result = plan("--bundle", "tiny", "--board", "icebreaker", "--sound", "codec", "--build", str(tmp_path))
+    assert result.returncode == 0, result.stderr
+    assert re.search(r"^audio +[\d,]+ +[\d,]+ +8 +2 +2 *$", result.stdout, re.M)
+    assert re.search(r"^multiplier +2 of 8", result.stdout, re.M)
+    assert re.search(r"^RAM +29 of 30", result.stdout, re.M)
+    whole = int(re.search(r"^delay +(\d+) samples", result.stdout, re.M)[1])
+    parts = re.findall(r"^ +(?:window|computing|waiting|converter) +([\d.]+) samples", result.stdout, re.M)
+    assert len(parts) == 4
+    assert sum(map(float, parts)) == pytest.approx(whole, abs=0.02)
+
+
+def test_a_denoiser_that_does_not_fit_says_what_to_leave_out(tmp_path):
+    where = ("--board", "tang_primer_20k", "--build", str(tmp_path / "b"))
+    result = plan("--bundle", "tiny", "--sound", "codec", *where)
+    assert result.returncode == 2
+    assert "the GW2A-18C has 35 next to the audio path, 5 fewer" in result.stderr
+    assert "leave out the audio path, for the network fits without --sound" in result.stderr
+    assert not (tmp_path / "b").exists()

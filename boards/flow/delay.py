@@ -1,0 +1,57 @@
+"""Delay of sound through a board's denoiser, from a sample in to the same sample out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from boards.definitions.registry import Board
+from boards.gateware.sample_rate import SampleRate, rate
+from boards.gateware.sound_core import AHEAD
+from hw.shape.audio import AudioSpec
+from hw.shape.latency import latency
+from hw.shape.network_spec import NetworkSpec
+from model.bundle.front_end import FrontEnd
+
+__all__ = ["Delay"]
+
+
+@dataclass(frozen=True)
+class Delay:
+    """From a word of the converter's left slot in to the same sample's word out, a whole number of samples.
+
+    window : samples of overlap-add (N - hop) and of the hop that is collected (hop - 1 after the first)
+    computing : cycles from a hop's last sample to the first sample of its frame out: engine and network, one after the
+        other. An upper bound: the network begins before the last feature bit, and the mask pass before the last mask
+        word, so that a sample less may be measured.
+    rate : of samples, in cycles
+    """
+
+    window: int
+    computing: int
+    rate: SampleRate
+
+    @classmethod
+    def of(cls, front_end: FrontEnd, network: NetworkSpec, board: Board) -> "Delay":
+        """The delay of a bundle's denoiser on a board at its clock."""
+        engine = AudioSpec.of(front_end, board.family)
+        true = rate(board.clock_hz, front_end.sample_rate, mclk=True)
+        return cls(front_end.fft_size - 1, engine.latency + latency(network), true)
+
+    @property
+    def parts(self) -> Mapping[str, float]:
+        """Samples by cause; their sum is whole.
+
+        `waiting` is for `AHEAD` samples to come in after the first one is out, and `converter` the bus frame in which a
+        sample comes: it goes out in the next.
+        """
+        computing = self.computing / self.rate.cycles
+        waiting = -(-self.computing // self.rate.cycles) - computing + AHEAD - 1
+        return {"window": self.window, "computing": computing, "waiting": waiting, "converter": 1}
+
+    @property
+    def samples(self) -> int:
+        """The whole delay."""
+        return self.window + -(-self.computing // self.rate.cycles) + AHEAD
+
+    def ms(self, samples: float) -> float:
+        """Samples in milliseconds."""
+        return 1e3 * samples / self.rate.hz
