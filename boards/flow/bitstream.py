@@ -10,13 +10,15 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from boards.definitions.registry import Board, find
 from boards.flow.bram_patch import insert, placeholder
 from boards.flow.elaboration import top_rtlil
-from boards.flow.layout import lay_out, parse_folding
+from boards.flow.layout import lay_out, parse_folding, word_widths
 from boards.flow.measured import results_of
 from boards.flow.packers import PACKERS, pack_bitstream
 from boards.flow.verilog import check_room, print_use
 from boards.gateware.flash import image
 from boards.gateware.sample_rate import makes, rate
 from boards.gateware.sound_core import AHEAD, SHIFTS
+from boards.gateware.top import UART
+from boards.host.protocol import BAUD, OVERHEAD, Kind
 from hw.flow.audio import multiplying
 from hw.flow.place import Placement, place
 from hw.flow.synth import synthesise
@@ -32,6 +34,14 @@ from model.files import replacing_folder
 
 __all__ = ["Routed", "route", "short_of_timing"]
 
+
+SOURCES = (*SHIFTS, UART)
+"""Of a denoiser's sound."""
+
+FOLDERS = {None: "bitstream", UART: "sound_uart"}
+
+BITS_A_BYTE = 10
+"""On the line: a start bit, eight of data, a stop bit."""
 
 SEEDS = 8
 """Placements to try for the clock, unless asked for another number."""
@@ -127,16 +137,16 @@ def run(
     sound: str | None = None,
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file: `bgru bitstream`."""
-    if sound is not None and sound not in SHIFTS:
-        raise BadInput(f"sound: expected {' or '.join(SHIFTS)}, got {sound}")
+    if sound is not None and sound not in SOURCES:
+        raise BadInput(f"sound: expected {', '.join(SOURCES)}, got {sound}")
     network_bundle, folding = read_bundle(bundle_folder), parse_folding(fold or [])
     if sound is None:
         board = find(board_name).at(clock)
         network = lay_out(network_bundle, board, folding)
     else:
-        board = _at_sound_clock(find(board_name), clock, network_bundle.front_end.sample_rate)
-        network = lay_out(network_bundle, board, folding, 1, network_bundle.front_end.mask_bits)
-    folder = build / board.name / network_bundle.name / ("bitstream" if sound is None else "sound")
+        board = _at_sound_clock(find(board_name), clock, network_bundle.front_end.sample_rate, sound)
+        network = lay_out(network_bundle, board, folding, *word_widths(network_bundle, Kind.SOUND))
+    folder = build / board.name / network_bundle.name / FOLDERS.get(sound, "sound")
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
         task = bars.add_task("plan", total=None)
@@ -153,7 +163,9 @@ def run(
 
     print_use(board, placement.cost)
     _print_pace(network, board, placement.mhz)
-    if sound is not None:
+    if sound == UART:
+        _print_line(network, board)
+    elif sound is not None:
         _print_sound(network, board)
     for name in files:
         console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / name}")
@@ -161,13 +173,13 @@ def run(
         console.print(line, soft_wrap=True)
 
 
-def _at_sound_clock(board: Board, clock_mhz: float | None, sample_rate: int) -> Board:
+def _at_sound_clock(board: Board, clock_mhz: float | None, sample_rate: int, sound: str) -> Board:
     """The board at the clock asked for, or at the slower one of its two that an audio path keeps up with.
 
-    The other one, where the sample rate is too far off.
+    The other one, where the sample rate is too far off; over the UART the clock makes no sample rate.
     """
     fast_enough = sorted(hz for hz in {board.clock_hz, board.oscillator_hz} if hz >= SLOWEST_HZ)
-    best = next((hz for hz in fast_enough if makes(hz, sample_rate)), fast_enough[0])
+    best = next((hz for hz in fast_enough if sound == UART or makes(hz, sample_rate)), fast_enough[0])
     return board.at(clock_mhz or best / 1e6)
 
 
@@ -184,6 +196,18 @@ def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
     out(f"real time  {pace.frame_rate:g} frames/s, {pace.ms(pace.hop):g} ms each: ", end="")
     out(f"{pace.ms(pace.hop - pace.latency):.3f} ms of slack, {pace.real_time:,.0f} x as fast")
+
+
+def _print_line(network: Network, board: Board) -> None:
+    """The audio path's cycles, and how much faster than real time the line carries hops."""
+    front_end = network.bundle.front_end
+    cycles, hop = AudioSpec.of(front_end, board.family).interval, front_end.hop * board.clock_hz / front_end.sample_rate
+    line = BITS_A_BYTE * (2 * front_end.hop + OVERHEAD + 2) / BAUD
+    console.print(f"audio      {cycles:,} cycles per frame of {hop:,.0f}: {cycles / hop:.0%}")
+    console.print(
+        f"line       {1e3 * line:.2f} ms a hop each way at {BAUD:,} baud, escapes not counted; "
+        f"a hop is {1e3 * front_end.hop / front_end.sample_rate:g} ms"
+    )
 
 
 def _print_sound(network: Network, board: Board) -> None:
