@@ -26,7 +26,7 @@ DESIGN := $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "Variables: BOARD=$(BOARD) BUNDLE=dir RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
-	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 SOUND=codec|microphone FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
+	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 SOUND=codec|microphone|uart AUDIO=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit and every sample.
 	@$(BGRU) sim $(DESIGN) --recording "$(RECORDING)" --sim $(SIM) \
@@ -47,13 +47,13 @@ verilog: $(VENV)/sim.installed  ## Write Verilog for a board, synthesise it and 
 
 host: $(VENV)/sim.installed  ## Denoise RECORDING through a board: PORT=/dev/ttyUSB1 OUTPUT=file.wav.
 	@test -n "$(PORT)" || { echo "error: expected a serial port, as in make host PORT=/dev/ttyUSB1"; exit 2; }
-	@$(BGRU) host --port "$(PORT)" $(NETWORK) --loop-check "$(RECORDING)" "$(OUTPUT)"
+	@$(BGRU) host --port "$(PORT)" $(NETWORK) $(if $(filter-out 0,$(AUDIO)),--audio,--loop-check) "$(RECORDING)" "$(OUTPUT)"
 
 prove: $(VENV)/sim.installed  ## Prove what must never happen in the hardware, for every input.
 	@$(BGRU) prove
 
 loop: $(VENV)/sim.installed  ## The same host against the simulated board, every mask compared.
-	@$(BGRU) loop $(LAYOUT) "$(RECORDING)" "$(OUTPUT)"
+	@$(BGRU) loop $(LAYOUT) $(if $(filter-out 0,$(AUDIO)),--audio) "$(RECORDING)" "$(OUTPUT)"
 
 ip: $(VENV)/sim.installed  ## The network as a core with AXI4-Stream and Wishbone, for FuseSoC.
 	@$(BGRU) ip $(LAYOUT)

@@ -6,14 +6,14 @@ from boards.gateware.link_feeder import FrameFeeder
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.link_receiver import PacketReceiver
 from boards.gateware.slip import Stuff, Unstuff
-from boards.host.protocol import END, HEADER
+from boards.host.protocol import END
 from proofs.contract import Counted, Remembered, counter, held, moved, stuck
 from proofs.harness import Harness
 from proofs.proof import Mutant, Proof
 
 __all__ = ["PROOFS"]
 
-FORM = LinkFormat(frame_bytes=1, mask_bytes=1, slots=4, info=b"")
+FORM = LinkFormat(frame_bytes=1, answer_bytes=1, slots=4, info=b"")
 
 
 def crc16(crc: Value, byte: Value) -> Value:
@@ -105,7 +105,7 @@ def feeder() -> str:
     The environment: `expected` grows by one at a time, and the start of a frame stays while it is in its slot.
     """
     h = Harness()
-    form = LinkFormat(frame_bytes=3, mask_bytes=1, slots=4, info=b"")
+    form = LinkFormat(frame_bytes=3, answer_bytes=1, slots=4, info=b"")
     dut = h.component(FrameFeeder(form))
     accepted, taken = dut.expected, dut.taken
     waiting = (accepted - taken)[:8]
@@ -115,7 +115,7 @@ def feeder() -> str:
     state = h.signal(dut, "feed_state")
     index = counter(h, moved(dut.o), form.frame_bytes, "index")
     h.check(state <= 3)
-    h.check((index < form.frame_bytes) & (dut.place == HEADER + index))
+    h.check((index < form.frame_bytes) & (dut.place == index))
     h.check((state != 0) | (index == 0))
     h.check((state == 0) | (waiting != 0))
     h.check(held(h, dut.o))
@@ -141,7 +141,7 @@ PROOFS = (
         "induction",
         7,
         (
-            Mutant(FrameFeeder.elaborate, "HEADER + self.form.frame_bytes - 1", "HEADER + self.form.frame_bytes - 2"),
+            Mutant(FrameFeeder.elaborate, "self.form.frame_bytes - 1", "self.form.frame_bytes - 2"),
             Mutant(FrameFeeder.elaborate, "self.taken != self.expected", "self.taken == self.expected"),
             Mutant(FrameFeeder.elaborate, "with m.If(self.o.ready):", "with m.If(1):"),
         ),

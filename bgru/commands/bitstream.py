@@ -16,7 +16,9 @@ def command(
     sound: Annotated[
         str | None,
         typer.Option(
-            metavar="codec|microphone", show_default=False, help="Make the whole denoiser: where its sound comes from."
+            metavar="codec|microphone|uart",
+            show_default=False,
+            help="Make the whole denoiser: where its sound comes from.",
         ),
     ] = None,
     build: Build = DEFAULT_BUILD,
@@ -30,7 +32,7 @@ def command(
 
     With `--sound`, into `<build>/<board>/<bundle>/sound/`: from a Pmod I2S2's line in or an INMP441 microphone to the
     Pmod's line out, without a PC (docs/sound.md has the wires). A button passes the sound on as it is. Prints the true
-    sample rate and the delay too.
+    sample rate and the delay too. With `--sound uart`, into `sound_uart/`, sound comes from a PC: `bgru host --audio`.
 
     Example: `bgru bitstream --board icebreaker --bundle tiny --sound microphone`
     """

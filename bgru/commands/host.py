@@ -17,6 +17,15 @@ def command(
     loop_check: Annotated[
         bool, typer.Option("--loop-check", help="Compare every mask with the golden model; exit with 1 if one differs.")
     ] = False,
+    audio: Annotated[
+        bool,
+        typer.Option(
+            "--audio", help="The board is the whole denoiser (--sound uart): send samples, and compare every one."
+        ),
+    ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="As --audio, with raw samples from standard input to standard output.")
+    ] = False,
 ) -> None:
     """Denoise a recording through a board.
 
@@ -25,8 +34,24 @@ def command(
     times real time that is, and the latency from a frame's sending to its mask, waiting for other frames included.
     `--board` only chooses the bundle.
 
-    Example: `bgru host noisy.wav clean.wav --port /dev/ttyUSB1 --bundle small`
-    """
-    from boards.host.transfer import run
+    With `--audio` hops of samples take the place of frames and masks, and the board does all of the work; every sample
+    is compared with the reference. `--live` takes samples as `bgru live` does: mono, 16 bits, little-endian, 16 kHz.
 
-    run(recording_or_sample(recording), output, port, bundle_for(bundle, board), baud, loop_check)
+    Example: `bgru host noisy.wav clean.wav --port /dev/ttyUSB1 --bundle small`, or
+    `arecord -t raw -f S16_LE -r 16000 | bgru host --live --port /dev/ttyUSB1 | aplay -t raw -f S16_LE -r 16000`
+    """
+    import sys
+
+    from boards.host import sound, transfer
+
+    folder = bundle_for(bundle, board)
+    if live:
+        if recording is not None:
+            raise typer.BadParameter("expected no recording with --live, sound comes from standard input")
+        # Not sys.stdin, and never closed: a thread may still read it when this ends, and closing would wait for it.
+        source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
+        sound.live(port, folder, baud, source, sys.stdout.buffer)
+    elif audio:
+        sound.run(recording_or_sample(recording), output, port, folder, baud)
+    else:
+        transfer.run(recording_or_sample(recording), output, port, folder, baud, loop_check)

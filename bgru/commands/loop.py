@@ -1,5 +1,9 @@
 """`bgru loop`."""
 
+from typing import Annotated
+
+import typer
+
 from bgru.options import (
     DEFAULT_BOARD,
     DEFAULT_BUILD,
@@ -22,13 +26,19 @@ def command(
     bundle: Bundle = None,
     fold: Fold = None,
     build: Build = DEFAULT_BUILD,
+    audio: Annotated[
+        bool, typer.Option("--audio", help="The board is the whole denoiser: compare every sample.")
+    ] = False,
 ) -> None:
     """Denoise a recording through the simulated board, and compare every mask with the golden model.
 
-    The real host client talks to the real gateware, built with Verilator, over a pseudo-terminal.
+    The real host client talks to the real gateware, built with Verilator, over a pseudo-terminal. With `--audio` the
+    audio path is in the gateware too, and hops of samples go over the line (`bgru host --audio`).
 
     Example: `bgru loop --board icebreaker`
     """
+    from boards.host.protocol import Kind
     from cosim.chips.loop import run
 
-    run(bundle_for(bundle, board), board, fold, recording_or_sample(recording), output, build)
+    kind = Kind.SOUND if audio else Kind.NETWORK
+    run(bundle_for(bundle, board), board, fold, recording_or_sample(recording), output, build, kind)

@@ -1,6 +1,6 @@
 """A bitstream of a bundle for a board (`make bitstream`)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -11,7 +11,7 @@ from boards.definitions.registry import Board, find
 from boards.flow.bram_patch import insert, placeholder
 from boards.flow.delay import Delay
 from boards.flow.elaboration import top_rtlil
-from boards.flow.layout import lay_out, parse_folding
+from boards.flow.layout import lay_out, parse_folding, word_widths
 from boards.flow.measured import results_of
 from boards.flow.packers import PACKERS, pack_bitstream
 from boards.flow.sound import lay_out_sound
@@ -19,6 +19,8 @@ from boards.flow.verilog import check_room, print_use
 from boards.gateware.flash import image
 from boards.gateware.sample_rate import makes
 from boards.gateware.sound_core import SHIFTS
+from boards.gateware.top import UART
+from boards.host.protocol import BAUD, OVERHEAD, Kind
 from hw.flow.audio import multiplying
 from hw.flow.place import Placement, place
 from hw.flow.synth import synthesise
@@ -36,6 +38,14 @@ from model.files import replacing_folder
 
 __all__ = ["Routed", "at_sound_clock", "check_source", "print_sound", "route", "short_of_timing"]
 
+
+SOURCES = (*SHIFTS, UART)
+"""Of a denoiser's sound."""
+
+FOLDERS = {None: "bitstream", UART: "sound_uart"}
+
+BITS_A_BYTE = 10
+"""On the line: a start bit, eight of data, a stop bit."""
 
 SEEDS = 8
 """Placements to try for the clock, unless asked for another number."""
@@ -132,15 +142,18 @@ def run(
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file: `bgru bitstream`."""
     if sound is not None:
-        check_source(sound)
+        check_source(sound, SOURCES)
     network_bundle, folding = read_bundle(bundle_folder), parse_folding(fold or [])
     if sound is None:
         board = find(board_name).at(clock)
         network = lay_out(network_bundle, board, folding)
     else:
-        board = at_sound_clock(find(board_name), clock, network_bundle.front_end.sample_rate)
-        network = lay_out_sound(network_bundle, board, folding)
-    folder = build / board.name / network_bundle.name / ("bitstream" if sound is None else "sound")
+        board = at_sound_clock(find(board_name), clock, network_bundle.front_end.sample_rate, sound)
+        if sound == UART:
+            network = lay_out(network_bundle, board, folding, *word_widths(network_bundle, Kind.SOUND))
+        else:
+            network = lay_out_sound(network_bundle, board, folding)
+    folder = build / board.name / network_bundle.name / FOLDERS.get(sound, "sound")
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
         task = bars.add_task("plan", total=None)
@@ -157,7 +170,9 @@ def run(
 
     print_use(board, placement.cost)
     _print_pace(network, board, placement.mhz)
-    if sound is not None:
+    if sound == UART:
+        _print_line(network, board)
+    elif sound is not None:
         print_sound(network.bundle, network.spec, board)
     for name in files:
         console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / name}")
@@ -165,19 +180,19 @@ def run(
         console.print(line, soft_wrap=True)
 
 
-def check_source(sound: str) -> None:
+def check_source(sound: str, known: Iterable[str]) -> None:
     """Raise `BadInput` for what is no source of sound."""
-    if sound not in SHIFTS:
-        raise BadInput(f"sound: expected {' or '.join(SHIFTS)}, got {sound}")
+    if sound not in known:
+        raise BadInput(f"sound: expected {' or '.join(known)}, got {sound}")
 
 
-def at_sound_clock(board: Board, clock_mhz: float | None, sample_rate: int) -> Board:
+def at_sound_clock(board: Board, clock_mhz: float | None, sample_rate: int, sound: str | None = None) -> Board:
     """The board at the clock asked for, or at the slower one of its two that an audio path keeps up with.
 
-    The other one, where the sample rate is too far off.
+    The other one, where the sample rate is too far off; over the UART the clock makes no sample rate.
     """
     fast_enough = sorted(hz for hz in {board.clock_hz, board.oscillator_hz} if hz >= SLOWEST_HZ)
-    best = next((hz for hz in fast_enough if makes(hz, sample_rate)), fast_enough[0])
+    best = next((hz for hz in fast_enough if sound == UART or makes(hz, sample_rate)), fast_enough[0])
     return board.at(clock_mhz or best / 1e6)
 
 
@@ -207,3 +222,15 @@ def print_sound(bundle: Bundle, network: NetworkSpec, board: Board) -> None:
     out(f"delay      {whole}, from a sample in to the same sample out:")
     for what, count in found.parts.items():
         out(f"           {what:10} {count:7.2f} samples, {found.ms(count):6.2f} ms")
+
+
+def _print_line(network: Network, board: Board) -> None:
+    """The audio path's cycles, and how much faster than real time the line carries hops."""
+    front_end = network.bundle.front_end
+    cycles, hop = AudioSpec.of(front_end, board.family).interval, front_end.hop * board.clock_hz / front_end.sample_rate
+    line = BITS_A_BYTE * (2 * front_end.hop + OVERHEAD + 2) / BAUD
+    console.print(f"audio      {cycles:,} cycles per frame of {hop:,.0f}: {cycles / hop:.0%}")
+    console.print(
+        f"line       {1e3 * line:.2f} ms a hop each way at {BAUD:,} baud, escapes not counted; "
+        f"a hop is {1e3 * front_end.hop / front_end.sample_rate:g} ms"
+    )

@@ -7,13 +7,14 @@ from dataclasses import replace
 from boards.definitions.registry import Board
 from boards.flow.folding_search import LANES, Design, Needs, Options, cheapest
 from boards.gateware.link_format import LinkFormat
+from boards.host.protocol import Kind
 from hw.gateware.network import Network
 from hw.shape.folding import Folding, Source
 from hw.shape.network_spec import NetworkSpec
 from model.bundle.bundle import Bundle
 from model.errors import BadInput
 
-__all__ = ["choose", "design", "lay_out", "options_of", "parse_folding", "room", "shape"]
+__all__ = ["choose", "design", "lay_out", "options_of", "parse_folding", "room", "shape", "word_widths"]
 
 LINK_WIDTH = 8
 """Bits per word at both ends of a network on a board: the link carries bytes."""
@@ -137,6 +138,11 @@ def shape(
     return NetworkSpec(
         tuple(options[name].spec(folding) for name, folding in chosen.foldings.items()), in_width, out_width
     )
+
+
+def word_widths(bundle: Bundle, kind: Kind) -> tuple[int, int]:
+    """Bits per word at both ends of a network: the link's bytes, or the audio engine's feature bits and bins."""
+    return (1, bundle.front_end.mask_bits) if kind == Kind.SOUND else (LINK_WIDTH, LINK_WIDTH)
 
 
 def lay_out(

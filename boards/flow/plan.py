@@ -15,6 +15,7 @@ from boards.flow.bitstream import at_sound_clock, check_source, print_sound
 from boards.flow.folding_search import Design, Needs, Options, area, front
 from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room, shape
 from boards.flow.sound import audio_parts, sound_design, sound_frame_rate, sound_room
+from boards.gateware.sound_core import SHIFTS
 from hw.shape.audio import AudioSpec
 from hw.shape.cycles import interval
 from hw.shape.latency import entering, latency
@@ -117,7 +118,7 @@ def run(
         rate, free, ends = frame_rate or network_bundle.front_end.frame_rate, None, (LINK_WIDTH, LINK_WIDTH)
         chosen = plan_of(options, design(options, network_bundle, board, rate))
     else:
-        check_source(sound)
+        check_source(sound, SHIFTS)
         board = at_sound_clock(board, clock, network_bundle.front_end.sample_rate)
         options = options_of(network_bundle, board, folding)
         rate = frame_rate or sound_frame_rate(network_bundle, board)

@@ -4,11 +4,12 @@ from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from boards.gateware.byte_denoiser import ByteDenoiser
 from boards.gateware.flash import SPI, loaded_layer, loader_of
 from boards.gateware.link import HostLink
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.uart import Receiver, Transmitter
-from boards.host.protocol import BAUD
+from boards.host.protocol import BAUD, Kind
 from hw.gateware.network import Network
 from model.errors import BadInput
 
@@ -16,22 +17,32 @@ __all__ = ["BoardCore"]
 
 
 class BoardCore(wiring.Component):
-    """The network behind link and UART, with a loader if its weights come from flash.
+    """The network, or the whole denoiser, behind link and UART, with a loader if its weights come from flash.
 
     Members
     -------
     rx : In(1), from the host; tx : Out(1), to the host
     overrun : Out(1), a frame found no room and was refused; stays until reset
-    failed : Out(1), the flash has damaged weights or another bundle's: every mask is all ones
+    failed : Out(1), the flash has damaged weights or another bundle's: every byte of every answer is 0xFF
     flash : Out(SPI), only if a layer's weights are loaded
 
     Parameters
     ----------
+    network : with words of a byte at both ends; in a denoiser as `ByteDenoiser` has it
+    kind : what the host sends and gets: feature bits and masks, or hops of samples
     flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded
     """
 
-    def __init__(self, network: Network, clock_hz: int, baud: int = BAUD, flash_offset: int | None = None) -> None:
-        self.network, self.divisor = network, round(clock_hz / baud)
+    def __init__(
+        self,
+        network: Network,
+        clock_hz: int,
+        baud: int = BAUD,
+        flash_offset: int | None = None,
+        kind: Kind = Kind.NETWORK,
+    ) -> None:
+        self.network, self.kind, self.divisor = network, kind, round(clock_hz / baud)
+        self.engine = ByteDenoiser(network) if kind == Kind.SOUND else network
         # 2.5 % is a quarter of a bit at the end of a byte: half of what would be too much.
         if self.divisor < 4 or abs(clock_hz / self.divisor / baud - 1) > 0.025:
             raise BadInput(
@@ -45,19 +56,20 @@ class BoardCore(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        m.submodules.network = network = self.network
-        m.submodules.link = link = HostLink(LinkFormat.of(network.bundle, network.family))
+        network, engine = self.network, self.engine
+        m.submodules["network" if engine is network else "denoiser"] = engine
+        m.submodules.link = link = HostLink(LinkFormat.of(network.bundle, network.family, self.kind))
         m.submodules.receiver = receiver = Receiver(self.divisor)
         m.submodules.transmitter = transmitter = Transmitter(self.divisor)
         m.d.comb += [receiver.pin.eq(self.rx), self.tx.eq(transmitter.pin), self.overrun.eq(link.overrun)]
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
-        wiring.connect(m, link.frames, network.i)
-        wiring.connect(m, network.o, link.masks)
+        wiring.connect(m, link.frames, engine.i)
+        wiring.connect(m, engine.o, link.answers)
         if self.loader is not None:
             m.submodules.loader = loader = self.loader
             wiring.connect(m, loader.spi, wiring.flipped(self.flash))
-            wiring.connect(m, loader.o, getattr(network, f"load_{self.loaded}"))
+            wiring.connect(m, loader.o, getattr(engine, f"load_{self.loaded}"))
             m.d.comb += [
                 link.loading.eq(~loader.done & ~loader.failed),
                 link.failed.eq(loader.failed),

@@ -1,8 +1,9 @@
 """The board's end of the protocol (docs/host.md): frames of bytes in, answers out, each frame exactly once.
 
-A recurrent network must see each frame once, in order, and complete. A packet is written into a slot as it comes. If
-it is right, the slot is passed on and the next packet goes into the next slot; if not, the next packet overwrites it.
-Masks stay in as many slots, so that a frame that comes again, because its mask was lost, is answered from there.
+What is behind it has state (a recurrent network, alone or in a denoiser), so it must see each frame once, in order, and
+complete. The payload of a packet is written into a slot as it comes. If the packet is right, the slot is passed on and
+the next payload goes into the next slot; if not, the next one overwrites it.
+Answers stay in as many slots, so that a frame that comes again, because its answer was lost, is answered from there.
 """
 
 from amaranth.hdl import Module, Value
@@ -10,7 +11,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
-from boards.gateware.link_collector import MaskCollector
+from boards.gateware.link_collector import AnswerCollector
 from boards.gateware.link_feeder import FrameFeeder
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.link_receiver import PacketReceiver
@@ -22,23 +23,24 @@ __all__ = ["HostLink"]
 
 
 class HostLink(wiring.Component):
-    """Receiver -> frame slots -> feeder -> (what computes masks) -> collector -> mask slots -> sender.
+    """Receiver -> frame slots -> feeder -> (what computes answers) -> collector -> answer slots -> sender.
 
     Each part counts frames by their 8-bit sequence: the receiver has `expected`, the next one to come in; the feeder
-    `taken`, the next to go out to the network; the collector `done`, the next whose mask comes back; the sender
-    `to_send`, the next whose mask goes to the host. A host has at most `slots` frames without a mask, so
+    `taken`, the next to go to what computes; the collector `done`, the next whose answer comes back; the sender
+    `to_send`, the next whose answer goes to the host. A host has at most `slots` frames without an answer, so
     none of the four is further behind.
 
-    Throughput: one byte per cycle in, and a cycle for each packet; one per four cycles out; one per three cycles to the
-    network. Cost: about 480 LUT4 and 220 flip-flops.
-    Memory: `slots` frames and as many masks, each rounded up to a power of two bytes, and a ROM of 128 bytes.
+    Throughput: one byte per cycle in, and a cycle for each packet; one per four cycles out; one per three cycles to
+    what computes. Cost: about 480 LUT4 and 220 flip-flops.
+    Memory: `slots` frames and as many answers, each rounded up to a power of two bytes, and a ROM of 128 bytes.
 
     Members
     -------
     i : In(stream of 8 bits), from the host; o : Out(stream of 8 bits), to the host
-    frames : Out(stream of Word(8)), `frame_bytes` for each frame; masks : In(stream of Word(8)), `mask_bytes` for each
+    frames : Out(stream of Word(8)), `frame_bytes` for each frame
+    answers : In(stream of Word(8)), `answer_bytes` for each frame
     loading : In(1), the weights are not there yet: frames are refused
-    failed : In(1), the weights can't be used: frames go nowhere, all bytes of every mask are 0xFF
+    failed : In(1), the weights can't be used: frames go nowhere, all bytes of every answer are 0xFF
     overrun : Out(1), a frame came for which there was no room; stays until reset
     """
 
@@ -49,7 +51,7 @@ class HostLink(wiring.Component):
                 "i": In(stream.Signature(8)),
                 "o": Out(stream.Signature(8)),
                 "frames": Out(stream.Signature(Word(8))),
-                "masks": In(stream.Signature(Word(8))),
+                "answers": In(stream.Signature(Word(8))),
                 "loading": In(1),
                 "failed": In(1),
                 "overrun": Out(1),
@@ -61,28 +63,28 @@ class HostLink(wiring.Component):
         form = self.form
         m.submodules.receiver = receiver = PacketReceiver(form)
         m.submodules.feeder = feeder = FrameFeeder(form)
-        m.submodules.collector = collector = MaskCollector(form)
+        m.submodules.collector = collector = AnswerCollector(form)
         m.submodules.sender = sender = PacketSender(form)
         # The feeder reads one slot while the next packet comes into another, or nowhere.
         m.submodules.frame_slots = frames = Slots(form.slots, form.frame_bits)
-        # A mask is overwritten only by that of a frame the host sent after it had this one.
-        m.submodules.mask_slots = masks = Slots(form.slots, form.mask_bits)
+        # An answer is overwritten only by that of a frame the host sent after it had this one.
+        m.submodules.answer_slots = answers = Slots(form.slots, form.answer_bits)
         wiring.connect(m, wiring.flipped(self.i), receiver.i)
         wiring.connect(m, feeder.o, wiring.flipped(self.frames))
-        wiring.connect(m, wiring.flipped(self.masks), collector.i)
+        wiring.connect(m, wiring.flipped(self.answers), collector.i)
         wiring.connect(m, sender.o, wiring.flipped(self.o))
 
         def slot(sequence: Value) -> Value:
             return sequence[: exact_log2(form.slots)]
 
-        for store, writer, sequence in ((frames, receiver, receiver.expected), (masks, collector, collector.done)):
+        for store, writer, sequence in ((frames, receiver, receiver.expected), (answers, collector, collector.done)):
             m.d.comb += [
                 store.write_slot.eq(slot(sequence)),
                 store.write_place.eq(writer.place),
                 store.write_data.eq(writer.data),
                 store.write_enable.eq(writer.enable),
             ]
-        for store, reader, sequence in ((frames, feeder, feeder.taken), (masks, sender, sender.slot)):
+        for store, reader, sequence in ((frames, feeder, feeder.taken), (answers, sender, sender.slot)):
             m.d.comb += [
                 store.read_slot.eq(slot(sequence)),
                 store.read_place.eq(reader.place),

@@ -1,27 +1,26 @@
-"""Masks from a stream into their slots."""
+"""Answers from a stream into their slots."""
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.gateware.link_format import LinkFormat
-from boards.host.protocol import HEADER
 from hw.gateware.streams import Word
 
-__all__ = ["MaskCollector"]
+__all__ = ["AnswerCollector"]
 
 
-class MaskCollector(wiring.Component):
-    """Write each mask into its slot, after the place of a header.
+class AnswerCollector(wiring.Component):
+    """Write each answer into its slot.
 
     Throughput: one byte per cycle; it never waits.
 
     Members
     -------
-    i : In(stream of Word(8)), `mask_bytes` for each mask
-    skipped : In(1), pulse: the next frame has no mask, and counts as done
+    i : In(stream of Word(8)), `answer_bytes` for each answer
+    skipped : In(1), pulse: the next frame has no answer, and counts as done
     place, data, enable : Out, the byte to write into slot `done`
-    done : Out(8), sequence of the next mask to come
+    done : Out(8), sequence of the next answer to come
     """
 
     def __init__(self, form: LinkFormat) -> None:
@@ -30,7 +29,7 @@ class MaskCollector(wiring.Component):
             {
                 "i": In(stream.Signature(Word(8))),
                 "skipped": In(1),
-                "place": Out(form.mask_bits, init=HEADER),
+                "place": Out(form.answer_bits),
                 "data": Out(8),
                 "enable": Out(1),
                 "done": Out(8),
@@ -44,6 +43,6 @@ class MaskCollector(wiring.Component):
             m.d.sync += self.done.eq(self.done + 1)
         with m.If(self.i.valid):
             m.d.sync += self.place.eq(self.place + 1)
-            with m.If(self.place == HEADER + self.form.mask_bytes - 1):
-                m.d.sync += [self.place.eq(HEADER), self.done.eq(self.done + 1)]
+            with m.If(self.place == self.form.answer_bytes - 1):
+                m.d.sync += [self.place.eq(0), self.done.eq(self.done + 1)]
         return m

@@ -6,7 +6,6 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from boards.gateware.link_format import LinkFormat
-from boards.host.protocol import HEADER
 from hw.gateware.streams import Word
 
 __all__ = ["FrameFeeder"]
@@ -34,7 +33,7 @@ class FrameFeeder(wiring.Component):
                 "expected": In(8),
                 "starts": In(form.slots),
                 "skip": In(1),
-                "place": Out(form.frame_bits, init=HEADER),
+                "place": Out(form.frame_bits),
                 "data": In(8),
                 "taken": Out(8),
                 "skipped": Out(1),
@@ -65,7 +64,7 @@ class FrameFeeder(wiring.Component):
                 with m.If(self.o.ready):
                     m.d.sync += self.place.eq(self.place + 1)
                     m.next = "read"
-                    with m.If(self.place == HEADER + self.form.frame_bytes - 1):
-                        m.d.sync += [self.place.eq(HEADER), self.taken.eq(self.taken + 1)]
+                    with m.If(self.place == self.form.frame_bytes - 1):
+                        m.d.sync += [self.place.eq(0), self.taken.eq(self.taken + 1)]
                         m.next = "wait"
         return m

@@ -6,10 +6,9 @@ from enum import IntEnum
 
 from amaranth.utils import ceil_log2
 
-from boards.host.protocol import HEADER, OVERHEAD, STATUS_BYTES, Type, info_constants
+from boards.host.protocol import STATUS_BYTES, Kind, Type, info_constants
 from hw.shape.family import Family
 from hw.shape.ram_mapping import mapped
-from hw.shape.words import words
 from model.bundle.bundle import Bundle
 
 __all__ = ["AREA", "LinkFormat", "Sent"]
@@ -25,7 +24,7 @@ class Sent(IntEnum):
     """The packets that a board sends. The value is the packet's place in the ROM, in `AREA`s."""
 
     INFO = 0
-    MASK = 1
+    ANSWER = 1
     REFUSAL = 2
 
 
@@ -34,37 +33,37 @@ class LinkFormat:
     """Lengths of the payloads each way, and the number of slots that hold them.
 
     frame_bytes : payload of a frame from the host
-    mask_bytes : payload of the answer to it
+    answer_bytes : payload of the answer to it
     slots : how many of each are kept, a power of two; this is also the window
     info : the constant bytes of an INFO packet's payload, from its first byte on
     """
 
     frame_bytes: int
-    mask_bytes: int
+    answer_bytes: int
     slots: int
     info: bytes
 
     @classmethod
-    def of(cls, bundle: Bundle, family: Family) -> "LinkFormat":
-        """For feature bits in and mask bits out, with as many slots as one block RAM has room for."""
-        features, bins = bundle.layers[0].inputs, bundle.layers[-1].units
-        frame_bytes = words(features, 8)
+    def of(cls, bundle: Bundle, family: Family, kind: Kind = Kind.NETWORK) -> "LinkFormat":
+        """For a bundle's network or its whole denoiser, with as many slots as one block RAM has room for."""
+        sizes = kind.elements(bundle)
+        frame_bytes, answer_bytes = map(kind.octets, sizes)
         slots = _slots(family, frame_bytes)
-        return cls(frame_bytes, words(bins, 8), slots, info_constants(bundle.identity, features, bins, slots))
+        return cls(frame_bytes, answer_bytes, slots, info_constants(bundle.identity, kind, *sizes, slots))
 
     @property
     def frame_bits(self) -> int:
         """Address bits within a frame's slot."""
-        return _frame_bits(self.frame_bytes)
+        return _place_bits(self.frame_bytes)
 
     @property
-    def mask_bits(self) -> int:
-        """Address bits within a mask's slot, which has room for a header too."""
-        return ceil_log2(HEADER + self.mask_bytes)
+    def answer_bits(self) -> int:
+        """Address bits within an answer's slot."""
+        return _place_bits(self.answer_bytes)
 
     def block_rams(self, family: Family) -> int:
-        """Block RAMs of the link: frames, masks and the ROM."""
-        memories = [mapped(family.name, 8, self.slots << bits) for bits in (self.frame_bits, self.mask_bits)]
+        """Block RAMs of the link: frames, answers and the ROM."""
+        memories = [mapped(family.name, 8, self.slots << bits) for bits in (self.frame_bits, self.answer_bits)]
         return 1 + sum(memory.cells for memory in memories if memory.resource == "block_ram")
 
     @property
@@ -76,18 +75,17 @@ class LinkFormat:
         """
         packets = [
             struct.pack("<BBH", Type.INFO, 0, len(self.info) + STATUS_BYTES) + self.info,
-            struct.pack("<BBH", Type.MASK, 0, self.mask_bytes),
+            struct.pack("<BBH", Type.ANSWER, 0, self.answer_bytes),
             struct.pack("<BBH", Type.REFUSAL, 0, 1),
             b"\xff",
         ]
         return [byte for packet in packets for byte in packet.ljust(AREA, b"\0")]
 
 
-def _frame_bits(frame_bytes: int) -> int:
-    # A slot holds a whole packet, and two more bytes to recognise one that is too long.
-    return ceil_log2(OVERHEAD + frame_bytes + 2)
+def _place_bits(payload_bytes: int) -> int:
+    return max(1, ceil_log2(payload_bytes))
 
 
 def _slots(family: Family, frame_bytes: int) -> int:
     block_bytes = max(depth for depth, bits in family.block_ram.items() if bits >= 8)
-    return max(FEWEST_SLOTS, min(MOST_SLOTS, block_bytes >> _frame_bits(frame_bytes)))
+    return max(FEWEST_SLOTS, min(MOST_SLOTS, block_bytes >> _place_bits(frame_bytes)))

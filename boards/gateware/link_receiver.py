@@ -7,29 +7,29 @@ from amaranth.utils import exact_log2
 
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.slip import Unstuff
-from boards.host.protocol import OVERHEAD, Reason, Type
+from boards.host.protocol import HEADER, OVERHEAD, Reason, Type
 
 __all__ = ["PacketReceiver"]
 
 
 class PacketReceiver(wiring.Component):
-    """Write each packet into the next free slot as it comes; at its end, accept it or refuse it.
+    """Write each payload into the next free slot as it comes; at its end, accept it or refuse it.
 
-    Only accepting moves `expected` on. After anything else the next packet overwrites the slot.
+    Only accepting moves `expected` on. After anything else the next payload overwrites the slot.
     Throughput: one byte per cycle, and one more cycle per packet.
 
     Members
     -------
     i : In(stream of 8 bits), from the host
-    place, data, enable : Out, the byte to write into slot `expected`; a packet begins at place 0
+    place, data, enable : Out, the byte to write into slot `expected`; the payload begins at place 0
     taken : In(8), sequence of the next frame that leaves its slot
-    to_send : In(8), sequence of the next mask to send
+    to_send : In(8), sequence of the next answer to send
     loading : In(1), frames are refused
     expected : Out(8), sequence of the next frame to accept
     starts : Out(slots), which of the frames in the slots begin an utterance
     ask : Out(1), pulse: the host asks for an INFO packet
     refuse, reason : Out, pulse: a packet is refused, and why
-    rewind, rewind_to : Out, pulse: send the masks from this sequence on again
+    rewind, rewind_to : Out, pulse: send the answers from this sequence on again
     overrun : Out(1), a frame found no free slot; stays until reset
     overruns, refused : Out(8), how often since reset; stay at 255
     """
@@ -73,12 +73,12 @@ class PacketReceiver(wiring.Component):
         behind, unsent = Signal(8), Signal(8)
         m.d.sync += [
             behind.eq(self.expected + ~sequence),  # 0 for the last frame that was accepted, -1 for the next
-            unsent.eq(self.to_send + ~sequence),  # 0 for the last mask that was sent, negative for those to come
+            unsent.eq(self.to_send + ~sequence),  # 0 for the last answer that was sent, negative for those to come
         ]
         m.d.comb += [
-            self.place.eq(index),
+            self.place.eq(index - HEADER),
             self.data.eq(item.data),
-            self.enable.eq(unstuff.o.valid & room),
+            self.enable.eq(unstuff.o.valid & room & (index >= HEADER) & (index < HEADER + form.frame_bytes)),
             self.rewind_to.eq(sequence),
         ]
 
@@ -91,7 +91,7 @@ class PacketReceiver(wiring.Component):
         with m.FSM(name="receive"):
             with m.State("packet"):
                 m.d.comb += unstuff.o.ready.eq(1)
-                # Decided once a packet: either all of it is written, or at most its first byte, which nobody reads.
+                # Decided once a packet: all of its payload is written, or nothing.
                 with m.If(index == 0):
                     m.d.sync += room.eq((self.expected - self.taken)[:8] != form.slots)
                 with m.If(unstuff.o.valid & ~item.end):

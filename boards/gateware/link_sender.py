@@ -1,4 +1,4 @@
-"""The sending end of the host link: answers and masks as packets on the line."""
+"""The sending end of the host link: answers as packets on the line."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -14,7 +14,7 @@ __all__ = ["PacketSender"]
 
 
 class PacketSender(wiring.Component):
-    """Send an INFO or a REFUSAL where one is due, otherwise masks in order.
+    """Send an INFO or a REFUSAL where one is due, otherwise answers in order.
 
     The constant bytes of the packets are in a ROM in block RAM, the bundle's identity too, so that another bundle's can
     be written into a finished bitstream.
@@ -23,10 +23,10 @@ class PacketSender(wiring.Component):
     Members
     -------
     ask, refuse, reason, rewind, rewind_to, expected, overruns, refused : In, as `PacketReceiver` has them
-    done : In(8), as `MaskCollector` has it
-    loading, failed : In(1), the state of the weights; while `failed`, all bytes of a mask are 0xFF
+    done : In(8), as `AnswerCollector` has it
+    loading, failed : In(1), the state of the weights; while `failed`, all bytes of an answer are 0xFF
     slot : Out(8), sequence whose slot is read; place : Out, of the byte in it; data : In(8), that byte a cycle later
-    to_send : Out(8), sequence of the next mask to send
+    to_send : Out(8), sequence of the next answer to send
     o : Out(stream of 8 bits), to the host
     """
 
@@ -46,7 +46,7 @@ class PacketSender(wiring.Component):
                 "loading": In(1),
                 "failed": In(1),
                 "slot": Out(8),
-                "place": Out(form.mask_bits),
+                "place": Out(form.answer_bits),
                 "data": In(8),
                 "to_send": Out(8),
                 "o": Out(stream.Signature(8)),
@@ -60,9 +60,9 @@ class PacketSender(wiring.Component):
         m.submodules.fixed = fixed = ram(8, 4 * AREA, self.form.rom, ram_style="block")
         asked, due = Signal(), Signal.like(self.reason)  # due: of a refusal; 0 is none
         kind, sequence, why = Signal(Sent), Signal(8), Signal.like(due)
-        place = Signal(range(max(AREA, HEADER + self.form.mask_bytes)))
+        place = Signal(range(max(AREA, HEADER + self.form.answer_bytes)))
         from_rom = read(m, fixed, Cat(place[: ceil_log2(AREA)], kind))
-        m.d.comb += [self.slot.eq(sequence), self.place.eq(place)]
+        m.d.comb += [self.slot.eq(sequence), self.place.eq(place - HEADER)]
         stored, state = Signal(8), Mux(self.loading, State.LOADING, Mux(self.failed, State.FAILED, State.READY))
         with m.FSM(name="send"):
             with m.State("wait"):
@@ -73,15 +73,15 @@ class PacketSender(wiring.Component):
                 with m.Elif(due != 0):
                     m.d.sync += [kind.eq(Sent.REFUSAL), why.eq(due), due.eq(0)]
                 with m.Elif(self.to_send != self.done):
-                    # It moves on now, so that a rewind takes effect while the mask is being sent.
-                    m.d.sync += [kind.eq(Sent.MASK), sequence.eq(self.to_send), self.to_send.eq(self.to_send + 1)]
+                    # It moves on now, so that a rewind takes effect while the answer is being sent.
+                    m.d.sync += [kind.eq(Sent.ANSWER), sequence.eq(self.to_send), self.to_send.eq(self.to_send + 1)]
                 with m.Else():
                     m.next = "wait"
             with m.State("read"):
                 m.next = "hold"
             with m.State("hold"):
-                mask = self.data | self.failed.replicate(8)
-                m.d.sync += stored.eq(Mux((kind == Sent.MASK) & (place >= HEADER), mask, from_rom))
+                answer = self.data | self.failed.replicate(8)
+                m.d.sync += stored.eq(Mux((kind == Sent.ANSWER) & (place >= HEADER), answer, from_rom))
                 m.next = "choose"
             with m.State("choose"):
                 m.d.sync += stuff.i.payload.data.eq(stored)
@@ -99,8 +99,8 @@ class PacketSender(wiring.Component):
                         with m.If(place == HEADER):
                             m.d.sync += stuff.i.payload.data.eq(why)
                         m.d.sync += stuff.i.payload.last.eq(place == HEADER)
-                    with m.Case(Sent.MASK):
-                        m.d.sync += stuff.i.payload.last.eq(place == HEADER + self.form.mask_bytes - 1)
+                    with m.Case(Sent.ANSWER):
+                        m.d.sync += stuff.i.payload.last.eq(place == HEADER + self.form.answer_bytes - 1)
                 m.next = "offer"
             with m.State("offer"):
                 m.d.comb += stuff.i.valid.eq(1)

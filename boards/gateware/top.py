@@ -12,10 +12,14 @@ from boards.definitions.sound import CODEC, MICROPHONE
 from boards.gateware import pll
 from boards.gateware.core import BoardCore
 from boards.gateware.sound_core import SoundCore
+from boards.host.protocol import Kind
 from hw.gateware.network import Network
 from model.errors import BadInput
 
-__all__ = ["BoardTop", "check_clock"]
+__all__ = ["UART", "BoardTop", "check_clock"]
+
+UART = "uart"
+"""Where the denoiser's sound comes from: hops of samples over the link."""
 
 SETTLE_SECONDS = 20e-6
 """Reset after configuration: an iCE40's block RAM reads as zeros for its first 3 us (issue 76 of YosysHQ/icestorm)."""
@@ -29,8 +33,9 @@ def check_clock(board: Board) -> pll.Setting | None:
 
 
 class BoardTop(Elaboratable):
-    """`BoardCore` on a board's UART, or `SoundCore` on its codec; LEDs and, if weights are
-    loaded, flash.
+    """`BoardCore` on a board's UART, or `SoundCore` on its codec; LEDs and, if weights are loaded, flash.
+
+    `sound` : None for the network alone, `UART` for the denoiser behind the link, otherwise one of `SHIFTS`.
 
     The clock is the oscillator's if that has the right frequency, otherwise the PLL's. Reset lasts until
     `SETTLE_SECONDS` after the PLL has locked. One LED blinks once a second while all is well and eight times a second
@@ -41,8 +46,9 @@ class BoardTop(Elaboratable):
         self.network, self.board, self.sound = network, board, sound
         self.pll = check_clock(board)
         self.core: BoardCore | SoundCore
-        if sound is None:
-            self.core = BoardCore(network, board.clock_hz, flash_offset=board.flash_offset)
+        if sound in (None, UART):
+            kind = Kind.NETWORK if sound is None else Kind.SOUND
+            self.core = BoardCore(network, board.clock_hz, flash_offset=board.flash_offset, kind=kind)
         else:
             self.core = SoundCore(network, sound, board.clock_hz, flash_offset=board.flash_offset)
 
@@ -51,7 +57,7 @@ class BoardTop(Elaboratable):
         m.submodules.core = core = self.core
         self._clock(m, platform)
 
-        (self._uart if self.sound is None else self._sound)(m, platform)
+        (self._uart if isinstance(core, BoardCore) else self._sound)(m, platform)
         if core.loader is not None:
             flash = self._pins(platform, ("spi_flash_1x", 0))
             for name in ("cs", "clk", "copi"):

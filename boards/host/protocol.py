@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
 
+from model.bundle.bundle import Bundle
 from model.errors import BadInput
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "STATUS_BYTES",
     "VERSION",
     "Info",
+    "Kind",
     "Packet",
     "PacketDecoder",
     "Reason",
@@ -32,7 +34,7 @@ __all__ = [
 
 BAUD = 1_000_000
 
-VERSION = 1
+VERSION = 2
 """Of this protocol."""
 
 END, ESC = 0xC0, 0xDB
@@ -46,8 +48,8 @@ OVERHEAD = HEADER + 2
 """Bytes around the payload: header and CRC."""
 
 
-INFO_CONSTANTS = "<B8sHHB"
-"""An INFO payload up to its status: version, identity, features, bins, window."""
+INFO_CONSTANTS = "<B8sBHHB"
+"""An INFO payload up to its status: version, identity, kind, inputs, outputs, window."""
 
 STATUS_BYTES = 3
 """The rest of an INFO payload: state, overruns, refused."""
@@ -66,7 +68,7 @@ class Type(IntEnum):
     START = ord("S")
     FRAME = ord("F")
     INFO = ord("B")
-    MASK = ord("M")
+    ANSWER = ord("M")
     REFUSAL = ord("N")
 
 
@@ -90,6 +92,23 @@ class State(IntEnum):
     FAILED = 2
 
 
+class Kind(IntEnum):
+    """What a board computes: masks from feature bits (the network alone), or samples from samples (the denoiser)."""
+
+    NETWORK = 0
+    SOUND = 1
+
+    def elements(self, network: Bundle) -> tuple[int, int]:
+        """What a frame and an answer hold: feature bits and mask bits, or a hop of samples each."""
+        if self == Kind.SOUND:
+            return network.front_end.hop, network.front_end.hop
+        return network.layers[0].inputs, network.layers[-1].units
+
+    def octets(self, elements: int) -> int:
+        """Bytes of a payload: eight bits a byte, or two bytes a sample, low byte first."""
+        return 2 * elements if self == Kind.SOUND else -(-elements // 8)
+
+
 @dataclass(frozen=True)
 class Packet:
     """The content between two delimiters, with a right CRC. `type` may be unknown."""
@@ -104,19 +123,26 @@ class Info:
     """A board's answer to IDENTIFY.
 
     expected : sequence of the next frame that it takes
-    features, bins : bits of a frame and of a mask
+    kind : what it computes
+    inputs, outputs : bits of a frame and of its mask, or samples of a hop in and of a hop out
     window : frames that may be unanswered at once
     overruns, refused : frames that found no room, packets refused for any reason; both stop at 255
     """
 
     expected: int
     identity: bytes
-    features: int
-    bins: int
+    kind: Kind
+    inputs: int
+    outputs: int
     window: int
     state: State
     overruns: int
     refused: int
+
+    @property
+    def answer_bytes(self) -> int:
+        """Length of an answer's payload."""
+        return self.kind.octets(self.outputs)
 
     @classmethod
     def of(cls, packet: Packet) -> "Info":
@@ -126,17 +152,19 @@ class Info:
                 f"board: expected version {VERSION} of the protocol, got {packet.payload[:1].hex() or 'none'}; "
                 "build its bitstream and this host from the same revision"
             )
-        _, identity, features, bins, window, state, overruns, refused = struct.unpack(INFO, packet.payload)
+        _, identity, kind, inputs, outputs, window, state, overruns, refused = struct.unpack(INFO, packet.payload)
+        if kind not in set(Kind):
+            raise BadInput(f"board: expected 0 or 1 as the kind of its payloads, got {kind}")
         if state not in set(State):
             raise BadInput(f"board: expected 0, 1 or 2 as the state of its weights, got {state}")
         if not 1 <= window <= MOST_WINDOW:
             raise BadInput(f"board: expected a window of 1 to {MOST_WINDOW} frames, got {window}")
-        return cls(packet.sequence, identity, features, bins, window, State(state), overruns, refused)
+        return cls(packet.sequence, identity, Kind(kind), inputs, outputs, window, State(state), overruns, refused)
 
 
-def info_constants(identity: bytes, features: int, bins: int, window: int) -> bytes:
+def info_constants(identity: bytes, kind: Kind, inputs: int, outputs: int, window: int) -> bytes:
     """What never changes in a board's INFO payload; `STATUS_BYTES` follow: state, overruns, refused."""
-    return struct.pack(INFO_CONSTANTS, VERSION, identity, features, bins, window)
+    return struct.pack(INFO_CONSTANTS, VERSION, identity, kind, inputs, outputs, window)
 
 
 def encode(packet: Packet) -> bytes:

@@ -3,8 +3,8 @@
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import serial
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from serial.tools import list_ports
 
-from boards.host.protocol import END, Info, Packet, PacketDecoder, Reason, State, Type, encode
+from boards.host.protocol import END, Info, Kind, Packet, PacketDecoder, Reason, State, Type, encode
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
@@ -30,6 +30,8 @@ FIRST_TIMEOUT, SHORTEST_TIMEOUT = 1.0, 0.05
 """Seconds until unanswered frames are sent again: before the first answer, and at least."""
 
 LOADING_PAUSE = 0.05
+
+KINDS = {Kind.NETWORK: "the network alone", Kind.SOUND: "the whole denoiser"}
 SHOWN = 10
 
 
@@ -55,8 +57,8 @@ class Link:
     def __init__(self, port: str, baud: int) -> None:
         self.port, self._decoder = port, PacketDecoder()
         try:
-            # Reads wait at most 10 ms, so that the other timers are checked that often.
-            self._serial = serial.Serial(port, baud, timeout=0.01, write_timeout=PATIENCE, exclusive=True)
+            # Reads wait at most 2 ms, so that timers and sound that comes are checked that often.
+            self._serial = serial.Serial(port, baud, timeout=0.002, write_timeout=PATIENCE, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
             there = ", ".join(sorted(entry.device for entry in list_ports.comports())) or "none"
             reason = getattr(error, "strerror", None) or error
@@ -103,8 +105,8 @@ class Link:
             "is this its port, and is a bitstream of this project on it?"
         )
 
-    def ready(self, network: Bundle) -> Info:
-        """Wait until the board has its weights; refuse a board with another network."""
+    def ready(self, network: Bundle, kind: Kind) -> Info:
+        """Wait until the board has its weights; refuse a board with another network, or of another kind."""
         end = time.monotonic() + PATIENCE
         while (info := self.identify()).state == State.LOADING:
             if time.monotonic() > end:
@@ -115,10 +117,15 @@ class Link:
                 f"{self.port}: expected the bundle {network.name} ({network.identity.hex()}) on the board, got another "
                 f"({info.identity.hex()}); give --bundle the one that is on it, or write this one's bitstream to it"
             )
-        expected, got = (network.front_end.features, network.layers[-1].units), (info.features, info.bins)
+        if info.kind != kind:
+            raise BadInput(
+                f"{self.port}: expected {KINDS[kind]} on the board, got {KINDS[info.kind]}; "
+                f"{'leave out' if kind == Kind.SOUND else 'give'} --audio, or write the other bitstream to it"
+            )
+        expected, got = kind.elements(network), (info.inputs, info.outputs)
         if got != expected:
             raise BadInput(
-                f"{self.port}: expected frames of {expected[0]} and masks of {expected[1]} bits from the board, "
+                f"{self.port}: expected frames of {expected[0]} and answers of {expected[1]} elements from the board, "
                 f"got {got[0]} and {got[1]}"
             )
         if info.state == State.FAILED:
@@ -130,93 +137,132 @@ class Link:
 
 
 @dataclass
+class _Frame:
+    """A frame that was sent and has no answer that was passed on yet."""
+
+    kind: Type
+    payload: bytes
+    first_sent: float
+    repeated: bool = False
+    answer: bytes | None = None
+
+
+@dataclass
 class Transfer:
-    """Send the frames of an utterance to a board and collect the masks, bit exact whatever the line does.
+    """Send the frames of an utterance to a board and collect the answers, bit exact whatever the line does.
 
     At most `info.window` frames are unanswered. Frames that get no answer in time, or a refusal, are sent again; the
     board takes each only once. The sequence goes on from the one that the board expects.
 
-    `masks` are the payloads, `latencies` the seconds from first sending a frame to its mask; `repeats` counts frames
+    `done` counts answers, `latencies` are the seconds from first sending a frame to its answer; `repeats` counts frames
     sent again, `refusals` the board's refusals.
     """
 
     link: Link
     info: Info
-    frames: Sequence[bytes]
-    progress: Callable[[int], None] = lambda done: None
-    masks: list[bytes] = field(default_factory=list)
+    done: int = 0
     latencies: list[float] = field(default_factory=list)
     repeats: int = 0
     refusals: int = 0
 
     def __post_init__(self) -> None:
-        self._answers: dict[int, bytes] = {}
-        self._first_sent: list[float] = []
-        self._repeated: set[int] = set()
+        self._open: list[_Frame] = []  # sent, from frame `done` on
         self._gone_back: int | None = None
         self._timeout, self._mean, self._spread = FIRST_TIMEOUT, 0.0, 0.0
         self._deadline = 0.0  # when unanswered frames are sent again
 
-    def run(self) -> None:
-        """Transfer everything; raises `BadInput` if the board stops answering."""
-        last_mask = time.monotonic()
-        while len(self.masks) < len(self.frames):
-            done = len(self.masks)
-            sent = len(self._first_sent)
-            fresh = range(sent, min(done + self.info.window, len(self.frames)))
-            if fresh:
-                self._first_sent += [time.monotonic()] * len(fresh)
-                self._send(fresh)
+    def run(self, frames: Iterable[bytes | None]) -> Iterator[bytes]:
+        """The answer to each frame, in order, as it comes. A frame that is None is not there yet: ask again later.
+
+        Frames are taken while the window has room for them. Raises `BadInput` if the board stops answering.
+        """
+        source, more = iter(frames), True
+        last_answer = time.monotonic()
+        while True:
+            more = more and self._fill(source)
+            if not self._open and not more:
+                return
             for packet in self.link.receive():
-                if packet.type == Type.MASK:
+                if packet.type == Type.ANSWER:
                     self._keep(packet)
                 elif packet.type == Type.REFUSAL and len(packet.payload) == 1:
                     self._refused(packet)
+            idle = not self._open
+            before = self.done
+            while self._open and (answer := self._open[0].answer) is not None:
+                del self._open[0]
+                self.done += 1
+                yield answer
             now = time.monotonic()
-            if len(self.masks) > done:
-                last_mask = now
+            if idle or self.done > before:
+                last_answer = now
                 self._deadline = now + self._timeout
-            elif now > last_mask + PATIENCE:
+            elif now > last_answer + PATIENCE:
                 raise BadInput(
-                    f"{self.link.port}: expected a mask for frame {done}, got none for {PATIENCE:g} s "
+                    f"{self.link.port}: expected an answer to frame {self.done}, got none for {PATIENCE:g} s "
                     f"({self.repeats} frames sent again, {self.refusals} refused)"
                 )
             elif now > self._deadline:
                 self._timeout = min(2 * self._timeout, PATIENCE / 4)
                 self._gone_back = None
-                self._again(done)
+                self._again(0)
 
-    def _send(self, frames: Sequence[int]) -> None:
+    def _fill(self, source: Iterator[bytes | None]) -> bool:
+        """Send the frames that are there and have room in the window; False if no more will come."""
+        sent = len(self._open)
+        more = True
+        while len(self._open) < self.info.window:
+            try:
+                frame = next(source)
+            except StopIteration:
+                more = False
+                break
+            if frame is None:
+                break
+            kind = Type.FRAME if self.done + len(self._open) else Type.START
+            self._open.append(_Frame(kind, frame, time.monotonic()))
+        if len(self._open) > sent:
+            self._send(sent)
+        return more
+
+    def _send(self, first: int) -> None:
+        """Send the unanswered frames from the given one on."""
         self._deadline = time.monotonic() + self._timeout
-        kinds = [Type.FRAME if frame else Type.START for frame in frames]
         self.link.send(
-            [Packet(kind, self._sequence(frame), self.frames[frame]) for kind, frame in zip(kinds, frames, strict=True)]
+            [
+                Packet(frame.kind, self._sequence(place), frame.payload)
+                for place, frame in enumerate(self._open)
+                if place >= first
+            ]
         )
 
     def _again(self, first: int) -> None:
-        """Send the unanswered frames again, from `first` on."""
-        frames = range(first, len(self._first_sent))
-        self.repeats += len(frames)
-        self._repeated.update(frames)
-        self._send(frames)
+        for frame in self._open[first:]:
+            frame.repeated = True
+        self.repeats += len(self._open) - first
+        self._send(first)
 
-    def _sequence(self, frame: int) -> int:
-        return (self.info.expected + frame) & 0xFF
+    def _sequence(self, place: int) -> int:
+        """Of an unanswered frame."""
+        return (self.info.expected + self.done + place) & 0xFF
+
+    def _place(self, packet: Packet) -> int:
+        """Which unanswered frame a packet's sequence is of; there may be none in that place."""
+        return packet.sequence - self._sequence(0) & 0xFF
 
     def _keep(self, packet: Packet) -> None:
-        """Keep a mask until all masks before it are there; drop one that nobody waits for."""
-        done = len(self.masks)
-        frame = done + (packet.sequence - self._sequence(done) & 0xFF)
-        if frame >= len(self._first_sent) or frame in self._answers or len(packet.payload) != -(-self.info.bins // 8):
+        """Keep an answer until all before it are passed on; drop one that nobody waits for."""
+        place = self._place(packet)
+        if place >= len(self._open) or len(packet.payload) != self.info.answer_bytes:
             return
-        self._answers[frame] = packet.payload
-        latency = time.monotonic() - self._first_sent[frame]
+        frame = self._open[place]
+        if frame.answer is not None:
+            return
+        frame.answer = packet.payload
+        latency = time.monotonic() - frame.first_sent
         self.latencies.append(latency)
-        if frame not in self._repeated:
+        if not frame.repeated:
             self._measured(latency)
-        while len(self.masks) in self._answers:
-            self.masks.append(self._answers.pop(len(self.masks)))
-        self.progress(len(self.masks))
 
     def _measured(self, latency: float) -> None:
         """Set the timeout by how long answers take and how much that varies (RFC 6298)."""
@@ -229,19 +275,36 @@ class Transfer:
     def _refused(self, packet: Packet) -> None:
         """Go back to the frame that the board expects."""
         self.refusals += 1
-        reason = packet.payload[0]
-        done = len(self.masks)
-        expected = done + (packet.sequence - self._sequence(done) & 0xFF)
-        if expected > len(self._first_sent) or (reason == Reason.NO_START and expected > 0):
+        reason, place = packet.payload[0], self._place(packet)
+        expected = self.done + place
+        if place > len(self._open) or (reason == Reason.NO_START and expected > 0):
             raise BadInput(
-                f"{self.link.port}: expected the board to be at frame {done} of the recording, it has started over; "
+                f"{self.link.port}: expected the board to be at frame {self.done}, it has started over; "
                 "was it reset? Run this again"
             )
         # After a lost frame all that follow are refused too: going back once is enough. If that fails, or the board is
         # not ready, the timeout sends frames again, so that a bad line isn't flooded too.
         if reason != Reason.NOT_READY and self._gone_back != expected:
             self._gone_back = expected
-            self._again(expected)
+            self._again(place)
+
+
+def carry(port: str, baud: int, network: Bundle, kind: Kind, frames: Sequence[bytes]) -> list[bytes]:
+    """The board's answers to all frames of a recording. Shows progress, prints rate, latency and repetitions."""
+    answers = []
+    with closing(Link(port, baud)) as link:
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as bars:
+            task = bars.add_task("frames through the board", total=len(frames))
+            transfer = Transfer(link, link.ready(network, kind))
+            begin = time.perf_counter()
+            for answer in transfer.run(frames):
+                answers.append(answer)
+                bars.update(task, advance=1)
+            seconds = time.perf_counter() - begin
+        after = link.identify()
+    _summary(transfer, seconds, network.front_end.frame_rate, after)
+    return answers
 
 
 def to_frames(features: Bits) -> list[bytes]:
@@ -261,21 +324,8 @@ def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int
     front_end = network.front_end
     noisy = audio.read_samples(recording, front_end.sample_rate)
     features = hear(front_end, noisy)
-    link = Link(port, baud)
-    try:
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-        with Progress(*columns, console=console) as bars:
-            task = bars.add_task("frames through the board", total=len(features))
-            info = link.ready(network)
-            transfer = Transfer(link, info, to_frames(features), lambda done: bars.update(task, completed=done))
-            begin = time.perf_counter()
-            transfer.run()
-            seconds = time.perf_counter() - begin
-        after = link.identify()
-    finally:
-        link.close()
-    mask = from_masks(transfer.masks, info.bins)
-    _summary(transfer, seconds, front_end.frame_rate, after)
+    answers = carry(port, baud, network, Kind.NETWORK, to_frames(features))
+    mask = from_masks(answers, network.layers[-1].units)
     if loop_check:
         _compare(GoldenModel(network).masks(features), mask)
     audio.write(output, apply_mask(front_end, noisy, mask), front_end.sample_rate)
@@ -283,7 +333,7 @@ def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int
 
 
 def _summary(transfer: Transfer, seconds: float, frame_rate: float, after: Info) -> None:
-    out, rate = console.print, len(transfer.masks) / seconds
+    out, rate = console.print, transfer.done / seconds
     out(f"rate                 {rate:,.1f} frames/s, {rate / frame_rate:.2f} x real time, {seconds:.2f} s")
     worst = np.percentile(np.array(transfer.latencies) * 1000, [50, 95, 99, 100])
     names = ("50 %", "95 %", "99 %", "max")

@@ -14,15 +14,16 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.definitions.registry import find
-from boards.flow.layout import lay_out, parse_folding
+from boards.flow.layout import lay_out, parse_folding, word_widths
 from boards.gateware.core import BoardCore
 from boards.gateware.flash import image
-from boards.host.protocol import BAUD
+from boards.host.protocol import BAUD, Kind
 from cosim.bench.build import verilated
 from cosim.bench.simulators import simulator_path
 from cosim.chips.spi_flash import Flash
 from hw.flow.rtl import to_verilog
 from hw.gateware.network import Network
+from hw.shape.audio import AudioSpec
 from hw.shape.cycles import predict
 from model.bundle.read import read_bundle
 from model.console import console
@@ -43,9 +44,9 @@ class SimulatedBoard(wiring.Component):
     rx : In(1), tx : Out(1), the line
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, kind: Kind) -> None:
         self.clock_hz = CYCLES_PER_BIT * BAUD
-        self.core = BoardCore(network, self.clock_hz, BAUD, FLASH_OFFSET)
+        self.core = BoardCore(network, self.clock_hz, BAUD, FLASH_OFFSET, kind)
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -70,15 +71,18 @@ class Program:
     settled: int
 
 
-def build(network: Network, folder: Path, quick_build: bool = False) -> Program:
+def build(network: Network, folder: Path, quick_build: bool = False, kind: Kind = Kind.NETWORK) -> Program:
     """Generate the board's Verilog, with its memories' contents, in `folder`, and build a program of it with Verilator.
 
     `quick_build` skips optimisation, which pays off for small networks.
     """
-    simulated = SimulatedBoard(network)
+    simulated = SimulatedBoard(network, kind)
     source = to_verilog(simulated, TOP, folder)
     program = verilated(source, Path(__file__).with_suffix(".cpp"), TOP, quick=quick_build)
     settled = 4 * sum(predict(layer).cycles for layer in network.spec.layers) + 1000 * CYCLES_PER_BIT
+    if kind == Kind.SOUND:
+        audio = AudioSpec.of(network.bundle.front_end, network.family)
+        settled += 4 * (audio.clearing + audio.interval)
     if simulated.core.loader is not None:
         settled += simulated.core.loader.cycles
     return Program(program, folder, settled)
@@ -121,15 +125,17 @@ def _linked(link: Path | None, port: str) -> Iterator[None]:
 
 
 def simulated(
-    bundle_folder: Path, board_name: str, fold: list[str] | None, build_folder: Path
+    bundle_folder: Path, board_name: str, fold: list[str] | None, build_folder: Path, kind: Kind = Kind.NETWORK
 ) -> tuple[str, AbstractContextManager[tuple[str, "subprocess.Popen[bytes]"]]]:
     """Build a simulated board: its name, and `serving` of it."""
     board = find(board_name)
     simulator_path("verilator", waves=False)  # nothing is begun that can't be finished
     network_bundle = read_bundle(bundle_folder)
-    network = lay_out(network_bundle, board, parse_folding(fold or []))
+    network = lay_out(network_bundle, board, parse_folding(fold or []), *word_widths(network_bundle, kind))
     with console.status("generate Verilog and build the simulation"):
-        program = build(network, build_folder / board.name / network_bundle.name / "terminal")
+        program = build(
+            network, build_folder / board.name / network_bundle.name / f"terminal_{kind.name.lower()}", kind=kind
+        )
     return f"{board.name} with {network_bundle.name}", serving(program)
 
 

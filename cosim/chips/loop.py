@@ -3,19 +3,28 @@
 import signal
 from pathlib import Path
 
-from boards.host.protocol import BAUD
-from boards.host.transfer import run as transfer
+from boards.host import sound, transfer
+from boards.host.protocol import BAUD, Kind
 from cosim.chips.board import simulated
 
 __all__ = ["run"]
 
 
 def run(
-    bundle_folder: Path, board_name: str, fold: list[str] | None, recording: Path, output: Path, build: Path
+    bundle_folder: Path,
+    board_name: str,
+    fold: list[str] | None,
+    recording: Path,
+    output: Path,
+    build: Path,
+    kind: Kind = Kind.NETWORK,
 ) -> None:
-    """Denoise a recording through the simulated board and compare every mask with the golden model: `bgru loop`."""
-    name, served = simulated(bundle_folder, board_name, fold, build)
+    """Denoise a recording through the simulated board and compare every mask, or sample, with the reference."""
+    name, served = simulated(bundle_folder, board_name, fold, build, kind)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the simulation ends too
     with served as (port, _):
         print(f"{name} on {port}", flush=True)
-        transfer(recording, output, port, bundle_folder, BAUD, loop_check=True)
+        if kind == Kind.SOUND:
+            sound.run(recording, output, port, bundle_folder, BAUD)
+        else:
+            transfer.run(recording, output, port, bundle_folder, BAUD, loop_check=True)

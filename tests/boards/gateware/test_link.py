@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from boards.gateware.link import HostLink
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.uart import Receiver, Transmitter
-from boards.host.protocol import END, Info, Packet, PacketDecoder, Reason, State, Type, encode
+from boards.host.protocol import END, Info, Kind, Packet, PacketDecoder, Reason, State, Type, encode
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
 from hw.gateware.network import Network
@@ -50,7 +50,7 @@ class Linked(wiring.Component):
         wiring.connect(m, wiring.flipped(self.i), self.link.i)
         wiring.connect(m, self.link.o, wiring.flipped(self.o))
         wiring.connect(m, self.link.frames, self.network.i)
-        wiring.connect(m, self.network.o, self.link.masks)
+        wiring.connect(m, self.network.o, self.link.answers)
         m.d.comb += [
             self.link.loading.eq(self.loading),
             self.link.failed.eq(self.failed),
@@ -158,7 +158,7 @@ def test_masks_are_the_golden_models_for_any_network(seed):
 
     async def script(host):
         for packet, mask in zip(frames(features), masks_of(made, features), strict=True):
-            assert await host.ask(packet) == Packet(Type.MASK, packet.sequence, mask)
+            assert await host.ask(packet) == Packet(Type.ANSWER, packet.sequence, mask)
 
     converse(link, script)
 
@@ -172,7 +172,7 @@ def test_a_window_of_frames_is_on_the_way_at_once(family):
         packets = frames(features)
         await host.send(*packets[:8])
         for n, mask in enumerate(masks):
-            assert await host.receive() == Packet(Type.MASK, n, mask)
+            assert await host.receive() == Packet(Type.ANSWER, n, mask)
             await host.send(*packets[n + 8 : n + 9])
 
     converse(link, script)
@@ -184,7 +184,7 @@ def test_a_second_utterance_begins_anew():
     async def script(host):
         for first in (0, 20):
             for packet, mask in zip(frames(features, first), masks, strict=True):
-                assert await host.ask(packet) == Packet(Type.MASK, packet.sequence, mask)
+                assert await host.ask(packet) == Packet(Type.ANSWER, packet.sequence, mask)
 
     converse(link, script)
 
@@ -195,14 +195,14 @@ def test_a_frame_that_comes_again_is_answered_from_what_was_kept():
     async def script(host):
         packets = frames(features)
         for n in range(10):
-            assert await host.ask(packets[n]) == Packet(Type.MASK, n, masks[n])
+            assert await host.ask(packets[n]) == Packet(Type.ANSWER, n, masks[n])
         for n in (9, 2):  # the last one alone, then the oldest that is kept: all after it come again too
-            assert await host.ask(packets[n]) == Packet(Type.MASK, n, masks[n])
+            assert await host.ask(packets[n]) == Packet(Type.ANSWER, n, masks[n])
         for n in range(3, 10):
-            assert await host.receive() == Packet(Type.MASK, n, masks[n])
+            assert await host.receive() == Packet(Type.ANSWER, n, masks[n])
         assert await host.ask(packets[1]) == refusal(Reason.ORDER, 10)
         for n in range(10, 20):  # the network was asked for each only once: its state is right
-            assert await host.ask(packets[n]) == Packet(Type.MASK, n, masks[n])
+            assert await host.ask(packets[n]) == Packet(Type.ANSWER, n, masks[n])
 
     converse(link, script)
 
@@ -214,7 +214,7 @@ def test_a_frame_that_comes_again_before_its_mask_is_answered_once():
         packets = frames(features)
         await host.send(packets[0], packets[0], packets[1], packets[1])
         for n in range(2):
-            assert await host.receive() == Packet(Type.MASK, n, masks[n])
+            assert await host.receive() == Packet(Type.ANSWER, n, masks[n])
         await host.quiet()
 
     converse(link, script)
@@ -238,11 +238,11 @@ def test_what_is_wrong_with_a_packet_is_said_and_the_next_is_taken():
     ]
 
     async def script(host):
-        assert await host.ask(packets[0]) == Packet(Type.MASK, 0, masks[0])
+        assert await host.ask(packets[0]) == Packet(Type.ANSWER, 0, masks[0])
         for packet, reason in cases:
             assert await host.ask(packet) == refusal(reason, 1), packet
         for n in range(1, 20):
-            assert await host.ask(packets[n]) == Packet(Type.MASK, n, masks[n])
+            assert await host.ask(packets[n]) == Packet(Type.ANSWER, n, masks[n])
         assert Info.of(await host.ask(IDENTIFY)).refused == len(cases)
 
     converse(link, script)
@@ -268,7 +268,7 @@ def test_noise_between_packets_is_refused_and_forgotten():
         await host.send(bytes([END] * 5))
         await host.quiet(100)
         assert await host.ask(b"noise", frames(features)[0]) == refusal(Reason.CRC, 0)
-        assert await host.receive() == Packet(Type.MASK, 0, masks[0])
+        assert await host.receive() == Packet(Type.ANSWER, 0, masks[0])
 
     converse(link, script)
 
@@ -280,7 +280,7 @@ def test_one_delimiter_may_end_a_packet_and_begin_the_next():
     async def script(host):
         await host.send(first + second[1:])
         for n in range(2):
-            assert await host.receive() == Packet(Type.MASK, n, masks[n])
+            assert await host.receive() == Packet(Type.ANSWER, n, masks[n])
 
     converse(link, script)
 
@@ -293,7 +293,7 @@ def test_after_reset_an_utterance_must_begin():
         for sequence in (0, 1, 255):
             assert await host.ask(Packet(Type.FRAME, sequence, then.payload)) == refusal(Reason.NO_START, 0)
         assert await host.ask(Packet(Type.START, 255, begin.payload)) == refusal(Reason.ORDER, 0)
-        assert await host.ask(begin) == Packet(Type.MASK, 0, masks[0])
+        assert await host.ask(begin) == Packet(Type.ANSWER, 0, masks[0])
 
     converse(link, script)
 
@@ -303,7 +303,7 @@ def test_the_board_says_what_it_is():
     bundle = link.network.bundle
 
     async def script(host):
-        ready = Info(0, bundle.identity, 22, 11, link.slots, State.READY, 0, 0)
+        ready = Info(0, bundle.identity, Kind.NETWORK, 22, 11, link.slots, State.READY, 0, 0)
         assert Info.of(await host.ask(IDENTIFY)) == ready
         await host.ask(frames(features)[0])
         assert Info.of(await host.ask(IDENTIFY)).expected == 1
@@ -321,7 +321,7 @@ def test_while_the_weights_are_loading_frames_are_refused():
         for packet in packets[:2]:
             assert await host.ask(packet) == refusal(Reason.NOT_READY, 0)
         host.ctx.set(link.loading, 0)
-        assert await host.ask(packets[0]) == Packet(Type.MASK, 0, masks[0])
+        assert await host.ask(packets[0]) == Packet(Type.ANSWER, 0, masks[0])
 
     converse(link, script)
 
@@ -335,7 +335,7 @@ def test_with_weights_that_cannot_be_used_every_bin_passes():
         assert Info.of(await host.ask(IDENTIFY)).state == State.FAILED
         for n, packet in enumerate(frames(features)):
             mask = await host.ask(packet)
-            assert (mask.type, mask.sequence) == (Type.MASK, n)
+            assert (mask.type, mask.sequence) == (Type.ANSWER, n)
             assert np.unpackbits(np.frombuffer(mask.payload, np.uint8), bitorder="little")[:11].all()
             asked.append(host.ctx.get(link.network.probe_gru0.busy))
 
@@ -359,9 +359,9 @@ def test_a_frame_beyond_the_window_is_refused_and_the_overrun_stays():
         for n in range(accepted):
             while (answer := await host.receive()).type == Type.REFUSAL:
                 assert answer == refusal(Reason.ORDER, accepted)
-            assert answer == Packet(Type.MASK, n, masks[n])
+            assert answer == Packet(Type.ANSWER, n, masks[n])
         for n in range(accepted, len(packets)):
-            assert await host.ask(packets[n]) == Packet(Type.MASK, n, masks[n])
+            assert await host.ask(packets[n]) == Packet(Type.ANSWER, n, masks[n])
         assert host.ctx.get(link.overrun) == 1
         assert Info.of(await host.ask(IDENTIFY)).overruns == 1
 
@@ -383,8 +383,8 @@ class Echo(wiring.Component):
         place = Signal(range(self.form.frame_bytes))
         m.d.comb += [
             link.frames.ready.eq(1),
-            link.masks.valid.eq(link.frames.valid & (place < self.form.mask_bytes)),
-            link.masks.payload.data.eq(~link.frames.payload.data),
+            link.answers.valid.eq(link.frames.valid & (place < self.form.answer_bytes)),
+            link.answers.payload.data.eq(~link.frames.payload.data),
         ]
         with m.If(link.frames.valid):
             m.d.sync += place.eq(Mux(place == self.form.frame_bytes - 1, 0, place + 1))
@@ -394,8 +394,8 @@ class Echo(wiring.Component):
 @given(data=st.data(), frame_bytes=st.integers(1, 40), slots=st.sampled_from([2, 4, 8]), info=st.binary(max_size=20))
 @few
 def test_payloads_of_any_length_and_meaning_go_through(data, frame_bytes, slots, info):
-    mask_bytes = data.draw(st.integers(1, frame_bytes))
-    link = Echo(LinkFormat(frame_bytes, mask_bytes, slots, info))
+    answer_bytes = data.draw(st.integers(1, frame_bytes))
+    link = Echo(LinkFormat(frame_bytes, answer_bytes, slots, info))
     payloads = [data.draw(st.binary(min_size=frame_bytes, max_size=frame_bytes)) for _ in range(3)]
 
     async def script(host):
@@ -403,7 +403,7 @@ def test_payloads_of_any_length_and_meaning_go_through(data, frame_bytes, slots,
         assert answer == Packet(Type.INFO, 0, info + bytes([State.READY, 0, 0]))
         for n, payload in enumerate(payloads):
             answer = await host.ask(Packet(Type.FRAME if n else Type.START, n, payload))
-            assert answer == Packet(Type.MASK, n, bytes(255 - byte for byte in payload[:mask_bytes]))
+            assert answer == Packet(Type.ANSWER, n, bytes(255 - byte for byte in payload[:answer_bytes]))
 
     converse(link, script)
 
@@ -414,7 +414,7 @@ class OnUart(wiring.Component):
     def __init__(self, form: LinkFormat, divisor: int) -> None:
         self.link, self.divisor = HostLink(form), divisor
         members = self.link.signature.members
-        names = ("frames", "masks", "loading", "failed", "overrun")
+        names = ("frames", "answers", "loading", "failed", "overrun")
         super().__init__({"rx": wiring.In(1), "tx": wiring.Out(1)} | {name: members[name] for name in names})
 
     def elaborate(self, platform: object) -> Module:
@@ -425,7 +425,7 @@ class OnUart(wiring.Component):
         wiring.connect(m, receiver.o, link.i)
         wiring.connect(m, link.o, transmitter.i)
         wiring.connect(m, link.frames, wiring.flipped(self.frames))
-        wiring.connect(m, wiring.flipped(self.masks), link.masks)
+        wiring.connect(m, wiring.flipped(self.answers), link.answers)
         m.d.comb += [
             receiver.pin.eq(self.rx),
             self.tx.eq(transmitter.pin),

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from boards.host.protocol import END, ESC, ESCAPED, VERSION, Info, Packet, PacketDecoder, State, Type, encode
+from boards.host.protocol import END, ESC, ESCAPED, VERSION, Info, Kind, Packet, PacketDecoder, State, Type, encode
 from model.bundle.read import read_bundle
 from model.errors import BadInput
 
@@ -67,16 +67,16 @@ def test_the_bytes_of_a_packet():
 
 
 def test_an_info_says_what_the_board_is():
-    payload = bytes([VERSION]) + bytes(range(8)) + bytes.fromhex("0404 0101 08 02 03 ff")
+    payload = bytes([VERSION]) + bytes(range(8)) + bytes.fromhex("00 0404 0101 08 02 03 ff")
     info = Info.of(Packet(Type.INFO, 9, payload))
-    assert info == Info(9, bytes(range(8)), 1028, 257, 8, State.FAILED, 3, 255)
+    assert info == Info(9, bytes(range(8)), Kind.NETWORK, 1028, 257, 8, State.FAILED, 3, 255)
 
 
 @pytest.mark.parametrize(
     "payload", [b"", bytes([VERSION + 1]) + bytes(16), bytes([VERSION])], ids=["none", "newer", "cut"]
 )
 def test_a_board_of_another_version_is_refused(payload):
-    with pytest.raises(BadInput, match=r"^board: expected version 1 of the protocol, got .*; build its bitstream"):
+    with pytest.raises(BadInput, match=r"^board: expected version 2 of the protocol, got .*; build its bitstream"):
         Info.of(Packet(Type.INFO, 0, payload))
 
 
@@ -85,7 +85,7 @@ PAGE = Path("docs/host.md").read_text(encoding="utf-8")
 
 def test_the_pages_two_packets_are_what_is_sent():
     shown = re.findall(r"^(?:identify|mask of frame 5, bytes c0 and db) +((?:[0-9a-f]{2} ?)+)$", PAGE, re.MULTILINE)
-    sent = [Packet(Type.IDENTIFY, 0), Packet(Type.MASK, 5, b"\xc0\xdb")]
+    sent = [Packet(Type.IDENTIFY, 0), Packet(Type.ANSWER, 5, b"\xc0\xdb")]
     assert [bytes.fromhex(line) for line in shown] == [encode(packet) for packet in sent]
 
 
@@ -100,3 +100,15 @@ def test_the_pages_code_prints_a_bundles_identity(name, capsys):
     (code,) = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     exec(code.replace("bundles/small", f"bundles/{name}"), {})  # our own page
     assert capsys.readouterr().out.strip() == read_bundle(Path("bundles") / name).identity.hex()
+
+
+def test_a_kind_that_no_board_has_is_refused():
+    payload = bytes([VERSION]) + bytes(8) + bytes.fromhex("02 8000 8000 04 00 00 00")
+    with pytest.raises(BadInput, match=r"^board: expected 0 or 1 as the kind of its payloads, got 2$"):
+        Info.of(Packet(Type.INFO, 0, payload))
+
+
+@given(st.integers(0, 30_000))
+def test_a_payload_is_whole_bytes_of_bits_or_two_bytes_a_sample(elements):
+    assert 8 * Kind.NETWORK.octets(elements) - elements in range(8)
+    assert Kind.SOUND.octets(elements) == 2 * elements

@@ -16,7 +16,7 @@ import serial
 import soundfile
 
 import boards.host.transfer
-from boards.host.protocol import VERSION, Packet, PacketDecoder, Reason, State, Type, encode, info_constants
+from boards.host.protocol import VERSION, Kind, Packet, PacketDecoder, Reason, State, Type, encode, info_constants
 from model.bundle.write import write_bundle
 from model.reference.golden_model import GoldenModel
 from tests.support.command import bgru
@@ -53,10 +53,14 @@ def board(answer: Answer) -> Iterator[str]:
 
 
 def info(
-    identity: bytes = MADE.identity, state: State = State.READY, expected: int = 0, version: int = VERSION
+    identity: bytes = MADE.identity,
+    state: State = State.READY,
+    expected: int = 0,
+    version: int = VERSION,
+    kind: Kind = Kind.NETWORK,
 ) -> Packet:
     sizes = (MADE.front_end.features, MADE.front_end.bins)
-    payload = bytes([version]) + identity + b"".join(size.to_bytes(2, "little") for size in sizes)
+    payload = bytes([version]) + identity + bytes([kind]) + b"".join(size.to_bytes(2, "little") for size in sizes)
     return Packet(Type.INFO, expected, payload + bytes([WINDOW, state, 0, 0]))
 
 
@@ -75,7 +79,7 @@ class GoldenBoard:
             self.model.reset()
         self.expected = (self.expected + 1) & 0xFF
         features = np.frombuffer(packet.payload.ljust(8, b"\0"), dtype=np.uint64)
-        return [Packet(Type.MASK, packet.sequence, self.model.step(features)[0].tobytes()[:2])]
+        return [Packet(Type.ANSWER, packet.sequence, self.model.step(features)[0].tobytes()[:2])]
 
 
 @pytest.fixture
@@ -121,7 +125,7 @@ def test_a_mask_that_differs_is_printed_and_nothing_is_written(folder):
     def wrong(packet: Packet) -> list[Packet]:
         answers = golden(packet)
         if packet.type == Type.FRAME and packet.sequence == 20:
-            return [Packet(Type.MASK, 20, bytes([answers[0].payload[0] ^ 0b110000, answers[0].payload[1]]))]
+            return [Packet(Type.ANSWER, 20, bytes([answers[0].payload[0] ^ 0b110000, answers[0].payload[1]]))]
         return answers
 
     with board(wrong) as port:
@@ -138,7 +142,7 @@ def test_masks_that_come_twice_or_late_or_uncalled_for_change_nothing(folder):
     def untidy(packet: Packet) -> list[Packet]:
         answers = golden(packet)
         kept.extend(answers)
-        return [Packet(Type.MASK, 99, b"\0\0"), *answers, *kept[-3:], Packet(ord("?"), 0)]
+        return [Packet(Type.ANSWER, 99, b"\0\0"), *answers, *kept[-3:], Packet(ord("?"), 0)]
 
     with board(untidy) as port:
         result = run(folder, port, "--loop-check")
@@ -207,8 +211,8 @@ def test_another_bundle_on_the_board(folder):
 
 
 def test_another_version_of_the_protocol(folder):
-    with board(lambda packet: [info(version=2)]) as port:
-        assert "expected version 1 of the protocol, got 02" in refused(folder, port)
+    with board(lambda packet: [info(version=1)]) as port:
+        assert "expected version 2 of the protocol, got 01" in refused(folder, port)
 
 
 def test_weights_that_cannot_be_used(folder):
@@ -224,7 +228,7 @@ def test_weights_that_are_never_there(folder):
 def test_a_board_that_falls_silent(folder):
     golden = GoldenBoard()
     with board(lambda packet: golden(packet) if packet.sequence < 20 else []) as port:
-        assert "expected a mask for frame 20, got none for 3 s" in refused(folder, port)
+        assert "expected an answer to frame 20, got none for 3 s" in refused(folder, port)
 
 
 def test_a_board_that_refuses_everything(folder):
@@ -232,7 +236,7 @@ def test_a_board_that_refuses_everything(folder):
         return [info() if packet.type == Type.IDENTIFY else Packet(Type.REFUSAL, 0, bytes([Reason.CRC]))]
 
     with board(refuse) as port:
-        assert re.search(r"expected a mask for frame 0, .* [1-9]\d* refused\)", refused(folder, port))
+        assert re.search(r"expected an answer to frame 0, .* [1-9]\d* refused\)", refused(folder, port))
 
 
 @pytest.mark.parametrize("reason", [Reason.NO_START, Reason.ORDER])
@@ -245,7 +249,7 @@ def test_a_board_that_is_reset_on_the_way(folder, reason):
         return golden(packet) if golden.expected else [Packet(Type.REFUSAL, 0, bytes([reason]))]
 
     with board(reset) as port:
-        assert "expected the board to be at frame 20 of the recording, it has started over" in refused(folder, port)
+        assert "expected the board to be at frame 20, it has started over" in refused(folder, port)
 
 
 def test_a_name_that_cannot_be_written(folder):
@@ -280,10 +284,10 @@ def test_a_window_of_no_frames(folder):
 
 
 def test_a_board_whose_sizes_are_not_the_bundles(folder):
-    constants = info_constants(MADE.identity, MADE.front_end.features, 10, WINDOW)
+    constants = info_constants(MADE.identity, Kind.NETWORK, MADE.front_end.features, 10, WINDOW)
     with board(lambda packet: [Packet(Type.INFO, 0, constants + bytes([State.READY, 0, 0]))]) as port:
         message = refused(folder, port)
-    assert "expected frames of 18 and masks of 9 bits from the board, got 18 and 10" in message
+    assert "expected frames of 18 and answers of 9 elements from the board, got 18 and 10" in message
 
 
 def test_a_port_without_permission_names_the_group_that_has_it(folder, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 import soundfile
 
 from model.bundle.write import write_bundle
+from tests.boards.gateware.test_byte_denoiser import made
 from tests.support.paths import ROOT
 from tests.support.random_bundles import random_bundle
 
@@ -42,3 +43,14 @@ def test_every_mask_of_a_recording_is_compared(folder):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "mask agreement       459 of 459 bits in 51 frames" in done.stdout
     assert (folder / "out.wav").is_file()
+
+
+def test_every_sample_of_a_recording_is_compared_with_audio(folder):
+    write_bundle(made(), folder / "sound")
+    words = [*loop(folder, "in.wav", "heard.wav"), "--audio"]
+    done = subprocess.run(
+        [word.replace("./net", "./sound") for word in words], **at(folder), capture_output=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "sample agreement     204 of 204 samples in 51 hops" in done.stdout
+    assert (folder / "heard.wav").is_file()
