@@ -93,6 +93,15 @@ Bypass = Annotated[
     bool, typer.Option("--bypass", help="Keep every bin, as if there were no network: the input, as late as ever.")
 ]
 Output = Annotated[Path, typer.Argument(help="Where the denoised recording goes: .wav or .flac, or - for a pipe.")]
+Audio = Annotated[
+    bool, typer.Option("--audio", help="The whole denoiser: 16-bit samples in and out, and every sample compared.")
+]
+Sound = Annotated[
+    str | None,
+    typer.Option(
+        show_default=False, help="The whole denoiser, and where its sound comes from: codec, microphone, uart."
+    ),
+]
 
 DEFAULT_BOARD = "ulx3s_85f"
 DEFAULT_BUILD = Path("build")

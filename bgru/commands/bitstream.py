@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, bundle_for
+from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, Sound, bundle_for
 
 
 def command(
@@ -13,14 +13,7 @@ def command(
     fold: Fold = None,
     clock: Clock = None,
     seeds: Annotated[int, typer.Option(min=1, help="Most placements to try for the clock.")] = 8,
-    sound: Annotated[
-        str | None,
-        typer.Option(
-            metavar="codec|microphone|uart",
-            show_default=False,
-            help="Make the whole denoiser: where its sound comes from.",
-        ),
-    ] = None,
+    sound: Sound = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file.

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_BOARD, DEFAULT_OUTPUT, Board, Bundle, Noisy, Output, bundle_for, recording_or_sample
+from bgru.options import (
+    DEFAULT_BOARD,
+    DEFAULT_OUTPUT,
+    Audio,
+    Board,
+    Bundle,
+    Noisy,
+    Output,
+    bundle_for,
+    recording_or_sample,
+)
 
 
 def command(
@@ -17,12 +27,7 @@ def command(
     loop_check: Annotated[
         bool, typer.Option("--loop-check", help="Compare every mask with the golden model; exit with 1 if one differs.")
     ] = False,
-    audio: Annotated[
-        bool,
-        typer.Option(
-            "--audio", help="The board is the whole denoiser (--sound uart): send samples, and compare every one."
-        ),
-    ] = False,
+    audio: Audio = False,
     live: Annotated[
         bool, typer.Option("--live", help="As --audio, with raw samples from standard input to standard output.")
     ] = False,

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Fold, bundle_for
+from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Audio, Board, Build, Bundle, Fold, bundle_for
 
 
 def command(
@@ -19,7 +19,7 @@ def command(
         int | None, typer.Option(show_default="32", help="Bits of a word of features and masks; a multiple of 8.")
     ] = None,
     name: Annotated[str, typer.Option(help="Of the module, its files and its C macros; two cores need two.")] = "bgru",
-    audio: Annotated[bool, typer.Option("--audio", help="The whole denoiser: 16-bit samples in and out.")] = False,
+    audio: Audio = False,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md).

@@ -1,13 +1,10 @@
 """`bgru loop`."""
 
-from typing import Annotated
-
-import typer
-
 from bgru.options import (
     DEFAULT_BOARD,
     DEFAULT_BUILD,
     DEFAULT_OUTPUT,
+    Audio,
     Board,
     Build,
     Bundle,
@@ -26,9 +23,7 @@ def command(
     bundle: Bundle = None,
     fold: Fold = None,
     build: Build = DEFAULT_BUILD,
-    audio: Annotated[
-        bool, typer.Option("--audio", help="The board is the whole denoiser: compare every sample.")
-    ] = False,
+    audio: Audio = False,
 ) -> None:
     """Denoise a recording through the simulated board, and compare every mask with the golden model.
 

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, bundle_for, finite
+from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, Sound, bundle_for, finite
 
 
 def command(
@@ -16,12 +16,7 @@ def command(
     ] = None,
     fold: Fold = None,
     clock: Clock = None,
-    sound: Annotated[
-        str | None,
-        typer.Option(
-            metavar="codec|microphone", show_default=False, help="Plan the whole denoiser between converters."
-        ),
-    ] = None,
+    sound: Sound = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Choose PE, SIMD and packing of each layer, before anything is synthesised.

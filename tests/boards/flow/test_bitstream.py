@@ -103,7 +103,7 @@ def test_the_whole_denoiser_between_converters(board, source, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--sound", "telephone"), "error: sound: expected codec or microphone, got telephone"),
+        (("--sound", "telephone"), "error: sound: expected codec or microphone or uart, got telephone"),
         (
             ("--sound", "codec", "--board", "ulx3s_85f", "--clock", "30"),
             "error: sample rate: expected one that division",
