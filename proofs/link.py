@@ -115,7 +115,7 @@ def feeder() -> str:
     state = h.signal(dut, "feed_state")
     index = counter(h, moved(dut.o), form.frame_bytes, "index")
     h.check(state <= 3)
-    h.check((index < form.frame_bytes) & (dut.place == index))
+    h.check((index < form.frame_bytes) & (dut.place == (index + form.frame_span[0])[: form.frame_bits]))
     h.check((state != 0) | (index == 0))
     h.check((state == 0) | (waiting != 0))
     h.check(held(h, dut.o))
@@ -141,7 +141,7 @@ PROOFS = (
         "induction",
         7,
         (
-            Mutant(FrameFeeder.elaborate, "self.form.frame_bytes - 1", "self.form.frame_bytes - 2"),
+            Mutant(FrameFeeder.elaborate, "self.form.frame_span[1]", "self.form.frame_span[1] - 1"),
             Mutant(FrameFeeder.elaborate, "self.taken != self.expected", "self.taken == self.expected"),
             Mutant(FrameFeeder.elaborate, "with m.If(self.o.ready):", "with m.If(1):"),
         ),

@@ -41,7 +41,8 @@ class BoardCore(wiring.Component):
         flash_offset: int | None = None,
         kind: Kind = Kind.NETWORK,
     ) -> None:
-        self.network, self.kind, self.divisor = network, kind, round(clock_hz / baud)
+        self.network, self.divisor = network, round(clock_hz / baud)
+        self.form = LinkFormat.of(network.bundle, network.family, kind)
         self.engine = ByteDenoiser(network) if kind == Kind.SOUND else network
         # 2.5 % is a quarter of a bit at the end of a byte: half of what would be too much.
         if self.divisor < 4 or abs(clock_hz / self.divisor / baud - 1) > 0.025:
@@ -49,7 +50,8 @@ class BoardCore(wiring.Component):
                 f"UART: expected a clock of 4 x {baud:,} Hz or more, a multiple to 2.5 %, got {clock_hz:,} Hz"
             )
         members = {"rx": In(1, init=1), "tx": Out(1, init=1), "overrun": Out(1), "failed": Out(1)}
-        self.loaded, self.loader = loaded_layer(network), loader_of(network, clock_hz, flash_offset)
+        self.loaded = loaded_layer(network)
+        self.loader = loader_of(network, clock_hz, flash_offset, self.form.rom_style)
         if self.loader is not None:
             members["flash"] = Out(SPI)
         super().__init__(members)
@@ -58,7 +60,7 @@ class BoardCore(wiring.Component):
         m = Module()
         network, engine = self.network, self.engine
         m.submodules["network" if engine is network else "denoiser"] = engine
-        m.submodules.link = link = HostLink(LinkFormat.of(network.bundle, network.family, self.kind))
+        m.submodules.link = link = HostLink(self.form)
         m.submodules.receiver = receiver = Receiver(self.divisor)
         m.submodules.transmitter = transmitter = Transmitter(self.divisor)
         m.d.comb += [receiver.pin.eq(self.rx), self.tx.eq(transmitter.pin), self.overrun.eq(link.overrun)]

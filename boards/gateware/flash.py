@@ -62,8 +62,12 @@ def loaded_layer(network: Network) -> str | None:
     return found["loaded"][0] if found["loaded"] else None
 
 
-def loader_of(network: Network, clock_hz: int, flash_offset: int | None) -> "FlashLoader | None":
+def loader_of(
+    network: Network, clock_hz: int, flash_offset: int | None, rom_style: str = "block"
+) -> "FlashLoader | None":
     """The loader of a network's weights, None where all are in ROM.
+
+    `rom_style` as `LinkFormat` has it, for the identity that the loader expects.
 
     `BadInput` for what `loaded_layer` refuses, and where the board has no flash.
     """
@@ -74,7 +78,7 @@ def loader_of(network: Network, clock_hz: int, flash_offset: int | None) -> "Fla
         raise BadInput(f"board: expected a flash for the weights of layer {loaded}, it has none")
     matrix = network.layers[loaded].engine.matrix
     words, width = len(matrix.weight_words), matrix.weight_width
-    return FlashLoader(words, width, network.bundle.identity, flash_offset, clock_hz)
+    return FlashLoader(words, width, network.bundle.identity, flash_offset, clock_hz, rom_style)
 
 
 def image(network: Network) -> bytes:
@@ -124,7 +128,10 @@ class FlashLoader(wiring.Component):
     failed : Out(1), everything was read, and one of them is wrong
     """
 
-    def __init__(self, words: int, width: int, identity: bytes, offset: int, clock_hz: int) -> None:
+    def __init__(
+        self, words: int, width: int, identity: bytes, offset: int, clock_hz: int, rom_style: str = "block"
+    ) -> None:
+        self.rom_style = rom_style
         self.words, self.width, self.identity, self.offset = words, width, identity, offset
         self.word_bytes = pieces(width, 8)
         self.size = IDENTITY_BYTES + words * self.word_bytes + CRC_BYTES
@@ -148,7 +155,7 @@ class FlashLoader(wiring.Component):
 
         # `place` in the identity, in a word, in the CRC.
         place, left = Signal(range(max(IDENTITY_BYTES, self.word_bytes))), Signal(range(self.words))
-        m.submodules.identity = rom = ram(8, 16, identity_rom(self.identity), ram_style="block")
+        m.submodules.identity = rom = ram(8, 16, identity_rom(self.identity), ram_style=self.rom_style)
         expected, stranger = read(m, rom, place[:3]), Signal()
         word = Signal(8 * self.word_bytes)
         m.d.comb += self.o.payload.eq(word)

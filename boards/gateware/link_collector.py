@@ -29,7 +29,7 @@ class AnswerCollector(wiring.Component):
             {
                 "i": In(stream.Signature(Word(8))),
                 "skipped": In(1),
-                "place": Out(form.answer_bits),
+                "place": Out(form.answer_bits, init=form.answer_span[0]),
                 "data": Out(8),
                 "enable": Out(1),
                 "done": Out(8),
@@ -43,6 +43,6 @@ class AnswerCollector(wiring.Component):
             m.d.sync += self.done.eq(self.done + 1)
         with m.If(self.i.valid):
             m.d.sync += self.place.eq(self.place + 1)
-            with m.If(self.place == self.form.answer_bytes - 1):
-                m.d.sync += [self.place.eq(0), self.done.eq(self.done + 1)]
+            with m.If(self.place == self.form.answer_span[1]):
+                m.d.sync += [self.place.eq(self.form.answer_span[0]), self.done.eq(self.done + 1)]
         return m

@@ -33,7 +33,7 @@ class FrameFeeder(wiring.Component):
                 "expected": In(8),
                 "starts": In(form.slots),
                 "skip": In(1),
-                "place": Out(form.frame_bits),
+                "place": Out(form.frame_bits, init=form.frame_span[0]),
                 "data": In(8),
                 "taken": Out(8),
                 "skipped": Out(1),
@@ -64,7 +64,7 @@ class FrameFeeder(wiring.Component):
                 with m.If(self.o.ready):
                     m.d.sync += self.place.eq(self.place + 1)
                     m.next = "read"
-                    with m.If(self.place == self.form.frame_bytes - 1):
-                        m.d.sync += [self.place.eq(0), self.taken.eq(self.taken + 1)]
+                    with m.If(self.place == self.form.frame_span[1]):
+                        m.d.sync += [self.place.eq(self.form.frame_span[0]), self.taken.eq(self.taken + 1)]
                         m.next = "wait"
         return m

@@ -3,18 +3,21 @@
 import struct
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Literal
 
 from amaranth.utils import ceil_log2
 
-from boards.host.protocol import STATUS_BYTES, Kind, Type, info_constants
+from boards.host.protocol import HEADER, STATUS_BYTES, Kind, Type, info_constants
 from hw.shape.family import Family
 from hw.shape.ram_mapping import mapped
 from model.bundle.bundle import Bundle
 
 __all__ = ["AREA", "LinkFormat", "Sent"]
 
-MOST_SLOTS, FEWEST_SLOTS = 8, 4
-"""Frames on the way at once: with four, a USB port that answers after 20 ms still lets 200 frames/s through."""
+MOST_SLOTS, FEWEST_SLOTS = 8, {Kind.NETWORK: 4, Kind.SOUND: 2}
+"""Frames on the way at once: with four, a USB port that answers after 20 ms still lets 200 frames/s through.
+
+Two hops are the least that keeps up with sound, and all that an iCE40UP5K has block RAM for next to `tiny`."""
 
 AREA = 32
 """Bytes of ROM for each kind of packet that a board sends."""
@@ -36,20 +39,23 @@ class LinkFormat:
     answer_bytes : payload of the answer to it
     slots : how many of each are kept, a power of two; this is also the window
     info : the constant bytes of an INFO packet's payload, from its first byte on
+    rom_style : of the packets' ROM: in block RAM another bundle's identity can be written into a finished bitstream
     """
 
     frame_bytes: int
     answer_bytes: int
     slots: int
     info: bytes
+    rom_style: Literal["block", "logic"] = "block"
 
     @classmethod
     def of(cls, bundle: Bundle, family: Family, kind: Kind = Kind.NETWORK) -> "LinkFormat":
         """For a bundle's network or its whole denoiser, with as many slots as one block RAM has room for."""
         sizes = kind.elements(bundle)
         frame_bytes, answer_bytes = map(kind.octets, sizes)
-        slots = _slots(family, frame_bytes)
-        return cls(frame_bytes, answer_bytes, slots, info_constants(bundle.identity, kind, *sizes, slots))
+        slots = _slots(family, frame_bytes, FEWEST_SLOTS[kind])
+        info = info_constants(bundle.identity, kind, *sizes, slots)
+        return cls(frame_bytes, answer_bytes, slots, info, "block" if kind == Kind.NETWORK else "logic")
 
     @property
     def frame_bits(self) -> int:
@@ -61,10 +67,20 @@ class LinkFormat:
         """Address bits within an answer's slot."""
         return _place_bits(self.answer_bytes)
 
+    @property
+    def frame_span(self) -> tuple[int, int]:
+        """Place of a frame's first and last byte in its slot."""
+        return _span(self.frame_bytes)
+
+    @property
+    def answer_span(self) -> tuple[int, int]:
+        """Place of an answer's first and last byte in its slot."""
+        return _span(self.answer_bytes)
+
     def block_rams(self, family: Family) -> int:
         """Block RAMs of the link: frames, answers and the ROM."""
         memories = [mapped(family.name, 8, self.slots << bits) for bits in (self.frame_bits, self.answer_bits)]
-        return 1 + sum(memory.cells for memory in memories if memory.resource == "block_ram")
+        return (self.rom_style == "block") + sum(memory.cells for memory in memories if memory.resource == "block_ram")
 
     @property
     def rom(self) -> list[int]:
@@ -86,6 +102,12 @@ def _place_bits(payload_bytes: int) -> int:
     return max(1, ceil_log2(payload_bytes))
 
 
-def _slots(family: Family, frame_bytes: int) -> int:
+def _span(payload_bytes: int) -> tuple[int, int]:
+    # A byte's place is its number in the packet, header included, modulo the slot: nothing computes an address.
+    places = 1 << _place_bits(payload_bytes)
+    return HEADER % places, (HEADER + payload_bytes - 1) % places
+
+
+def _slots(family: Family, frame_bytes: int, fewest: int) -> int:
     block_bytes = max(depth for depth, bits in family.block_ram.items() if bits >= 8)
-    return max(FEWEST_SLOTS, min(MOST_SLOTS, block_bytes >> _place_bits(frame_bytes)))
+    return max(fewest, min(MOST_SLOTS, block_bytes >> _place_bits(frame_bytes)))

@@ -21,7 +21,7 @@ class PacketReceiver(wiring.Component):
     Members
     -------
     i : In(stream of 8 bits), from the host
-    place, data, enable : Out, the byte to write into slot `expected`; the payload begins at place 0
+    place, data, enable : Out, the byte of the payload to write into slot `expected`, at `form.frame_span`
     taken : In(8), sequence of the next frame that leaves its slot
     to_send : In(8), sequence of the next answer to send
     loading : In(1), frames are refused
@@ -76,7 +76,7 @@ class PacketReceiver(wiring.Component):
             unsent.eq(self.to_send + ~sequence),  # 0 for the last answer that was sent, negative for those to come
         ]
         m.d.comb += [
-            self.place.eq(index - HEADER),
+            self.place.eq(index),
             self.data.eq(item.data),
             self.enable.eq(unstuff.o.valid & room & (index >= HEADER) & (index < HEADER + form.frame_bytes)),
             self.rewind_to.eq(sequence),

@@ -16,8 +16,7 @@ __all__ = ["PacketSender"]
 class PacketSender(wiring.Component):
     """Send an INFO or a REFUSAL where one is due, otherwise answers in order.
 
-    The constant bytes of the packets are in a ROM in block RAM, the bundle's identity too, so that another bundle's can
-    be written into a finished bitstream.
+    The constant bytes of the packets are in a ROM, the bundle's identity too (`LinkFormat.rom_style`).
     Throughput: one byte per four cycles. Memory: a ROM of 128 bytes.
 
     Members
@@ -57,12 +56,12 @@ class PacketSender(wiring.Component):
         m = Module()
         m.submodules.stuff = stuff = Stuff()
         wiring.connect(m, stuff.o, wiring.flipped(self.o))
-        m.submodules.fixed = fixed = ram(8, 4 * AREA, self.form.rom, ram_style="block")
+        m.submodules.fixed = fixed = ram(8, 4 * AREA, self.form.rom, ram_style=self.form.rom_style)
         asked, due = Signal(), Signal.like(self.reason)  # due: of a refusal; 0 is none
         kind, sequence, why = Signal(Sent), Signal(8), Signal.like(due)
         place = Signal(range(max(AREA, HEADER + self.form.answer_bytes)))
         from_rom = read(m, fixed, Cat(place[: ceil_log2(AREA)], kind))
-        m.d.comb += [self.slot.eq(sequence), self.place.eq(place - HEADER)]
+        m.d.comb += [self.slot.eq(sequence), self.place.eq(place)]
         stored, state = Signal(8), Mux(self.loading, State.LOADING, Mux(self.failed, State.FAILED, State.READY))
         with m.FSM(name="send"):
             with m.State("wait"):
