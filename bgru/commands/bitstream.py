@@ -24,8 +24,9 @@ def command(
     cycles and latency per frame, and the slack to real time.
 
     With `--sound`, into `<build>/<board>/<bundle>/sound/`: from a Pmod I2S2's line in or an INMP441 microphone to the
-    Pmod's line out, without a PC (docs/sound.md has the wires). A button passes the sound on as it is. Prints the true
-    sample rate and the delay too. With `--sound uart`, into `sound_uart/`, sound comes from a PC: `bgru host --audio`.
+    Pmod's line out, or with `jack` from the microphone to the ULX3S's own jack, without a PC (docs/sound.md has the
+    wires). A button passes the sound on as it is. Prints the true sample rate and the delay too. With `--sound uart`,
+    into `sound_uart/`, sound comes from a PC: `bgru host --audio`.
 
     Example: `bgru bitstream --board icebreaker --bundle tiny --sound microphone`
     """

@@ -1,4 +1,4 @@
-"""The whole denoiser between a converter's pins: sound in, sound out, on one clock."""
+"""The whole denoiser between converters' pins: sound in, sound out, on one clock."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -7,32 +7,40 @@ from amaranth.lib.wiring import In, Out
 from boards.gateware.button import SETTLE_SECONDS, Button
 from boards.gateware.flash import SPI, loaded_layer, loader_of
 from boards.gateware.i2s import I2S
+from boards.gateware.noise_shaper import CODE
+from boards.gateware.resistor_dac import ResistorDac
 from boards.gateware.sample_rate import rate
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
 
 __all__ = ["AHEAD", "SHIFTS", "SoundCore"]
 
-SHIFTS = {"codec": 0, "microphone": 4}
-"""Where sound comes from, and the bits that its 24 are turned up by.
+SHIFTS = {"codec": 0, "microphone": 4, "jack": 4}
+"""The ways of sound, and the bits that the 24 of its source are turned up by.
 
-Speech at 60 dB SPL is near -60 dBFS in an INMP441, which has -26 dBFS at 94 dB SPL. A line in is loud enough."""
+codec : from a codec's ADC to its DAC; microphone : from a microphone to a codec's DAC; jack : from a microphone to the
+board's own resistor DAC, without a codec. Speech at 60 dB SPL is near -60 dBFS in an INMP441, which has -26 dBFS at
+94 dB SPL. A line in is loud enough."""
 
 AHEAD = 8
 """Samples that wait before the first one sounds, so that a frame that takes a few cycles longer is no gap."""
 
+CODE_HZ = 3_000_000
+"""Lowest rate of the resistor DAC's codes: about 190 a sample, as many as `bgru dac` measures."""
+
 
 class SoundCore(wiring.Component):
-    """I2S in, denoiser, I2S out.
+    """I2S in, denoiser, I2S or a resistor DAC out.
 
     The left channel is heard, and both channels get what comes out. While weights are loaded nothing is heard. Weights
     that failed, or the button, make it pass sound on as it is, as late as ever. Delay from word to word: N + `AHEAD`
-    samples, a frame of the converter, and the cycles of engine and network. Cost next to the denoiser: `I2S`, `Button`
-    and the loader.
+    samples, a frame of the converter, and the cycles of engine and network. Cost next to the denoiser: `I2S`, `Button`,
+    `ResistorDac` for the jack, and the loader.
 
     Members
     -------
-    mclk, sclk, ws, sd_out : Out(1), sd_in : In(1), the converter's pins
+    sclk, ws : Out(1), sd_in : In(1), the I2S pins
+    mclk, sd_out : Out(1), a codec's other pins, but for the jack; code : Out(4), the jack's resistors, lowest bit first
     button : In(1), 1 while it is down
     overrun : Out(1), a sample came too early or was missed; stays until reset
     failed : Out(1), the flash has damaged weights or another bundle's
@@ -41,14 +49,14 @@ class SoundCore(wiring.Component):
     Parameters
     ----------
     network : with words of one bit in, and of a bin's mask bits out
-    source : one of `SHIFTS`
+    way : one of `SHIFTS`
     flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded
     """
 
     def __init__(
         self,
         network: Network,
-        source: str,
+        way: str,
         clock_hz: int,
         flash_offset: int | None = None,
         settle_seconds: float = SETTLE_SECONDS,
@@ -56,8 +64,12 @@ class SoundCore(wiring.Component):
         self.network = network
         self.denoiser = Denoiser(network, single_port=network.family.single_port_ram is not None)
         self.rate = rate(clock_hz, network.bundle.front_end.sample_rate, mclk=True)
-        self.i2s, self.switch = I2S(self.rate, SHIFTS[source]), Button(clock_hz, settle_seconds)
-        members = {name: Out(1) for name in ("mclk", "sclk", "ws", "sd_out", "overrun", "failed")}
+        self.i2s, self.switch = I2S(self.rate, SHIFTS[way]), Button(clock_hz, settle_seconds)
+        self.dac = ResistorDac(max(1, (clock_hz // CODE_HZ).bit_length() - 1)) if way == "jack" else None
+        self.clocks = ("sclk", "ws") if self.dac else ("mclk", "sclk", "ws", "sd_out")
+        members = {name: Out(1) for name in (*self.clocks, "overrun", "failed")}
+        if self.dac is not None:
+            members["code"] = Out(CODE)
         members |= {"sd_in": In(1), "button": In(1)}
         self.loaded, self.loader = loaded_layer(network), loader_of(network, clock_hz, flash_offset)
         if self.loader is not None:
@@ -69,11 +81,16 @@ class SoundCore(wiring.Component):
         m.submodules.denoiser, m.submodules.i2s = denoiser, i2s = self.denoiser, self.i2s
         m.submodules.button = button = self.switch
         m.d.comb += [
-            *(getattr(self, name).eq(getattr(i2s, name)) for name in ("mclk", "sclk", "ws", "sd_out")),
+            *(getattr(self, name).eq(getattr(i2s, name)) for name in self.clocks),
             i2s.sd_in.eq(self.sd_in),
             button.pin.eq(self.button),
-            self.overrun.eq(i2s.overrun | i2s.underrun),
         ]
+        output: I2S | ResistorDac = i2s
+        if self.dac is not None:
+            m.submodules.dac = output = self.dac
+            wiring.connect(m, i2s.beat, output.beat)
+            m.d.comb += self.code.eq(output.code)
+        m.d.comb += self.overrun.eq(i2s.overrun | output.underrun)
         ready = Signal(init=1)
         if self.loader is not None:
             m.submodules.loader = loader = self.loader
@@ -93,8 +110,8 @@ class SoundCore(wiring.Component):
             m.d.sync += ahead.eq(ahead + 1)
         sounding = ahead == AHEAD
         m.d.comb += [
-            i2s.i.valid.eq(denoiser.o.valid & sounding),
-            i2s.i.payload.eq(denoiser.o.payload),
-            denoiser.o.ready.eq(i2s.i.ready & sounding),
+            output.i.valid.eq(denoiser.o.valid & sounding),
+            output.i.payload.eq(denoiser.o.payload),
+            denoiser.o.ready.eq(output.i.ready & sounding),
         ]
         return m

@@ -33,7 +33,7 @@ def check_clock(board: Board) -> pll.Setting | None:
 
 
 class BoardTop(Elaboratable):
-    """`BoardCore` on a board's UART, or `SoundCore` on its codec; LEDs and, if weights are loaded, flash.
+    """`BoardCore` on a board's UART, or `SoundCore` on its converters; LEDs and, if weights are loaded, flash.
 
     `sound` : None for the network alone, `UART` for the denoiser behind the link, otherwise one of `SHIFTS`.
 
@@ -44,6 +44,8 @@ class BoardTop(Elaboratable):
 
     def __init__(self, network: Network, board: Board, sound: str | None = None) -> None:
         self.network, self.board, self.sound = network, board, sound
+        if sound == "jack" and board.jack is None:
+            raise BadInput(f"sound: expected a board with a jack, such as ulx3s_85f, got {board.name}")
         self.pll = check_clock(board)
         self.core: BoardCore | SoundCore
         if sound in (None, UART):
@@ -86,14 +88,22 @@ class BoardTop(Elaboratable):
         m.d.comb += [self.core.rx.eq(rx.i), tx.o.eq(self.core.tx)]
 
     def _sound(self, m: Module, platform: Any) -> None:
-        """A microphone or the codec in, the codec out; each of its converters has clock pins of its own."""
+        """A microphone or the codec in, the codec or the jack out; converters have clock pins of their own."""
         platform.add_resources(self.board.sound)
-        codec = self._pins(platform, CODEC)
-        for name, driven in (("mclk", "mclk"), ("lrck", "ws"), ("sclk", "sclk"), ("sdin", "sd_out")):
-            m.submodules[name] = pin = io.Buffer("o", getattr(codec, name))
-            m.d.comb += pin.o.eq(getattr(self.core, driven).replicate(len(pin.o)))
-        data = codec.sdout
-        if self.sound == "microphone":
+        if self.sound == "jack":
+            assert self.board.jack is not None
+            jack = self._pins(platform, self.board.jack)
+            for side in ("l", "r"):
+                m.submodules[f"jack_{side}"] = pin = io.Buffer("o", getattr(jack, side))
+                m.d.comb += pin.o.eq(self.core.code)
+        else:
+            codec = self._pins(platform, CODEC)
+            for name, driven in (("mclk", "mclk"), ("lrck", "ws"), ("sclk", "sclk"), ("sdin", "sd_out")):
+                m.submodules[name] = pin = io.Buffer("o", getattr(codec, name))
+                m.d.comb += pin.o.eq(getattr(self.core, driven).replicate(len(pin.o)))
+        if self.sound == "codec":
+            data = codec.sdout
+        else:
             microphone = self._pins(platform, MICROPHONE)
             data = microphone.sd
             for name, driven in (("sck", "sclk"), ("ws", "ws")):

@@ -88,7 +88,9 @@ def with_an_engine(folder: Path) -> Path:
     return folder / "net"
 
 
-@pytest.mark.parametrize(("board", "source"), [("icebreaker", "microphone"), ("ulx3s_85f", "codec")])
+@pytest.mark.parametrize(
+    ("board", "source"), [("icebreaker", "microphone"), ("ulx3s_85f", "codec"), ("ulx3s_85f", "jack")]
+)
 def test_the_whole_denoiser_between_converters(board, source, tmp_path):
     build = ("--board", board, "--build", str(tmp_path / "build"))
     made = run("--bundle", str(with_an_engine(tmp_path)), *build, "--sound", source)
@@ -103,7 +105,11 @@ def test_the_whole_denoiser_between_converters(board, source, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        (("--sound", "telephone"), "error: sound: expected codec or microphone or uart, got telephone"),
+        (("--sound", "telephone"), "error: sound: expected codec or microphone or jack or uart, got telephone"),
+        (
+            ("--sound", "jack", "--board", "icebreaker"),
+            "error: sound: expected a board with a jack, such as ulx3s_85f, got icebreaker",
+        ),
         (
             ("--sound", "codec", "--board", "ulx3s_85f", "--clock", "30"),
             "error: sample rate: expected one that division",

@@ -83,6 +83,41 @@ def test_sound_in_is_the_reference_out_late_by_a_window_and_a_little(source, pre
     assert not overrun
 
 
+def test_the_jack_gets_the_references_samples():
+    """Microphone in, resistor DAC out: each sample to the bit into the DAC, and its level on the resistors."""
+    bundle, rng = made(), np.random.default_rng(4)
+    loud = 1 << (22 - SHIFTS["jack"])
+    words = [int(word) for word in rng.integers(-loud, loud, 44)]
+    samples = np.array([plain_level(word, SHIFTS["jack"]) for word in words], np.int16)
+    wanted = expected(bundle, samples)[2]
+    dut = core(bundle, "jack")
+    taken, codes, levels, overrun = [], [], [], []
+    bench = Bench(dut, limit=1024 * (len(words) + 9))
+
+    async def microphone(ctx):
+        left, bits, last = iter(words), iter(()), (0, 1)
+        for _ in range(1024 * (len(words) + 4)):
+            now = ctx.get(dut.sclk), ctx.get(dut.ws)
+            if last[0] and not now[0]:
+                if now[1] != last[1]:
+                    bits = iter(slot_of(0 if now[1] else next(left, 0), 24))
+                ctx.set(dut.sd_in, next(bits, 0))
+            last = now if last[0] != now[0] else (now[0], last[1])
+            codes.append(ctx.get(dut.code))
+            if ctx.get(dut.dac.i.valid) and ctx.get(dut.dac.i.ready):
+                levels.append(codes[-900:])
+                taken.append(ctx.get(dut.dac.i.payload))
+            await ctx.tick()
+        overrun.append(ctx.get(dut.overrun))
+
+    bench.simulator.add_testbench(microphone)
+    bench.run()
+    assert len(taken) > 20 and taken == wanted[: len(taken)].tolist()
+    for sample, before in zip(taken, levels[1:], strict=False):  # codes up to the next sample
+        assert np.mean(before) == pytest.approx((3 * sample + 122880) / 16384, abs=0.05)
+    assert len(set(taken)) > 10 and overrun == [0]
+
+
 def test_a_clock_that_makes_no_such_rate_is_refused():
     with pytest.raises(BadInput, match="sample rate: expected one that division makes of 12,000,000 Hz"):
         core(made(), "codec", 12_000_000)
