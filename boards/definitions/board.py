@@ -21,6 +21,7 @@ class Board:
 
     part : the FPGA on it
     clock_hz : the network's default clock: whole tops route at it, and the PLL can make it
+    sound_clock_hz : the same of a denoiser, whose sample rate is this clock divided
     program : the command that loads a bitstream, or a flash image
     keep : the command that writes it to flash, where `program` loads it only until power-off
     bundle : the shipped bundle that commands take by default
@@ -35,6 +36,7 @@ class Board:
     name: str
     part: Device
     clock_hz: int
+    sound_clock_hz: int
     platform: Any
     program: str
     bundle: str
@@ -49,6 +51,10 @@ class Board:
     def at(self, clock_mhz: float | None) -> "Board":
         """The board with its network at another clock; the same where None is given."""
         return self if clock_mhz is None else replace(self, clock_hz=round(clock_mhz * 1e6))
+
+    def at_sound_clock(self, clock_mhz: float | None) -> "Board":
+        """The board with its denoiser at a clock; at its own for sound where None is given."""
+        return self.at(self.sound_clock_hz / 1e6 if clock_mhz is None else clock_mhz)
 
     @property
     def device(self) -> str:

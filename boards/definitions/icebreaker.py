@@ -15,6 +15,7 @@ ICEBREAKER = Board(
     name="icebreaker",
     part=ICE40UP5K,
     clock_hz=24_000_000,
+    sound_clock_hz=24_000_000,
     platform=ICEBreakerPlatform,
     program="iceprog {}",
     bundle="tiny",

@@ -15,6 +15,7 @@ ICESUGAR = Board(
     name="icesugar",
     part=ICE40UP5K,
     clock_hz=24_000_000,
+    sound_clock_hz=24_000_000,
     platform=ICESugarPlatform,
     program="icesprog {}",
     bundle="tiny",

@@ -15,6 +15,7 @@ DOCK = Board(
     name="tang_primer_20k",
     part=GW2A_18C,
     clock_hz=54_000_000,
+    sound_clock_hz=54_000_000,
     platform=TangPrimer20kDockPlatform,
     program="openFPGALoader --board tangprimer20k {}",
     keep="openFPGALoader --board tangprimer20k --write-flash {}",

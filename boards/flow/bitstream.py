@@ -17,7 +17,6 @@ from boards.flow.packers import PACKERS, pack_bitstream
 from boards.flow.sound import lay_out_sound
 from boards.flow.verilog import check_room, print_use
 from boards.gateware.flash import image
-from boards.gateware.sample_rate import makes
 from boards.gateware.sound_core import SHIFTS
 from boards.gateware.top import UART
 from boards.host.protocol import BAUD, OVERHEAD, Kind
@@ -36,7 +35,7 @@ from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder
 
-__all__ = ["Routed", "at_sound_clock", "check_source", "print_sound", "route", "short_of_timing"]
+__all__ = ["Routed", "check_source", "print_sound", "route", "short_of_timing"]
 
 
 SOURCES = (*SHIFTS, UART)
@@ -49,12 +48,6 @@ BITS_A_BYTE = 10
 
 SEEDS = 8
 """Placements to try for the clock, unless asked for another number."""
-
-
-SLOWEST_HZ = 24_000_000
-"""Clock of a denoiser, unless asked for another: the board's or the oscillator's, the slower one, but not below this.
-
-A frame of 512 points takes under half of its hop then, and the audio engine does not reach the network's 120 MHz."""
 
 
 @dataclass(frozen=True)
@@ -148,7 +141,7 @@ def run(
         board = find(board_name).at(clock)
         network = lay_out(network_bundle, board, folding)
     else:
-        board = at_sound_clock(find(board_name), clock, network_bundle.front_end.sample_rate, sound)
+        board = find(board_name).at_sound_clock(clock)
         if sound == UART:
             network = lay_out(network_bundle, board, folding, *word_widths(network_bundle, Kind.SOUND))
         else:
@@ -184,16 +177,6 @@ def check_source(sound: str, known: Iterable[str]) -> None:
     """Raise `BadInput` for what is no source of sound."""
     if sound not in known:
         raise BadInput(f"sound: expected {' or '.join(known)}, got {sound}")
-
-
-def at_sound_clock(board: Board, clock_mhz: float | None, sample_rate: int, sound: str | None = None) -> Board:
-    """The board at the clock asked for, or at the slower one of its two that an audio path keeps up with.
-
-    The other one, where the sample rate is too far off; over the UART the clock makes no sample rate.
-    """
-    fast_enough = sorted(hz for hz in {board.clock_hz, board.oscillator_hz} if hz >= SLOWEST_HZ)
-    best = next((hz for hz in fast_enough if sound == UART or makes(hz, sample_rate)), fast_enough[0])
-    return board.at(clock_mhz or best / 1e6)
 
 
 def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:

@@ -13,7 +13,6 @@ from amaranth.hdl import ClockDomain, Module, Signal
 from boards.definitions.board import Board
 from boards.definitions.registry import find
 from boards.flow import ip_testbench, reserved_words
-from boards.flow.bitstream import at_sound_clock
 from boards.flow.layout import lay_out, parse_folding
 from hw.flow.rtl import ports_of, rtlil_to_verilog
 from hw.gateware.axi import MAGIC, AxiNetwork, AxiStream
@@ -80,7 +79,7 @@ def run(
 
 def _denoiser(bundle: Bundle, board: Board, foldings: Mapping[str, Folding]) -> AxiDenoiser:
     """Folded for the clock of a denoiser on that board, and for the RAM that the audio engine leaves."""
-    board = at_sound_clock(board, None, bundle.front_end.sample_rate)
+    board = board.at_sound_clock(None)
     taken = AudioSpec.of(bundle.front_end, board.family).resources
     free = {kind: count - taken.get(kind, 0) for kind, count in board.available.items()}
     network = lay_out(bundle, board, foldings, 1, bundle.front_end.mask_bits, free=free)

@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 from rich.table import Table
 
 from boards.definitions.registry import Board, find
-from boards.flow.bitstream import at_sound_clock, check_source, print_sound
+from boards.flow.bitstream import check_source, print_sound
 from boards.flow.folding_search import Design, Needs, Options, area, front
 from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room, shape
 from boards.flow.sound import audio_parts, sound_design, sound_frame_rate, sound_room
@@ -119,7 +119,7 @@ def run(
         chosen = plan_of(options, design(options, network_bundle, board, rate))
     else:
         check_source(sound, SHIFTS)
-        board = at_sound_clock(board, clock, network_bundle.front_end.sample_rate)
+        board = board.at_sound_clock(clock)
         options = options_of(network_bundle, board, folding)
         rate = frame_rate or sound_frame_rate(network_bundle, board)
         free, ends = sound_room(network_bundle, board), (1, network_bundle.front_end.mask_bits)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from model.errors import BadInput
 
-__all__ = ["BIT_CLOCKS", "BIT_CLOCK_HZ", "MCLK_RATIO", "TOLERANCE", "SampleRate", "makes", "rate"]
+__all__ = ["BIT_CLOCKS", "BIT_CLOCK_HZ", "MCLK_RATIO", "TOLERANCE", "SampleRate", "rate"]
 
 BIT_CLOCKS = 64
 """Bit clocks per sample: a left and a right slot of 32."""
@@ -63,15 +63,6 @@ def rate(clock_hz: int, wanted_hz: float, mclk: bool) -> SampleRate:
             f"got {wanted_hz:,.0f} Hz; nearest: {near}"
         )
     return best
-
-
-def makes(clock_hz: int, wanted_hz: float) -> bool:
-    """Whether division makes such a rate, with a master clock."""
-    try:
-        rate(clock_hz, wanted_hz, mclk=True)
-    except BadInput:
-        return False
-    return True
 
 
 def _even_enough(divisor: int) -> bool:

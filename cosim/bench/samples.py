@@ -6,7 +6,6 @@ import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from boards.definitions.registry import find
-from boards.flow.bitstream import at_sound_clock
 from boards.flow.layout import parse_folding
 from boards.flow.sound import lay_out_sound
 from cosim.bench.simulators import simulator_path
@@ -26,7 +25,7 @@ def run(
     simulator_path("verilator", False)  # nothing is begun that can't be finished
     bundle = read_bundle(bundle_folder)
     front_end = bundle.front_end
-    board = at_sound_clock(find(board_name), None, front_end.sample_rate)
+    board = find(board_name).at_sound_clock(None)
     hop, late = front_end.hop, front_end.fft_size - front_end.hop
     noisy = audio.read_samples(recording, front_end.sample_rate)
     samples = np.pad(noisy, (0, late + -len(noisy) % hop))[: frames and frames * hop]

@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from boards.definitions.registry import Board, find
-from boards.flow.bitstream import at_sound_clock
 from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import options_of
 from boards.flow.sound import audio_parts, lay_out_sound, sound_design, sound_frame_rate, sound_room
@@ -47,7 +46,7 @@ def planned(bundle: Bundle, board: Board) -> dict[str, int]:
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s_25f"])
 def test_the_plan_of_a_denoiser_is_what_its_top_takes(name):
     bundle = read_bundle(Path("bundles/tiny"))
-    board = at_sound_clock(find(name), None, bundle.front_end.sample_rate)
+    board = find(name).at_sound_clock(None)
     rtlil, _ = top_rtlil(lay_out_sound(bundle, board, {}), board, "codec")
     found, plan = synthesise(rtlil, "top", multiplying(board.family)), planned(bundle, board)
     assert plan.pop("lut4") == pytest.approx(found["lut4"], rel=0.1)
@@ -57,7 +56,7 @@ def test_the_plan_of_a_denoiser_is_what_its_top_takes(name):
 @pytest.mark.parametrize("name", ["icebreaker", "ulx3s_85f", "tang_primer_20k"])
 def test_the_folding_leaves_the_audio_path_its_room(name):
     bundle = made()
-    board = at_sound_clock(find(name), None, bundle.front_end.sample_rate)
+    board = find(name).at_sound_clock(None)
     needs = planned(bundle, board)
     tight = having(board, block_ram=needs["block_ram"])
     assert planned(bundle, tight) == needs
