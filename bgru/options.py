@@ -29,7 +29,7 @@ def _bundle(default: str) -> OptionInfo:
     return typer.Option(
         "--bundle",
         show_default=default,
-        help="The network: a bundle's folder, or the name of a shipped one (tiny, small, paper).",
+        help="The network: a bundle's folder, or the name of a shipped one (tiny, small, swift, paper).",
     )
 
 

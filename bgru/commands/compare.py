@@ -14,8 +14,9 @@ def command(
     """Measure every component and preset again, and fail where one is worse than the baseline allows.
 
     Components are synthesised by themselves on ECP5 and iCE40 and placed on ECP5; the presets' layers are synthesised
-    and their cycles predicted. Cycles and memories may not grow at all, LUT4 and flip-flops by 3 %; the clock is only
-    reported. Takes about five minutes; the cache knows what has not changed.
+    and their cycles predicted; their tops, of the network alone and of the whole denoiser, are placed. Cycles and
+    memories may not grow at all, LUT4 and flip-flops by 3 %; the clock is only reported. Takes about ten minutes; the
+    cache knows what has not changed.
 
     Example: `bgru compare --no-fmax`
     """

@@ -11,7 +11,7 @@ from bgru.options import finite
 def command(
     preset: Annotated[
         list[str] | None,
-        typer.Option("--preset", show_default="small and paper", help="Size of the network: tiny, small or paper."),
+        typer.Option("--preset", show_default="small and paper", help="Network: tiny, small, swift or paper."),
     ] = None,
     seconds: Annotated[
         float, typer.Option(min=0.1, callback=finite, help="Time for each figure, at least three steps.")

@@ -6,16 +6,19 @@ from pathlib import Path
 
 from boards.definitions.registry import find
 from boards.flow.bitstream import SEEDS, route
+from boards.flow.delay import Delay
 from boards.flow.layout import lay_out, parse_folding
+from boards.flow.sound import lay_out_sound
 from hw.flow.synth import Cost
 from hw.gateware.network import Network
+from hw.shape.audio import AudioSpec
 from hw.shape.cycles import interval
 from hw.shape.estimate import layer_cycles
 from hw.shape.latency import latency
 from model.bundle.read import read_bundle
 from model.shipped import bundle_folder
 
-__all__ = ["SHIPPED", "Shipped", "figures", "placed"]
+__all__ = ["SHIPPED", "SOUNDING", "Shipped", "figures", "placed", "sounding"]
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,9 @@ SHIPPED = {
     "tiny": Shipped(bundle_folder("tiny"), "icebreaker"),
 }
 
+SOUNDING = {**SHIPPED, "swift": Shipped(bundle_folder("swift"), "ulx3s_25f")}
+"""Those that are measured as whole denoisers, with a codec."""
+
 
 def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:
     """Each layer's cycles per frame, and what it takes by `hw.flow.synth.layer_costs`."""
@@ -48,3 +54,16 @@ def placed(shipped: Shipped) -> dict[str, float]:
     placement = route(network, board, SEEDS, lambda step: None).placement
     cycles = {"cycles": interval(network.spec), "latency": latency(network.spec)}
     return {**placement.cost, **cycles, "mhz": round(placement.mhz, 1)}
+
+
+def sounding(shipped: Shipped) -> dict[str, float]:
+    """The whole denoiser on the board's codec, placed and routed: as `placed`, but the engine's cycles and no latency.
+
+    `delay` is that from a sample in to the same sample out, in samples.
+    """
+    bundle, board = read_bundle(shipped.bundle), find(shipped.board).at_sound_clock(None)
+    network = lay_out_sound(bundle, board, parse_folding(list(shipped.fold)))
+    placement = route(network, board, SEEDS, lambda step: None, "codec").placement
+    cycles = AudioSpec.of(bundle.front_end, board.family).interval
+    delay = Delay.of(bundle.front_end, network.spec, board).samples
+    return {**placement.cost, "cycles": cycles, "delay": delay, "mhz": round(placement.mhz, 1)}

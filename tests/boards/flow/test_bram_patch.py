@@ -78,9 +78,13 @@ def contents_of(network):
 
 
 @pytest.mark.synthesis
-@pytest.mark.parametrize("family", [ECP5, ICE40], ids=lambda family: family.name)
-def test_contents_written_into_a_placed_design_make_the_design_of_a_full_build(family, tmp_path):
-    one, other = network_of(1, family), network_of(2, family)
+@pytest.mark.parametrize(
+    ("family", "mask"),
+    [(ECP5, {}), (ICE40, {}), (ECP5, {"simd": 6, "packed": True}), (ECP5, {"simd": 7, "packed": True})],
+    ids=["ecp5", "ice40", "ecp5, a code of one weight", "ecp5, a code of two"],
+)
+def test_contents_written_into_a_placed_design_make_the_design_of_a_full_build(family, mask, tmp_path):
+    one, other = (Network.of(*made_of(seed, family, **mask)) for seed in (1, 2))
     stand_in = placeholder(one.bundle, one.spec)
     placed = full_build(stand_in, tmp_path)
     inserted = insert(placed, other)

