@@ -47,7 +47,7 @@ def output_scale(front_end: FrontEnd) -> tuple[int, int]:
 
     r is floor(log2 g), `K = floor(2^(T + r) / g + 1/2)` has T or T + 1 bits.
     """
-    divisor = 12 * front_end.mask_bits * 2**front_end.fraction_bits
+    divisor = 12 * front_end.largest_gain * 2**front_end.fraction_bits
     shift = divisor.bit_length() - 1
     return ((2 << (front_end.table_bits + shift)) // divisor + 1) // 2, shift
 

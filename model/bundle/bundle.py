@@ -8,7 +8,8 @@ import numpy as np
 
 from model.bundle.front_end import FrontEnd
 from model.bundle.identity import identity
-from model.bundle.layers import NAME, Layer, check_layer
+from model.bundle.integer_layers import IntegerLayer
+from model.bundle.layers import NAME, Layer
 from model.errors import BadInput
 
 __all__ = ["Bundle", "check_name"]
@@ -23,7 +24,7 @@ class Bundle:
 
     name: str
     front_end: FrontEnd
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer | IntegerLayer, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -33,6 +34,21 @@ class Bundle:
     def weights(self) -> int:
         """Number of weights of all layers, zeros included."""
         return sum(layer.weights for layer in self.layers)
+
+    @property
+    def kept(self) -> int:
+        """Number of weights that are not 0."""
+        return sum(layer.kept for layer in self.layers)
+
+    @property
+    def bitwise(self) -> tuple[Layer, ...]:
+        """Its layers, where there is hardware for all of them. Raises `BadInput` for a layer of integers."""
+        for layer in self.layers:
+            if isinstance(layer, IntegerLayer):
+                raise BadInput(
+                    f"layer {layer.name}: expected a bitwise layer, an integer {layer.kind} has no hardware yet"
+                )
+        return tuple(layer for layer in self.layers if isinstance(layer, Layer))
 
     @property
     def identity(self) -> bytes:
@@ -61,12 +77,17 @@ def _check(bundle: Bundle) -> None:
     if len(set(names)) != len(names) or not all(NAME.fullmatch(name) for name in names):
         listed = ", ".join(names)
         raise BadInput(f"layers: expected distinct names of a-z, 0-9 and _, beginning with a letter, got {listed}")
-    width, source = front_end.features, "the front end's features"
+    width, bits, source = front_end.features, front_end.feature_bits, "the front end's features"
     for layer in bundle.layers:
         if layer.inputs != width:
             raise BadInput(f"layer {layer.name}: expected {width} inputs ({source}), got {layer.inputs}")
-        width, source = layer.units, f"the units of {layer.name}"
-        check_layer(layer)
+        takes, gives = (1, 1) if isinstance(layer, Layer) else (layer.format.input_bits, layer.format.output_bits)
+        if takes != bits:
+            raise BadInput(f"layer {layer.name}: expected inputs of {bits} bits ({source}), got {takes}")
+        width, bits, source = layer.units, gives, f"the units of {layer.name}"
+        layer.check()
     last, expected = bundle.layers[-1], front_end.bins * front_end.mask_bits
+    if bits != front_end.gain_bits:
+        raise BadInput(f"layer {last.name}: expected outputs of {front_end.gain_bits} bits (gain_bits), got {bits}")
     if last.units != expected:
         raise BadInput(f"layer {last.name}: expected {expected} units (mask_bits per bin), got {last.units}")

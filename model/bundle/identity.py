@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from model.bundle.front_end import WINDOW, FrontEnd
-from model.bundle.layers import Array, Layer, layer_arrays
+from model.bundle.integer_layers import IntegerLayer
+from model.bundle.layers import Array, Layer
 
 __all__ = ["digest", "identity", "network_arrays", "network_entries"]
 
@@ -19,15 +20,15 @@ def digest(array: Array) -> str:
     return hashlib.sha256(little.tobytes()).hexdigest()
 
 
-def network_arrays(front_end: FrontEnd, layers: Sequence[Layer]) -> dict[str, Array]:
+def network_arrays(front_end: FrontEnd, layers: Sequence[Layer | IntegerLayer]) -> dict[str, Array]:
     """All arrays of a network by their names in the bundle."""
     arrays: dict[str, Array] = {"front_end.keys": front_end.keys}
     for layer in layers:
-        arrays |= {f"{layer.name}.{key}": array for key, array in layer_arrays(layer).items()}
+        arrays |= {f"{layer.name}.{key}": array for key, array in layer.arrays.items()}
     return arrays
 
 
-def network_entries(front_end: FrontEnd, layers: Sequence[Layer]) -> dict[str, Any]:
+def network_entries(front_end: FrontEnd, layers: Sequence[Layer | IntegerLayer]) -> dict[str, Any]:
     """Entries of the manifest that define the network: front end, layers, arrays."""
     return {
         "front_end": {
@@ -43,10 +44,9 @@ def network_entries(front_end: FrontEnd, layers: Sequence[Layer]) -> dict[str, A
             "table_bits": front_end.table_bits,
             "fraction_bits": front_end.fraction_bits,
             "mantissa_bits": front_end.mantissa_bits,
+            **({} if front_end.gain_bits == 1 else {"gain_bits": front_end.gain_bits}),
         },
-        "layers": [
-            {"name": layer.name, "kind": layer.kind, "inputs": layer.inputs, "units": layer.units} for layer in layers
-        ],
+        "layers": [layer.entry for layer in layers],
         "arrays": {
             name: {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": digest(array)}
             for name, array in network_arrays(front_end, layers).items()
@@ -54,7 +54,7 @@ def network_entries(front_end: FrontEnd, layers: Sequence[Layer]) -> dict[str, A
     }
 
 
-def identity(front_end: FrontEnd, layers: Sequence[Layer]) -> bytes:
+def identity(front_end: FrontEnd, layers: Sequence[Layer | IntegerLayer]) -> bytes:
     """Eight bytes that differ for networks that differ in any bit; a bundle's name and provenance play no part.
 
     The first of the SHA-256 of `network_entries`.

@@ -8,14 +8,19 @@ from numpy.typing import NDArray
 
 from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
+from model.bundle.formats import Format, WeightFormat, one, top
 from model.bundle.front_end import FrontEnd, limits_of
+from model.bundle.integer_layers import IntegerKind, IntegerLayer
 from model.bundle.layers import Kind, Layer
 from model.bundle.matrices import Matrix
+from model.bundle.scales import multipliers
+from model.bundle.tables import sigmoid_table, tanh_table
 
 __all__ = [
     "layer_of",
     "random_bundle",
     "random_front_end",
+    "random_integer_layer",
     "random_layer",
     "random_thresholds",
     "random_weights",
@@ -88,6 +93,49 @@ def random_layer(
     threshold = random_thresholds(rng, weights)
     state = rng.integers(0, 2, units) if kind == "bgru" else None
     return layer_of(name, kind, inputs, weights, threshold, state)
+
+
+def random_integer_layer(
+    rng: np.random.Generator, kind: IntegerKind, inputs: int, units: int, format: Format, name: str = "layer"
+) -> IntegerLayer:
+    """A layer of integers by itself, whose sums span the tables, and of which some rows are beyond them."""
+    rows, bits = ((3, units) if kind == "gru" else (units,)), format.output_bits
+    spread = one(bits) * 2.0 ** rng.integers(-3, 2, rows)  # of q
+    w = _random_codes(rng, (*rows, inputs), format.w)
+    scales, sums = [spread / _deviation(w, format.w, format.input_bits)], _deviation(w, format.w, format.input_bits)
+    threshold = np.rint(rng.normal(0, 0.5, rows) * sums).clip(-(2**31), 2**31 - 1).astype(np.int32)
+    if format.u is None:
+        (w_multiplier,), shift = multipliers(*scales)
+        return IntegerLayer(name, kind, inputs, units, format, w, threshold, w_multiplier, shift, tanh_table(bits))
+    u = _random_codes(rng, (*rows, units), format.u)
+    (w_multiplier, u_multiplier), shift = multipliers(*scales, spread / _deviation(u, format.u, bits))
+    state = rng.integers(-top(bits), top(bits) + 1, units) if bits > 1 else rng.choice([-1, 1], units)
+    return IntegerLayer(
+        name,
+        kind,
+        inputs,
+        units,
+        format,
+        w,
+        threshold,
+        w_multiplier,
+        shift,
+        tanh_table(bits),
+        u,
+        u_multiplier,
+        sigmoid_table(bits),
+        state.astype(np.int8),
+    )
+
+
+def _random_codes(rng: np.random.Generator, shape: tuple[int, ...], format: WeightFormat) -> NDArray[np.int8]:
+    codes = rng.integers(-format.most, format.most + 1, shape, dtype=np.int8)
+    return codes if format.zero else np.where(codes == 0, np.int8(1), codes)
+
+
+def _deviation(codes: NDArray[np.int8], format: WeightFormat, bits: int) -> NDArray[np.float64]:
+    """Standard deviation of each row's sums, (..., rows), of operands spread evenly; 1 at least."""
+    return np.maximum(1.0, np.sqrt(np.square(format.values(codes).astype(np.float64)).sum(axis=-1) / 3) * one(bits))
 
 
 def random_bundle(

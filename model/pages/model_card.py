@@ -27,9 +27,6 @@ def text(bundle: Bundle, notice: str) -> str:
     origin, front_end = bundle.provenance, bundle.front_end
     data, best, versions = origin["corpus"], origin["best"], origin["versions"]
     size = ", ".join(f"`{layer.name}` {layer.kind} {layer.inputs} -> {layer.units}" for layer in bundle.layers)
-    kept = sum(
-        int(m.values().astype(bool).sum()) for layer in bundle.layers for m in (layer.w, layer.u) if m is not None
-    )
     lines = [
         f"# Bundle `{bundle.name}`",
         "",
@@ -41,8 +38,8 @@ def text(bundle: Bundle, notice: str) -> str:
         "- Level: any. A slow gain (docs/exact-meaning.md) brings a recording to an RMS "
         f"of {front_end.rms} as it goes.",
         f"- Layers: {size}.",
-        f"- Weights: {bundle.weights:,} ternary ({kept / bundle.weights:.0%} not zero), {2 * bundle.weights:,} bits "
-        "as sign and non-zero planes.",
+        f"- Weights: {bundle.weights:,} ternary ({bundle.kept / bundle.weights:.0%} not zero), "
+        f"{2 * bundle.weights:,} bits as sign and non-zero planes.",
         f"- Trained on: speech `{data['speech']}`, {data['training_speakers']} speakers; noise `{data['noise']}`, "
         f"the first {corpus_share('training')} of each file ({', '.join(kinds_of(data['noises']))}).",
         *_held_out_line(data),

@@ -1,4 +1,4 @@
-"""The golden model: the network in NumPy on packed 64-bit words, bit for bit what the hardware must do.
+"""The golden model: the network in NumPy, bit for bit what the hardware must do.
 
 It reads nothing but a bundle. Every rule is stated in docs/exact-meaning.md; the notation is that of
 Kim, Maity and Kim (ICASSP 2019, eq. 4) with integer thresholds:
@@ -7,20 +7,30 @@ Kim, Maity and Kim (ICASSP 2019, eq. 4) with integer thresholds:
     z  = step(Wz x + Uz h - tz)
     h~ = sgn (Wh x + Uh (r * h) - th)
     h  = h~ where z = 0, the old h where z = 1
+
+Vectors of one bit are packed in 64-bit words. Layers of integers are `model.reference.integer_layers`'.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle.bits import WORD, Bits, Words, pack, unpack
+from model.bundle.bits import WORD, Words, pack, unpack
 from model.bundle.bundle import Bundle
+from model.bundle.formats import top
+from model.bundle.integer_layers import IntegerLayer
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
+from model.reference.analysis import Features
+from model.reference.integer_layers import Gru, IntegerDense
+from model.reference.synthesis import Mask
 
-Trace = dict[str, dict[str, Words]]
-"""Layer name to vector name to packed bits: r, z, candidate and h of a BGRU layer, y of a dense one."""
+__all__ = ["GoldenModel", "Product", "Trace"]
+
+Trace = dict[str, dict[str, NDArray[Any]]]
+"""Layer name to vector name to vector: r, z, candidate and h of a recurrent layer, y of a dense one."""
 
 Integers = NDArray[np.int32]
 
@@ -113,36 +123,49 @@ def _thresholds(layer: Layer) -> Integers:
     return np.pad(layer.threshold, filling, constant_values=NEVER).ravel()
 
 
+def _made(layer: Layer | IntegerLayer) -> "_Dense | _Bgru | IntegerDense | Gru":
+    if isinstance(layer, IntegerLayer):
+        return Gru(layer) if layer.kind == "gru" else IntegerDense(layer)
+    return _Bgru(layer) if layer.kind == "bgru" else _Dense(layer)
+
+
 class GoldenModel:
     """A network with its state. `step` takes one frame; `reset` returns to the initial state."""
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        self._layers = {layer.name: _Bgru(layer) if layer.kind == "bgru" else _Dense(layer) for layer in bundle.layers}
+        self._layers = {layer.name: _made(layer) for layer in bundle.layers}
 
     def reset(self) -> None:
-        """Begin a new utterance: every BGRU layer's h becomes the bundle's initial state."""
+        """Begin a new utterance: every recurrent layer's h becomes the bundle's initial state."""
         for layer in self._layers.values():
             layer.reset()
 
-    def step(self, features: Words) -> tuple[Words, Trace]:
-        """One frame: packed feature bits to packed mask bits, and every vector on the way."""
+    def step(self, features: NDArray[Any]) -> tuple[NDArray[Any], Trace]:
+        """One frame: features to the last layer's output, and every vector on the way.
+
+        Both are packed where they are bits; levels and integer outputs are int8.
+        """
         trace: Trace = {}
         x = features
         for name, layer in self._layers.items():
             x, trace[name] = layer.step(x)
         return x, trace
 
-    def steps(self, frames: Iterable[Words]) -> Iterator[tuple[Words, Trace]]:
-        """`step` over packed frames, from the present state on."""
+    def steps(self, frames: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], Trace]]:
+        """`step` over frames, from the present state on."""
         return (self.step(frame) for frame in frames)
 
-    def go_on(self, features: Bits) -> Bits:
-        """The next frames, from the present state on: feature bits (frames, features) to mask bits (frames, bins)."""
-        packed = np.stack([mask for mask, _ in self.steps(pack(features))])
-        return unpack(packed, self.bundle.layers[-1].units)
+    def go_on(self, features: Features) -> Mask:
+        """The next frames, from the present state on: features (frames, features) to the mask (frames, units)."""
+        front_end = self.bundle.front_end
+        frames = pack(features) if front_end.feature_bits == 1 else features
+        outputs = np.stack([output for output, _ in self.steps(frames)])
+        if front_end.gain_bits == 1:
+            return unpack(outputs, self.bundle.layers[-1].units)
+        return (outputs.astype(np.int16) + top(front_end.gain_bits)).astype(np.uint8)
 
-    def masks(self, features: Bits) -> Bits:
-        """One utterance from its initial state: feature bits (frames, features) to mask bits (frames, bins)."""
+    def masks(self, features: Features) -> Mask:
+        """One utterance from its initial state: features (frames, features) to the mask (frames, units)."""
         self.reset()
         return self.go_on(features)

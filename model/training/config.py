@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from scipy.signal import get_window
 
-from model.bundle.front_end import CODES
+from model.bundle.front_end import BIT_CODES
 from model.errors import BadInput
 
 POSITIVE = (
@@ -152,7 +152,7 @@ class Config:
         self._expect("seed", self.seed >= 0, "0 or more")
         self._expect("window", _is_window(self.window), "the name of a window in scipy.signal")
         self._expect("rho", 0 < self.rho <= 1, "more than 0, up to 1")
-        self._expect("qad_code", self.qad_code in CODES, " or ".join(CODES))
+        self._expect("qad_code", self.qad_code in BIT_CODES, " or ".join(BIT_CODES))
         self._expect("input", self.input in ("bits", "magnitudes"), "bits or magnitudes")
         self._expect("kind", self.kind in ("bgru", "dense"), "bgru or dense")
         self._expect("hidden", min(self.hidden, default=1) > 0, "units of each layer, more than 0")

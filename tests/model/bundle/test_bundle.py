@@ -16,7 +16,7 @@ from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
 from model.bundle.front_end import FrontEnd
 from model.bundle.identity import digest
-from model.bundle.layers import Layer, layer_arrays
+from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
@@ -99,7 +99,7 @@ def assert_same(one: Bundle, other: Bundle) -> None:
     assert parts(one) == parts(other)
     assert np.array_equal(one.front_end.keys, other.front_end.keys)
     for left, right in zip(one.layers, other.layers, strict=True):
-        arrays, read = layer_arrays(left), layer_arrays(right)
+        arrays, read = left.arrays, right.arrays
         assert arrays.keys() == read.keys()
         for name, array in arrays.items():
             assert array.dtype == read[name].dtype
@@ -251,7 +251,7 @@ def test_any_damage_to_the_archive_is_refused_or_harmless(seed, tmp_path_factory
         ("name", 3, "name: expected text, got 3"),
         ("layers", {}, "layers: expected a list, got {}"),
         ("layers.0", [], "layers[0]: expected an object, got []"),
-        ("layers.0.kind", "lstm", "layers[0].kind: expected 'bgru' or 'dense', got 'lstm'"),
+        ("layers.0.kind", "lstm", "layers[0].kind: expected 'bgru', 'dense' or 'gru', got 'lstm'"),
         ("layers.0.units", 0, "layers[0].units: expected an integer from 1 to 2147483647, got 0"),
         ("layers.0.units", 7.0, "layers[0].units: expected an integer from 1 to 2147483647, got 7.0"),
         ("layers.1.inputs", 10**30, f"layers[1].inputs: expected an integer from 1 to 2147483647, got {10**30}"),
@@ -260,7 +260,7 @@ def test_any_damage_to_the_archive_is_refused_or_harmless(seed, tmp_path_factory
         ("front_end.gain_frames", 0, "front_end.gain_frames: expected an integer from 1 to 2147483647, got 0"),
         ("front_end.gain_frames", True, "front_end.gain_frames: expected an integer from 1 to 2147483647, got True"),
         ("front_end.qad_bits", 9, "front_end.qad_bits: expected 1 to 8, got 9"),
-        ("front_end.qad_code", "gray", "front_end.qad_code: expected binary or thermometer, got 'gray'"),
+        ("front_end.qad_code", "gray", "front_end.qad_code: expected one of binary, thermometer, level, got 'gray'"),
         ("front_end.mask_bits", 0, "front_end.mask_bits: expected an integer from 1 to 2147483647, got 0"),
         ("front_end.window", None, "front_end.window: expected text, got None"),
         ("front_end.window", "hamming", "front_end.window: expected 'hann', got 'hamming'"),

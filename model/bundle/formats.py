@@ -1,0 +1,110 @@
+"""Number formats of integer layers (docs/exact-meaning.md, rule 14)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from model.errors import BadInput
+
+__all__ = ["MOST_BITS", "WEIGHT_FORMATS", "Format", "WeightFormat", "one", "top"]
+
+MOST_BITS = 8
+"""Bits of an operand, at most."""
+
+WORD_BITS = 64
+"""Bits that the sum of a row fits in, before its shift."""
+
+
+def top(bits: int) -> int:
+    """The largest integer of a state or an output of so many bits; `-top` is the smallest. Of one bit: +1 and -1."""
+    return max(1, 2 ** (bits - 1) - 1)
+
+
+def one(bits: int) -> int:
+    """The gate that stands for 1; also the largest magnitude of any operand of so many bits."""
+    return 2 ** (bits - 1)
+
+
+@dataclass(frozen=True)
+class WeightFormat:
+    """How a weight is stored: as a code from `-most` to `most`.
+
+    name : as in a bundle
+    bits : of a weight
+    exponent : the code is a sign and an exponent, the weight `sign(code) 2^(|code| - 1)`; else the code is the weight
+    zero : whether there is a weight of 0
+    """
+
+    name: str
+    bits: int
+    exponent: bool = False
+    zero: bool = True
+
+    @property
+    def most(self) -> int:
+        """The largest code."""
+        return max(1, 2 ** (self.bits - 1) - 1)
+
+    @property
+    def largest(self) -> int:
+        """The largest weight."""
+        return 2 ** (self.most - 1) if self.exponent else self.most
+
+    def values(self, codes: NDArray[np.int8]) -> NDArray[np.int64]:
+        """Codes, any shape, to weights."""
+        wide = codes.astype(np.int64)
+        return np.sign(wide) << np.maximum(np.abs(wide) - 1, 0) if self.exponent else wide
+
+    def check(self, codes: NDArray[np.int8], array: str) -> None:
+        """Raise `BadInput` for codes that the format does not have; `array` is what the sentence calls them."""
+        beyond = codes[np.abs(codes.astype(np.int16)) > self.most]
+        if beyond.size:
+            raise BadInput(f"{array}: expected {self.name} codes from {-self.most} to {self.most}, got {beyond[0]}")
+        if not (self.zero or np.all(codes)):
+            raise BadInput(f"{array}: expected {self.name} codes -1 and 1, got 0")
+
+
+def _weight_formats() -> dict[str, WeightFormat]:
+    formats = [WeightFormat("binary", 1, zero=False), WeightFormat("ternary", 2)]
+    formats += [WeightFormat(f"int{bits}", bits) for bits in range(3, 9)]
+    formats += [WeightFormat(f"seo{bits}", bits, exponent=True) for bits in range(3, 7)]
+    by_name = {one.name: one for one in formats}
+    return by_name | {"int2": by_name["ternary"]}
+
+
+WEIGHT_FORMATS: Mapping[str, WeightFormat] = MappingProxyType(_weight_formats())
+"""Formats by name; `int2`, symmetric, is another name of `ternary`."""
+
+
+@dataclass(frozen=True)
+class Format:
+    """The formats of a layer.
+
+    input_bits : of an operand that comes in
+    output_bits : of the layer's own vectors: gates, state, outputs
+    w, u : of the weights; `u` is None in a dense layer
+    """
+
+    input_bits: int
+    output_bits: int
+    w: WeightFormat
+    u: WeightFormat | None = None
+
+    def check(self, inputs: int, units: int, layer: str) -> None:
+        """Raise `BadInput` for vectors of too many bits, or rows whose sums could overflow (rule 14.4)."""
+        for name, bits in (("input_bits", self.input_bits), ("output_bits", self.output_bits)):
+            if not 1 <= bits <= MOST_BITS:
+                raise BadInput(f"layer {layer}: {name}: expected 1 to {MOST_BITS}, got {bits}")
+        sums = sum_most(inputs, self.w, self.input_bits) + 2**31
+        sums += sum_most(units, self.u, self.output_bits) if self.u else 0
+        bits = (sums * (2**16 - 1)).bit_length() + 1
+        if bits > WORD_BITS:
+            raise BadInput(f"layer {layer}: expected sums of at most {WORD_BITS} bits, got {bits} at the worst")
+
+
+def sum_most(columns: int, weights: WeightFormat, bits: int) -> int:
+    """The largest sum of so many products of a weight and an operand of so many bits (rule 14.3)."""
+    return columns * weights.largest * one(bits)
