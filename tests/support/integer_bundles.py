@@ -71,7 +71,7 @@ def integer_bundles(draw: st.DrawFn, bins: st.SearchStrategy[int] | None = None,
         name = "mask" if last else f"layer{index}"
         if kind in ("gru", "dense"):
             format = draw(formats(kind == "gru", input_bits=bits))
-            layers.append(random_integer_layer(rng, kind, width, units, format, name))
+            layers.append(random_integer_layer(rng, "gru" if kind == "gru" else "dense", width, units, format, name))
             bits = format.output_bits
         else:
             layers.append(random_layer(rng, "bgru" if kind == "bgru" else "dense", width, units, name=name))

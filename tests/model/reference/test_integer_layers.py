@@ -2,6 +2,7 @@
 
 import dataclasses
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
@@ -116,7 +117,7 @@ def test_every_vector_follows_the_rules(data, seed, kind, inputs, units):
 
 @given(st.data(), seeds, st.sampled_from(["gru", "dense"]), st.sampled_from([-1, 1]), st.sampled_from([-1, 1]))
 def test_extremes_of_every_array_follow_the_rules(data, seed, kind, sign, threshold):
-    """All weights the largest or the least, all operands too, thresholds at the ends of int32, multipliers at theirs."""
+    """Weights and operands all the largest or the least, thresholds and multipliers at their ends."""
     rng = np.random.default_rng(seed)
     layer = random_integer_layer(rng, kind, 5, 3, data.draw(formats(kind == "gru")))
     rows, format = layer.threshold.shape, layer.format
@@ -172,10 +173,10 @@ def test_random_layers_meet_both_ends_of_their_tables_and_what_lies_between():
         assert {-32, 31} <= set(found) and len(set(found)) > 40
 
 
-def small(**arrays: object) -> IntegerLayer:
+def small(**arrays: Any) -> IntegerLayer:
     """A dense layer of one unit and one input with a weight of 1."""
     layer = random_integer_layer(np.random.default_rng(0), "dense", 1, 1, Format(8, 8, WEIGHT_FORMATS["int4"]))
-    plain = {
+    plain: dict[str, Any] = {
         "w": np.array([[1]], np.int8),
         "threshold": np.zeros(1, np.int32),
         "w_multiplier": np.array([1], np.uint16),
