@@ -26,7 +26,7 @@ __all__ = [
     "as_integers",
     "formats",
     "integer_bundles",
-    "level_front_end",
+    "small_integer_bundle",
     "weight_formats",
 ]
 
@@ -49,6 +49,16 @@ def level_front_end(rng: np.random.Generator, bins: int, bits: int) -> FrontEnd:
     """Levels that begin a few octaves below what noise at the aimed level has."""
     keys = rng.integers(20_000, 30_000, (bins, 1), dtype=np.int32)
     return dataclasses.replace(sized_front_end(keys), code="level", feature_bits=bits)
+
+
+def small_integer_bundle() -> Bundle:
+    """Levels of 8 bits, a gru layer of 7 units (9 inputs), a dense layer of 9 gains of 4 bits."""
+    rng = np.random.default_rng(1)
+    int4, int8, binary = (WEIGHT_FORMATS[name] for name in ("int4", "int8", "binary"))
+    gru = random_integer_layer(rng, "gru", 9, 7, Format(8, 8, int4, int8), "gru0")
+    mask = random_integer_layer(rng, "dense", 7, 9, Format(8, 4, binary), "mask")
+    front_end = dataclasses.replace(level_front_end(rng, 9, 8), gain_bits=4)
+    return Bundle("integers", front_end, (gru, mask))
 
 
 @st.composite

@@ -18,25 +18,16 @@ from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from model.errors import BadInput
 from model.shipped import bundle_folder, bundle_names
-from tests.model.bundle.test_bundle import assert_same, change_arrays, change_manifest, manifest_of, refused
-from tests.support.integer_bundles import formats, integer_bundles, level_front_end
+from tests.support.bundle_folders import assert_same, change_arrays, change_manifest, manifest_of, refused
+from tests.support.integer_bundles import formats, integer_bundles, small_integer_bundle
 from tests.support.random_bundles import audible, seeds
 
-INT4, INT8, BINARY = (WEIGHT_FORMATS[name] for name in ("int4", "int8", "binary"))
-
-
-def network(seed: int = 1) -> Bundle:
-    """Levels of 8 bits, a gru layer of 7 units (9 inputs), a dense layer of 9 gains."""
-    rng = np.random.default_rng(seed)
-    gru = random_integer_layer(rng, "gru", 9, 7, Format(8, 8, INT4, INT8), "gru0")
-    mask = random_integer_layer(rng, "dense", 7, 9, Format(8, 4, BINARY), "mask")
-    front_end = dataclasses.replace(level_front_end(rng, 9, 8), gain_bits=4)
-    return Bundle("integers", front_end, (gru, mask))
+INT4 = WEIGHT_FORMATS["int4"]
 
 
 @pytest.fixture
 def folder(tmp_path) -> Path:
-    write_bundle(network(), tmp_path / "net")
+    write_bundle(small_integer_bundle(), tmp_path / "net")
     return tmp_path / "net"
 
 
@@ -167,7 +158,7 @@ def test_a_one_bit_output_of_0_is_refused():
 
 
 def test_layers_whose_bits_do_not_fit():
-    made = network()
+    made = small_integer_bundle()
     gru = made.layers[0]
     wrong = random_integer_layer(np.random.default_rng(0), "dense", 7, 9, Format(4, 4, INT4), "mask")
     with pytest.raises(BadInput, match=r"^layer mask: expected inputs of 8 bits \(the units of gru0\), got 4$"):
@@ -190,7 +181,7 @@ def test_levels_have_4_to_8_bits(folder, bits):
 
 def test_a_network_of_integers_has_no_hardware_yet():
     with pytest.raises(BadInput, match=r"^layer gru0: expected a bitwise layer, an integer gru has no hardware yet$"):
-        _ = network().bitwise
+        _ = small_integer_bundle().bitwise
 
 
 @pytest.mark.parametrize("name", bundle_names())

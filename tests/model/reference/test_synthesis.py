@@ -53,7 +53,7 @@ def test_blocks_of_any_length_have_the_samples_of_the_whole(it, kind, blocks):
 
 
 def heard(it: FrontEnd, samples: np.ndarray, keep: bool = True) -> np.ndarray:
-    """Through analysis and synthesis with a mask of the largest gains or of zeros; not delayed, as many samples as came in."""
+    """Through analysis and synthesis with a mask of the largest gains or of zeros; as many samples, not delayed."""
     lead = it.fft_size - it.hop
     whole = -(-(len(samples) + lead) // it.hop) * it.hop
     y, bits = Analysis(it)(np.pad(samples, (0, whole - len(samples))))
