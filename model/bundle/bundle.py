@@ -41,6 +41,11 @@ class Bundle:
         return sum(layer.kept for layer in self.layers)
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of all weights in their formats: two of a bitwise layer's, as planes of signs and zeros."""
+        return sum(layer.weight_bits for layer in self.layers)
+
+    @property
     def bitwise(self) -> tuple[Layer, ...]:
         """Its layers, where there is hardware for all of them. Raises `BadInput` for a layer of integers."""
         for layer in self.layers:

@@ -93,6 +93,11 @@ class Format:
     w: WeightFormat
     u: WeightFormat | None = None
 
+    def __str__(self) -> str:
+        """For people: `int4, 8 > 8 bits`."""
+        names = {one.name for one in (self.w, self.u) if one is not None}
+        return f"{' and '.join(sorted(names))}, {self.input_bits} > {self.output_bits} bits"
+
     def check(self, inputs: int, units: int, layer: str) -> None:
         """Raise `BadInput` for vectors of too many bits, or rows whose sums could overflow (rule 14.4)."""
         for name, bits in (("input_bits", self.input_bits), ("output_bits", self.output_bits)):

@@ -12,12 +12,9 @@ from numpy.typing import NDArray
 from model.bundle.formats import top
 from model.errors import BadInput
 
-__all__ = ["BIT_CODES", "CODES", "SIZES", "WINDOW", "WORD_LENGTHS", "FrontEnd", "bits_of", "limits_of"]
+__all__ = ["CODES", "LEVEL_BITS", "SIZES", "WINDOW", "WORD_LENGTHS", "FrontEnd", "bits_of", "limits_of", "unit_gain"]
 
-BIT_CODES = ("binary", "thermometer")
-"""Codes of a level as bits."""
-
-CODES = (*BIT_CODES, "level")
+CODES = ("binary", "thermometer", "level")
 
 WINDOW = "hann"
 """The only window: at a hop of a quarter of it, one cosine table serves window, dual window and FFT."""
@@ -31,6 +28,7 @@ WORD_LENGTHS = ((15, 2, 10), (17, 4, 10))
 LOWEST_RMS = 2.0**-15
 MOST_GAIN_FRAMES = 4096
 LEVEL_BITS = range(4, 9)
+"""Bits of a bin's level with the code `level`."""
 
 
 def limits_of(code: str, bits: int) -> int:
@@ -41,6 +39,11 @@ def limits_of(code: str, bits: int) -> int:
 def bits_of(code: str, limits: int) -> int:
     """Bits of a binary or thermometer code of so many thresholds."""
     return limits if code == "thermometer" else (limits + 1).bit_length() - 1
+
+
+def unit_gain(gain_bits: int) -> int:
+    """The largest gain that a unit of the mask of so many bits gives."""
+    return 1 if gain_bits == 1 else 2 * top(gain_bits)
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +103,7 @@ class FrontEnd:
     @property
     def unit_gain(self) -> int:
         """The largest gain that a unit of the mask gives."""
-        return 1 if self.gain_bits == 1 else 2 * top(self.gain_bits)
+        return unit_gain(self.gain_bits)
 
     @property
     def largest_gain(self) -> int:

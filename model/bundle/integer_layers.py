@@ -54,6 +54,12 @@ class IntegerLayer:
         return self.w.size + (0 if self.u is None else self.u.size)
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of its weights."""
+        own = self.format
+        return self.w.size * own.w.bits + (0 if self.u is None or own.u is None else self.u.size * own.u.bits)
+
+    @property
     def kept(self) -> int:
         """Number of weights that are not 0."""
         return int(np.count_nonzero(self.w)) + (0 if self.u is None else int(np.count_nonzero(self.u)))

@@ -54,6 +54,11 @@ class Layer:
         return self.units * (3 * (self.inputs + self.units) if self.kind == "bgru" else self.inputs)
 
     @property
+    def weight_bits(self) -> int:
+        """Bits of its weights, as planes of signs and zeros."""
+        return 2 * self.weights
+
+    @property
     def kept(self) -> int:
         """Number of weights that are not 0."""
         return sum(int(np.bitwise_count(one.nonzero).sum()) for one in (self.w, self.u) if one is not None)

@@ -18,8 +18,12 @@ QUIET = 1e-4
 
 
 def weighted_loss(v: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
-    """Logistic loss of the relaxed output v against the bipolar IBM, each bin with its weight."""
-    return (weight * nn.functional.softplus(-2.0 * mask * v)).mean()
+    """Logistic loss of the relaxed output v against the mask, each unit with its weight.
+
+    A mask bit is bipolar; a gain of 0 to 1 is -1 to +1 too, and the loss least where it is sigmoid(2 v).
+    """
+    wanted, softplus = (1.0 + mask) / 2.0, nn.functional.softplus
+    return (weight * (wanted * softplus(-2.0 * v) + (1.0 - wanted) * softplus(2.0 * v))).mean()
 
 
 class Envelopes:
