@@ -285,6 +285,7 @@ HARDWARE = (
     ("loop",),
     ("board",),
     ("stream",),
+    ("bench",),
 )
 """Commands that make hardware of a bundle."""
 
