@@ -15,12 +15,12 @@ from model.errors import BadInput
 __all__ = ["Bundle", "check_name"]
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-"""Names of bundles: results go into a folder of that name."""
+"""Valid names of bundles; results go into a folder of that name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A front end, an ordered list of layers, and where they came from (free-form JSON)."""
+    """A front end, its layers in order, and their provenance (free-form JSON)."""
 
     name: str
     front_end: FrontEnd
@@ -32,7 +32,7 @@ class Bundle:
 
     @property
     def weights(self) -> int:
-        """Number of weights of all layers, zeros included."""
+        """Number of weights in all layers, including zeros."""
         return sum(layer.weights for layer in self.layers)
 
     @property
@@ -42,12 +42,12 @@ class Bundle:
 
     @property
     def weight_bits(self) -> int:
-        """Bits of all weights in their formats: two of a bitwise layer's, as planes of signs and zeros."""
+        """Bits of all weights in their formats; a bitwise weight has two, a sign and a non-zero bit."""
         return sum(layer.weight_bits for layer in self.layers)
 
     @property
     def bitwise(self) -> tuple[Layer, ...]:
-        """Its layers, where there is hardware for all of them. Raises `BadInput` for a layer of integers."""
+        """The layers, all of them bitwise: what hardware exists for. Raises `BadInput` for an integer layer."""
         for layer in self.layers:
             if isinstance(layer, IntegerLayer):
                 raise BadInput(
@@ -57,18 +57,18 @@ class Bundle:
 
     @property
     def identity(self) -> bytes:
-        """Eight bytes by which hardware says which network it has (`model.bundle.identity`)."""
+        """Eight bytes that tell which network a piece of hardware holds (`model.bundle.identity`)."""
         return identity(self.front_end, self.layers)
 
 
 def check_name(name: str) -> None:
-    """Raise `BadInput` where a bundle can't have this name."""
+    """Raise `BadInput` for a name that a bundle cannot have."""
     if not FOLDER_NAME.fullmatch(name):
         raise BadInput(f"name: expected letters, digits, '_', '-' and '.', a letter or digit first, got {name!r}")
 
 
 def _check(bundle: Bundle) -> None:
-    """What must hold of any bundle, read or made: called for each one."""
+    """Check a bundle, whether it was read or made."""
     check_name(bundle.name)
     front_end = bundle.front_end
     keys = front_end.keys

@@ -12,30 +12,30 @@ from model.errors import BadInput
 __all__ = ["MOST_BITS", "WEIGHT_FORMATS", "Format", "WeightFormat", "one", "top"]
 
 MOST_BITS = 8
-"""Bits of an operand, at most."""
+"""Maximum bits of an operand."""
 
 WORD_BITS = 64
-"""Bits that the sum of a row fits in, before its shift."""
+"""Bits of a row's sum before the shift."""
 
 
 def top(bits: int) -> int:
-    """The largest integer of a state or an output of so many bits; `-top` is the smallest. Of one bit: +1 and -1."""
+    """Largest state or output with so many bits; the smallest is `-top`. One bit is +1 or -1."""
     return max(1, 2 ** (bits - 1) - 1)
 
 
 def one(bits: int) -> int:
-    """The gate that stands for 1; also the largest magnitude of any operand of so many bits."""
+    """The gate value that means 1; also the largest magnitude of an operand with so many bits."""
     return 2 ** (bits - 1)
 
 
 @dataclass(frozen=True)
 class WeightFormat:
-    """How a weight is stored: as a code from `-most` to `most`.
+    """A format of weights, stored as codes from `-most` to `most`.
 
-    name : as in a bundle
-    bits : of a weight
-    exponent : the code is a sign and an exponent, the weight `sign(code) 2^(|code| - 1)`; else the code is the weight
-    zero : whether there is a weight of 0
+    name : in a bundle
+    bits : per weight
+    exponent : the weight is `sign(code) 2^(|code| - 1)`, or 0 for code 0; without it, the weight is the code
+    zero : whether code 0 exists
     """
 
     name: str
@@ -59,7 +59,7 @@ class WeightFormat:
         return np.sign(wide) << np.maximum(np.abs(wide) - 1, 0) if self.exponent else wide
 
     def check(self, codes: NDArray[np.int8], array: str) -> None:
-        """Raise `BadInput` for codes that the format does not have; `array` is what the sentence calls them."""
+        """Raise `BadInput` for codes outside the format; `array` names them in the message."""
         beyond = codes[np.abs(codes.astype(np.int16)) > self.most]
         if beyond.size:
             raise BadInput(f"{array}: expected {self.name} codes from {-self.most} to {self.most}, got {beyond[0]}")
@@ -76,16 +76,16 @@ def _weight_formats() -> dict[str, WeightFormat]:
 
 
 WEIGHT_FORMATS: Mapping[str, WeightFormat] = MappingProxyType(_weight_formats())
-"""Formats by name; `int2`, symmetric, is another name of `ternary`."""
+"""Formats by name. A symmetric `int2` has the weights of `ternary`, so both names give one format."""
 
 
 @dataclass(frozen=True)
 class Format:
-    """The formats of a layer.
+    """The number formats of a layer.
 
-    input_bits : of an operand that comes in
-    output_bits : of the layer's own vectors: gates, state, outputs
-    w, u : of the weights; `u` is None in a dense layer
+    input_bits : of the input
+    output_bits : of the layer's own vectors: gates, state, output
+    w, u : weights; `u` is None in a dense layer
     """
 
     input_bits: int
@@ -94,12 +94,12 @@ class Format:
     u: WeightFormat | None = None
 
     def __str__(self) -> str:
-        """For people: `int4, 8 > 8 bits`."""
+        """Such as `int4, 8 > 8 bits`."""
         names = {one.name for one in (self.w, self.u) if one is not None}
         return f"{' and '.join(sorted(names))}, {self.input_bits} > {self.output_bits} bits"
 
     def check(self, inputs: int, units: int, layer: str) -> None:
-        """Raise `BadInput` for vectors of too many bits, or rows whose sums could overflow (rule 14.4)."""
+        """Raise `BadInput` for vectors with too many bits, or sums that could overflow (rule 14.4)."""
         for name, bits in (("input_bits", self.input_bits), ("output_bits", self.output_bits)):
             if not 1 <= bits <= MOST_BITS:
                 raise BadInput(f"layer {layer}: {name}: expected 1 to {MOST_BITS}, got {bits}")
@@ -111,5 +111,5 @@ class Format:
 
 
 def sum_most(columns: int, weights: WeightFormat, bits: int) -> int:
-    """The largest sum of so many products of a weight and an operand of so many bits (rule 14.3)."""
+    """Largest sum over so many columns, with operands of so many bits (rule 14.3)."""
     return columns * weights.largest * one(bits)

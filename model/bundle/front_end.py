@@ -1,6 +1,6 @@
-"""Parameters of the front end: everything between samples and feature bits, and between mask bits and samples.
+"""Parameters of the front end: from samples to features, and from the mask to samples.
 
-The arithmetic that they stand for is `model.reference`'s (docs/exact-meaning.md, rules 12 and 13); its constants are in
+docs/exact-meaning.md, rules 12 and 13, define the arithmetic, and `model.reference` computes it. Its constants are in
 `model.bundle.audio_constants`, its word lengths in `model.bundle.audio_widths`.
 """
 
@@ -17,54 +17,54 @@ __all__ = ["CODES", "LEVEL_BITS", "SIZES", "WINDOW", "WORD_LENGTHS", "FrontEnd",
 CODES = ("binary", "thermometer", "level")
 
 WINDOW = "hann"
-"""The only window: at a hop of a quarter of it, one cosine table serves window, dual window and FFT."""
+"""The only window: with a hop of a quarter, one cosine table serves the window, its dual and the FFT."""
 
 SIZES = tuple(2**power for power in range(4, 11))
 """FFT sizes: 16 to 1024."""
 
 WORD_LENGTHS = ((15, 2, 10), (17, 4, 10))
-"""Choices of (table_bits, fraction_bits, mantissa_bits): the small one, and the next size up."""
+"""Choices of (table_bits, fraction_bits, mantissa_bits): small, and one size up."""
 
 LOWEST_RMS = 2.0**-15
 MOST_GAIN_FRAMES = 4096
 LEVEL_BITS = range(4, 9)
-"""Bits of a bin's level with the code `level`."""
+"""Allowed bits of a level with the code `level`."""
 
 
 def limits_of(code: str, bits: int) -> int:
-    """Number of thresholds of a code of `bits` bits: of a level, the key where it begins."""
+    """Number of thresholds for a code of `bits` bits; a level has one, where its range begins."""
     return {"thermometer": bits, "binary": 2**bits - 1, "level": 1}[code]
 
 
 def bits_of(code: str, limits: int) -> int:
-    """Bits of a binary or thermometer code of so many thresholds."""
+    """Bits of a binary or thermometer code with so many thresholds."""
     return limits if code == "thermometer" else (limits + 1).bit_length() - 1
 
 
 def unit_gain(gain_bits: int) -> int:
-    """The largest gain that a unit of the mask of so many bits gives."""
+    """The largest gain of a mask unit with so many bits."""
     return 1 if gain_bits == 1 else 2 * top(gain_bits)
 
 
 @dataclass(frozen=True, eq=False)
 class FrontEnd:
-    """Parameters from samples to feature bits and from mask bits back to samples.
+    """Parameters from samples to features, and from the mask back to samples.
 
     sample_rate : Hz
     fft_size : N, samples of a Hann window; the hop is N/4
-    rms : level that the slow gain aims at, as the root mean square of a signal of full scale 1
-    keys : (bins, limits) int32, the thresholds of each bin as keys (rule 12.8), non-decreasing along a row; a key of 0
-        is always reached. A bin's level is the number of keys that it reaches. Of the code `level`: (bins, 1), where
-        the level begins.
-    gain_frames : frames that the slow gain remembers, a power of two
-    code : bits of a level: natural `binary`, most significant bit first, or `thermometer`, one bit per threshold,
-        lowest first; `level`: one integer instead
-    mask_bits : units of the mask per bin; the sum of what they give is the bin's gain
+    rms : target level of the slow gain, as the root mean square of a signal of full scale 1
+    keys : (bins, limits) int32, the thresholds of each bin as keys (rule 12.8), non-decreasing along a row; key 0 is
+        always reached. A bin's level is the number of keys it reaches. With the code `level`: (bins, 1), the key where
+        the range of levels begins.
+    gain_frames : frames that the slow gain averages over, a power of two
+    code : how a level is given: natural `binary`, most significant bit first; `thermometer`, one bit per threshold,
+        lowest first; or `level`, one integer
+    mask_bits : units of the mask per bin; their sum is the bin's gain
     table_bits : T, fraction bits of the cosine table
     fraction_bits : f, fraction bits that the windowed 16-bit samples get
     mantissa_bits : p, mantissa bits of a key
-    feature_bits : bits of one feature: 1, or those of a level, 4 to 8, with the code `level`
-    gain_bits : bits of a unit of the mask; 1 gives 0 or 1, n give an integer from 0 to 2 top(n)
+    feature_bits : bits of one feature: 1, or 4 to 8 with the code `level`
+    gain_bits : bits of a mask unit: 1 for a gain of 0 or 1, n for an integer from 0 to 2 top(n)
     """
 
     sample_rate: int
@@ -97,17 +97,17 @@ class FrontEnd:
 
     @property
     def features(self) -> int:
-        """Features of one frame: `bins * bits` bits, or a level per bin."""
+        """Features of one frame: `bins * bits` bits, or one level per bin."""
         return self.bins * self.bits // self.feature_bits
 
     @property
     def unit_gain(self) -> int:
-        """The largest gain that a unit of the mask gives."""
+        """The largest gain of one mask unit."""
         return unit_gain(self.gain_bits)
 
     @property
     def largest_gain(self) -> int:
-        """m, the largest gain of a bin: the one that leaves it as it is."""
+        """m, the largest gain of a bin, which leaves it unchanged."""
         return self.mask_bits * self.unit_gain
 
     @property
@@ -116,7 +116,7 @@ class FrontEnd:
         return self.sample_rate / self.hop
 
     def check(self) -> None:
-        """Raise `BadInput` for parameters for which the arithmetic of rules 12 and 13 is not defined."""
+        """Raise `BadInput` for parameters that rules 12 and 13 do not cover."""
         size, frames, bits = self.fft_size, self.gain_frames, self.bits
         if size not in SIZES:
             raise BadInput(f"front_end.fft_size: expected a power of two from 16 to 1024, got {size}")

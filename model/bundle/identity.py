@@ -1,4 +1,4 @@
-"""What a network is, bit by bit: the arrays, their digests, and eight bytes for all of it."""
+"""The identity of a network: its arrays, their digests, and eight bytes for all of them."""
 
 import hashlib
 import json
@@ -15,13 +15,13 @@ __all__ = ["digest", "identity", "network_arrays", "network_entries"]
 
 
 def digest(array: Array) -> str:
-    """Hexadecimal SHA-256 of the elements alone, little-endian, in C order."""
+    """Hexadecimal SHA-256 of the elements only, little-endian, in C order."""
     little = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<"))
     return hashlib.sha256(little.tobytes()).hexdigest()
 
 
 def network_arrays(front_end: FrontEnd, layers: Sequence[Layer | IntegerLayer]) -> dict[str, Array]:
-    """All arrays of a network by their names in the bundle."""
+    """All arrays of a network, by their names in a bundle."""
     arrays: dict[str, Array] = {"front_end.keys": front_end.keys}
     for layer in layers:
         arrays |= {f"{layer.name}.{key}": array for key, array in layer.arrays.items()}
@@ -29,7 +29,7 @@ def network_arrays(front_end: FrontEnd, layers: Sequence[Layer | IntegerLayer]) 
 
 
 def network_entries(front_end: FrontEnd, layers: Sequence[Layer | IntegerLayer]) -> dict[str, Any]:
-    """Entries of the manifest that define the network: front end, layers, arrays."""
+    """The manifest entries that define a network: front end, layers, arrays."""
     return {
         "front_end": {
             "sample_rate": front_end.sample_rate,
@@ -55,8 +55,8 @@ def network_entries(front_end: FrontEnd, layers: Sequence[Layer | IntegerLayer])
 
 
 def identity(front_end: FrontEnd, layers: Sequence[Layer | IntegerLayer]) -> bytes:
-    """Eight bytes that differ for networks that differ in any bit; a bundle's name and provenance play no part.
+    """Eight bytes that differ between networks that differ in any bit, whatever their names and provenance.
 
-    The first of the SHA-256 of `network_entries`.
+    They are the first eight of the SHA-256 of `network_entries`.
     """
     return hashlib.sha256(json.dumps(network_entries(front_end, layers), sort_keys=True).encode()).digest()[:8]

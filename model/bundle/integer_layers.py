@@ -1,4 +1,4 @@
-"""Layers that compute with integers of 1 to 8 bits, and the arrays that each is stored as."""
+"""Layers that compute with integers of 1 to 8 bits, and the arrays they are stored as."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,17 +20,17 @@ MOST_SHIFT = 63
 
 @dataclass(frozen=True, eq=False)
 class IntegerLayer:
-    """One layer, in the notation of docs/exact-meaning.md, rule 14.
+    """One integer layer, in the notation of docs/exact-meaning.md, rule 14.
 
-    With G = 3 gates in the order r, z, h of a "gru" layer, and no such axis in a "dense" one; n = `format.output_bits`:
+    A "gru" layer has G = 3 gates in the order r, z, h; a "dense" layer has no such axis. n = `format.output_bits`.
 
     w : codes (G, units, inputs); u : (G, units, units)
     threshold : (G, units)
-    w_multiplier, u_multiplier, shift : (G, units), the requantisation
+    w_multiplier, u_multiplier, shift : (G, units), of the requantisation
     tanh, sigmoid : (2^n,), the tables
     initial_state : (units,)
 
-    `u`, `u_multiplier`, `sigmoid` and `initial_state` are None in a dense layer.
+    In a dense layer `u`, `u_multiplier`, `sigmoid` and `initial_state` are None.
     """
 
     name: str
@@ -50,12 +50,12 @@ class IntegerLayer:
 
     @property
     def weights(self) -> int:
-        """Number of weights, zeros included."""
+        """Number of weights, including zeros."""
         return self.w.size + (0 if self.u is None else self.u.size)
 
     @property
     def weight_bits(self) -> int:
-        """Bits of its weights."""
+        """Bits of the weights."""
         own = self.format
         return self.w.size * own.w.bits + (0 if self.u is None or own.u is None else self.u.size * own.u.bits)
 
@@ -66,20 +66,20 @@ class IntegerLayer:
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """Its arrays, by the names of `integer_shapes`."""
+        """The arrays, by the names of `integer_shapes`."""
         names = integer_shapes(self.kind, self.inputs, self.units, self.format)
         return {name: getattr(self, name) for name in names}
 
     @property
     def entry(self) -> dict[str, Any]:
-        """Its entry in a manifest."""
+        """The layer's entry in a manifest."""
         names = {"w": self.format.w.name} | ({} if self.format.u is None else {"u": self.format.u.name})
         bits = {"input_bits": self.format.input_bits, "output_bits": self.format.output_bits}
         entry = {"name": self.name, "kind": self.kind, "inputs": self.inputs, "units": self.units}
         return entry | {"format": bits | names}
 
     def check(self) -> None:
-        """Raise `BadInput` for values beyond the format, and for sums that could overflow."""
+        """Raise `BadInput` for values outside the format, or sums that could overflow."""
         self.format.check(self.inputs, self.units, self.name)
         self.format.w.check(self.w, f"array {self.name}.w")
         if self.u is not None and self.format.u is not None:
@@ -100,7 +100,7 @@ class IntegerLayer:
 
 
 def integer_shapes(kind: str, inputs: int, units: int, format: Format) -> Mapping[str, tuple[str, tuple[int, ...]]]:
-    """Array to dtype and shape, for a layer of this kind, size and format."""
+    """Array names to dtype and shape, for a layer of this kind, size and format."""
     rows, entries = ((3, units) if kind == "gru" else (units,)), 2**format.output_bits
     shapes: dict[str, tuple[str, tuple[int, ...]]] = {
         "w": ("int8", (*rows, inputs)),

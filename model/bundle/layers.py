@@ -1,4 +1,4 @@
-"""Bitwise layers, and the arrays that each is stored as."""
+"""Bitwise layers and the arrays they are stored as."""
 
 import re
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Kind = Literal["bgru", "dense"]
 Array = NDArray[Any]
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,63}")
-"""Names of layers: they become part of names in Verilog and of file names."""
+"""Valid names of layers; they become part of Verilog names and file names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,22 +40,22 @@ class Layer:
 
     @property
     def columns(self) -> int:
-        """Columns of its widest matrix."""
+        """Columns of the widest matrix."""
         return max(self.inputs, self.units) if self.kind == "bgru" else self.inputs
 
     @property
     def binary(self) -> bool:
-        """Whether no weight of it is 0."""
+        """Whether no weight is 0."""
         return bool(self.w.values().all() and (self.u is None or self.u.values().all()))
 
     @property
     def weights(self) -> int:
-        """Number of weights, zeros included."""
+        """Number of weights, including zeros."""
         return self.units * (3 * (self.inputs + self.units) if self.kind == "bgru" else self.inputs)
 
     @property
     def weight_bits(self) -> int:
-        """Bits of its weights, as planes of signs and zeros."""
+        """Bits of the weights, as sign and non-zero planes."""
         return 2 * self.weights
 
     @property
@@ -65,7 +65,7 @@ class Layer:
 
     @property
     def arrays(self) -> dict[str, Array]:
-        """Its arrays, by the names of `layer_shapes`."""
+        """The arrays, by the names of `layer_shapes`."""
         arrays: dict[str, Array] = {"w_sign": self.w.sign, "w_nonzero": self.w.nonzero}
         if self.u is not None and self.initial_state is not None:
             arrays |= {"u_sign": self.u.sign, "u_nonzero": self.u.nonzero, "initial_state": self.initial_state}
@@ -73,11 +73,11 @@ class Layer:
 
     @property
     def entry(self) -> dict[str, Any]:
-        """Its entry in a manifest."""
+        """The layer's entry in a manifest."""
         return {"name": self.name, "kind": self.kind, "inputs": self.inputs, "units": self.units}
 
     def check(self) -> None:
-        """Raise `BadInput` for bits that must be zero and are not."""
+        """Raise `BadInput` for bits that should be zero and are not."""
         for key, matrix in (("w", self.w), ("u", self.u)):
             if matrix is None:
                 continue
@@ -92,7 +92,7 @@ class Layer:
 
 
 def layer_shapes(kind: str, inputs: int, units: int) -> dict[str, tuple[str, tuple[int, ...]]]:
-    """Array to dtype and shape, for a layer of this kind and size."""
+    """Array names to dtype and shape, for a layer of this kind and size."""
     into, own = words_for(inputs), words_for(units)
     if kind == "dense":
         return {

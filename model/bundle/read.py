@@ -1,6 +1,6 @@
-"""Read a bundle, and check all of it before use.
+"""Read a bundle and check all of it before use.
 
-No array is unpickled. Whatever is missing, extra, altered or out of range is refused in one sentence that names it.
+Nothing is unpickled. Anything missing, extra, altered or out of range is refused in one sentence that names it.
 """
 
 import json
@@ -27,7 +27,7 @@ POSITIVE = f"an integer from 1 to {LARGEST}"
 
 
 def read_bundle(folder: Path) -> Bundle:
-    """Read and check a bundle. Raises `BadInput` naming the field, what was expected and what came."""
+    """Read and check a bundle. Raises `BadInput` with the field, what was expected and what was found."""
     manifest = _read_manifest(folder)
     arrays = _read_arrays(folder, manifest)
     entry = manifest["front_end"]

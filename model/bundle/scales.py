@@ -1,4 +1,4 @@
-"""Real scales as integer multipliers and shifts (docs/exact-meaning.md, rule 14.4)."""
+"""Real scales to integer multipliers and shifts (docs/exact-meaning.md, rule 14.4)."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +12,12 @@ LARGEST_MULTIPLIER = 2**16 - 1
 
 
 def multipliers(*scales: NDArray[np.float64]) -> tuple[list[NDArray[np.uint16]], NDArray[np.uint8]]:
-    """Multipliers m of 16 bits for each of the scales and the shift s that a row's share: scale = m / 2^s, rounded.
+    """16-bit multipliers m for each of the scales, and the shift s that a row shares: m / 2^s is the rounded scale.
 
-    scales : of W, and of U where there is one: (..., rows) each
+    scales : of W and, if there is one, of U, each (..., rows)
 
-    The largest multiplier of a row has all its 16 bits; where that takes more than 63 bits of shift, fewer. Raises
-    `BadInput` for scales that are not finite, negative, or too large for any multiplier.
+    The larger multiplier of a row uses all 16 bits, unless that takes a shift beyond 63. Raises `BadInput` for scales
+    that are negative, not finite, or too large.
     """
     most = np.max(np.stack(scales), axis=0)
     wrong = [float(value) for scale in scales for value in scale.ravel() if not 0 <= value <= LARGEST_MULTIPLIER]

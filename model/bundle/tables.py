@@ -1,4 +1,4 @@
-"""Tables of tanh and sigmoid for integer layers, exact on every machine (docs/exact-meaning.md, rule 14.5)."""
+"""The tanh and sigmoid tables of integer layers, the same on every machine (docs/exact-meaning.md, rule 14.5)."""
 
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 
@@ -10,18 +10,18 @@ from model.bundle.formats import one, top
 __all__ = ["sigmoid_table", "tanh_table"]
 
 DIGITS = Context(prec=50, rounding=ROUND_HALF_EVEN)
-"""Ten times the digits that the rounding needs: no entry is within 10^-4 of half of an odd number."""
+"""Far more digits than the rounding needs: no entry is within 10^-4 of a tie."""
 
 
 def tanh_table(bits: int) -> NDArray[np.int8]:
-    """Entries for q = -2^(bits-1) upwards, (2^bits,): -top to top."""
+    """Table of tanh, (2^bits,), from q = -2^(bits-1) up; entries are -top to top."""
     if bits == 1:
         return np.array([-1, 1], np.int8)
     return np.array([_nearest(top(bits) * value) for value in _tanh(bits)], np.int8)
 
 
 def sigmoid_table(bits: int) -> NDArray[np.uint8]:
-    """Entries for q = -2^(bits-1) upwards, (2^bits,): 0 to one."""
+    """Table of sigmoid, (2^bits,), from q = -2^(bits-1) up; entries are 0 to one."""
     if bits == 1:
         return np.array([0, 1], np.uint8)
     return np.array([_nearest(one(bits) * (1 + value) / 2) for value in _tanh(bits)], np.uint8)

@@ -166,7 +166,7 @@ def feature_bits(keys: Integers, exponents: Integers, front_end: FrontEnd) -> Bi
 def levels(keys: Integers, exponents: Integers, front_end: FrontEnd) -> NDArray[np.int8]:
     """Levels (frames, bins) from the bins' keys (frames, bins) and the gain's exponents (frames,).
 
-    With b = `feature_bits`: `(key - e 2^p - the bin's) >> (p + 4 - b)`, kept from 0 to 2^b - 1, less 2^(b-1).
+    With b = `feature_bits`: `(key - e 2^p - k) >> (p + 4 - b)`, clipped to 0 ... 2^b - 1, minus 2^(b-1).
     """
     p, b = front_end.mantissa_bits, front_end.feature_bits
     above = keys - (exponents[:, None] << p) - front_end.keys[:, 0]

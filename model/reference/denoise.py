@@ -63,7 +63,7 @@ class Stream:
     """The whole audio path as hardware has it: samples in, as many samples out, N - hop samples late.
 
     `bypass` puts the largest gain in place of the network's mask: the output is then the delayed input within 4 LSB.
-    `frames` counts frames so far, `kept` the sum of all gains in their masks.
+    `frames` counts frames so far, `kept` is the sum of all gains in their masks.
     """
 
     def __init__(self, network: Bundle, bypass: bool = False) -> None:

@@ -1,14 +1,14 @@
 """The golden model: the network in NumPy, bit for bit what the hardware must do.
 
-It reads nothing but a bundle. Every rule is stated in docs/exact-meaning.md; the notation is that of
-Kim, Maity and Kim (ICASSP 2019, eq. 4) with integer thresholds:
+It reads nothing but a bundle. docs/exact-meaning.md states every rule. The notation is that of Kim, Maity and Kim
+(ICASSP 2019, eq. 4), with integer thresholds:
 
     r  = step(Wr x + Ur h - tr)
     z  = step(Wz x + Uz h - tz)
     h~ = sgn (Wh x + Uh (r * h) - th)
     h  = h~ where z = 0, the old h where z = 1
 
-Vectors of one bit are packed in 64-bit words. Layers of integers are `model.reference.integer_layers`'.
+One-bit vectors are packed in 64-bit words. Integer layers are in `model.reference.integer_layers`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,20 +30,19 @@ from model.reference.synthesis import Mask
 __all__ = ["GoldenModel", "Product", "Trace"]
 
 Trace = dict[str, dict[str, NDArray[Any]]]
-"""Layer name to vector name to vector: r, z, candidate and h of a recurrent layer, y of a dense one."""
+"""Vectors by layer and name: r, z, candidate and h of a recurrent layer, y of a dense one."""
 
 Integers = NDArray[np.int32]
 
 NEVER = np.iinfo(np.int32).max
-"""A threshold that no sum reaches: the bits of padding are 0."""
+"""A threshold that no sum reaches, so that padding bits are 0."""
 
 
 class Product:
-    """A ternary matrix (..., rows, columns) times bipolar vectors, whose bits are packed.
+    """A ternary matrix (..., rows, columns) times packed bipolar vectors.
 
-    The planes lie with the words first, (words, rows): so NumPy works along the rows, of which there are many, and
-    not along the few words of one. Rows of zeros fill up the last but one axis to whole words of 64, so that the bits
-    that become of the sums pack at once.
+    The planes are stored as (words, rows), so that NumPy works along the many rows, not the few words. Each matrix is
+    padded with zero rows to a multiple of 64, so that the resulting bits pack into whole words.
     """
 
     def __init__(self, matrix: Matrix) -> None:
@@ -51,9 +50,9 @@ class Product:
         self._kept = _count(self._nonzero)
 
     def __call__(self, x: Words, active: Words | None = None) -> Integers:
-        """`popcount(nz) - 2 popcount(xor & nz)` per row, which is `2 popcount(xnor & nz) - popcount(nz)`.
+        """`popcount(nz) - 2 popcount(xor & nz)` per row, that is `2 popcount(xnor & nz) - popcount(nz)`.
 
-        Where `active` is given, columns whose bit in it is 0 count as 0: this is the operand r * h.
+        Columns whose bit in `active` is 0 count as 0: the operand is then r * h.
         """
         nonzero, kept = self._nonzero, self._kept
         if active is not None:
@@ -65,13 +64,13 @@ class Product:
 
 
 def _words_first(plane: Words) -> Words:
-    """(..., rows, words) to (words, all rows), each matrix filled up with rows of zeros."""
+    """(..., rows, words) to (words, all rows), each matrix padded with zero rows."""
     filled = np.pad(plane, [(0, 0)] * (plane.ndim - 2) + [(0, -plane.shape[-2] % WORD), (0, 0)])
     return np.ascontiguousarray(filled.reshape(-1, plane.shape[-1]).T)
 
 
 def _count(words: Words) -> Integers:
-    """Ones in each row of (words, rows)."""
+    """Number of ones in each row of (words, rows)."""
     return np.bitwise_count(words).sum(axis=0, dtype=np.int32)
 
 
@@ -82,7 +81,7 @@ def _reached(sums: Integers, threshold: Integers) -> Words:
 
 
 class _Dense:
-    """A dense layer; it has no state."""
+    """A dense layer, without state."""
 
     def __init__(self, layer: Layer) -> None:
         self._w, self._threshold = Product(layer.w), _thresholds(layer)
@@ -118,7 +117,7 @@ class _Bgru:
 
 
 def _thresholds(layer: Layer) -> Integers:
-    """A layer's thresholds in the order of a `Product`'s rows."""
+    """A layer's thresholds, in the order of the rows of a `Product`."""
     filling = [(0, 0)] * (layer.threshold.ndim - 1) + [(0, -layer.units % WORD)]
     return np.pad(layer.threshold, filling, constant_values=NEVER).ravel()
 
@@ -142,9 +141,9 @@ class GoldenModel:
             layer.reset()
 
     def step(self, features: NDArray[Any]) -> tuple[NDArray[Any], Trace]:
-        """One frame: features to the last layer's output, and every vector on the way.
+        """One frame: features to the last layer's output, with every vector in between.
 
-        Both are packed where they are bits; levels and integer outputs are int8.
+        Bits are packed; levels and integer outputs are int8.
         """
         trace: Trace = {}
         x = features
@@ -153,11 +152,11 @@ class GoldenModel:
         return x, trace
 
     def steps(self, frames: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], Trace]]:
-        """`step` over frames, from the present state on."""
+        """`step` over frames, from the current state."""
         return (self.step(frame) for frame in frames)
 
     def go_on(self, features: Features) -> Mask:
-        """The next frames, from the present state on: features (frames, features) to the mask (frames, units)."""
+        """Continue from the current state: features (frames, features) to the mask (frames, units)."""
         front_end = self.bundle.front_end
         frames = pack(features) if front_end.feature_bits == 1 else features
         outputs = np.stack([output for output, _ in self.steps(frames)])

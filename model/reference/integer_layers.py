@@ -1,6 +1,6 @@
 """Integer layers in NumPy, to the bit (docs/exact-meaning.md, rule 14).
 
-Vectors of one bit come and go as packed words, as those of bitwise layers; all others as int8.
+One-bit vectors enter and leave as packed words, as in bitwise layers; all others are int8.
 """
 
 from typing import Any
@@ -21,7 +21,7 @@ Vector = NDArray[Any]
 class _Product:
     """A matrix of weight codes (..., rows, columns) times integer vectors.
 
-    The floating-point product is exact: no sum, nor any part of one, is beyond 2^47 (`Format.check`).
+    The floating-point product is exact: no partial sum exceeds 2^47 (`Format.check`).
     """
 
     def __init__(self, codes: NDArray[np.int8], format: WeightFormat) -> None:
@@ -32,7 +32,7 @@ class _Product:
 
 
 class _Rows:
-    """Rows of W and U with a table: an operand, and the state's, to what the table says of their sums."""
+    """Rows of W and U with their requantisation and a table: operands to table entries."""
 
     def __init__(self, layer: IntegerLayer, gates: slice | int, table: NDArray[np.integer[Any]]) -> None:
         own, self._limit = layer.format, one(layer.format.output_bits)
@@ -52,18 +52,18 @@ class _Rows:
 
 
 def _taken(x: Vector, layer: IntegerLayer) -> Integers:
-    """An operand as it comes, to integers."""
+    """An incoming vector as integers."""
     bipolar = layer.format.input_bits == 1
     return 2 * unpack(x, layer.inputs).astype(np.int64) - 1 if bipolar else x.astype(np.int64)
 
 
 def _given(y: Integers, layer: IntegerLayer) -> Vector:
-    """Integers to an operand as it goes."""
+    """Integers as an outgoing vector."""
     return pack(y > 0) if layer.format.output_bits == 1 else y.astype(np.int8)
 
 
 class IntegerDense:
-    """A dense layer of integers; it has no state."""
+    """A dense integer layer, without state."""
 
     def __init__(self, layer: IntegerLayer) -> None:
         self._layer, self._rows = layer, _Rows(layer, slice(None), layer.tanh)
@@ -77,7 +77,7 @@ class IntegerDense:
 
 
 class Gru:
-    """A gru layer and its state. In its trace, r and z are uint8, and all vectors are plain where they have one bit."""
+    """A gru layer and its state. Its trace holds uint8 gates and int8 vectors, unpacked even if they have one bit."""
 
     def __init__(self, layer: IntegerLayer) -> None:
         assert layer.sigmoid is not None and layer.initial_state is not None  # checked with the bundle

@@ -16,7 +16,7 @@ __all__ = ["Mask", "OverlapAdd", "Synthesis", "apply_mask", "dual_window", "inve
 
 
 Mask = NDArray[np.uint8]
-"""The gain that each unit of the last layer gives, (frames, units): its bit, or 0 to 2 top(n) of n bits."""
+"""Gains of the last layer's units, uint8 (frames, units): 0 or 1, or 0 to 2 top(n) for n bits."""
 
 
 def apply_mask(y: Complex, mask: Mask, front_end: FrontEnd) -> Complex:
