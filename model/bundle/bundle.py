@@ -88,11 +88,11 @@ def _check(bundle: Bundle) -> None:
             raise BadInput(f"layer {layer.name}: expected {width} inputs ({source}), got {layer.inputs}")
         takes, gives = (1, 1) if isinstance(layer, Layer) else (layer.format.input_bits, layer.format.output_bits)
         if takes != bits:
-            raise BadInput(f"layer {layer.name}: expected inputs of {bits} bits ({source}), got {takes}")
+            raise BadInput(f"layer {layer.name}: expected {bits}-bit inputs ({source}), got {takes}-bit")
         width, bits, source = layer.units, gives, f"the units of {layer.name}"
         layer.check()
     last, expected = bundle.layers[-1], front_end.bins * front_end.mask_bits
     if bits != front_end.gain_bits:
-        raise BadInput(f"layer {last.name}: expected outputs of {front_end.gain_bits} bits (gain_bits), got {bits}")
+        raise BadInput(f"layer {last.name}: expected {front_end.gain_bits}-bit outputs (gain_bits), got {bits}-bit")
     if last.units != expected:
         raise BadInput(f"layer {last.name}: expected {expected} units (mask_bits per bin), got {last.units}")

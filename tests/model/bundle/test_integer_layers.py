@@ -161,15 +161,15 @@ def test_layers_whose_bits_do_not_fit():
     made = small_integer_bundle()
     gru = made.layers[0]
     wrong = random_integer_layer(np.random.default_rng(0), "dense", 7, 9, Format(4, 4, INT4), "mask")
-    with pytest.raises(BadInput, match=r"^layer mask: expected inputs of 8 bits \(the units of gru0\), got 4$"):
+    with pytest.raises(BadInput, match=r"^layer mask: expected 8-bit inputs \(the units of gru0\), got 4-bit$"):
         dataclasses.replace(made, layers=(gru, wrong))
-    with pytest.raises(BadInput, match=r"^layer mask: expected outputs of 1 bits \(gain_bits\), got 4$"):
+    with pytest.raises(BadInput, match=r"^layer mask: expected 1-bit outputs \(gain_bits\), got 4-bit$"):
         dataclasses.replace(made, front_end=dataclasses.replace(made.front_end, gain_bits=1))
     bitwise = random_layer(np.random.default_rng(0), "dense", 7, 9, name="mask")
-    with pytest.raises(BadInput, match=r"^layer mask: expected inputs of 8 bits \(the units of gru0\), got 1$"):
+    with pytest.raises(BadInput, match=r"^layer mask: expected 8-bit inputs \(the units of gru0\), got 1-bit$"):
         dataclasses.replace(made, layers=(gru, bitwise))
     bits = random_front_end(np.random.default_rng(0), 9)
-    with pytest.raises(BadInput, match=r"^layer gru0: expected inputs of 1 bits \(the front end's features\), got 8$"):
+    with pytest.raises(BadInput, match=r"^layer gru0: expected 1-bit inputs \(the front end's features\), got 8-bit$"):
         dataclasses.replace(made, front_end=dataclasses.replace(bits, gain_bits=4))
 
 
