@@ -1,14 +1,14 @@
-"""Layers of integers in PyTorch: real-valued (pi = 0) or quantised as their bundle is (pi = 1).
+"""Integer layers in PyTorch, real-valued (pi = 0) or quantised as in their bundle (pi = 1).
 
-What they compute is rule 14 of docs/exact-meaning.md. Sums are in steps of the tables' index, so that `floor` of a sum
-is the index; operands are the integers themselves. Rounding passes the gradient of what it rounds, and tables that
-of sigmoid and tanh, as everywhere in training (`model.training.network`).
+They follow rule 14 of docs/exact-meaning.md. Sums are in steps of the table index, so `floor` of a sum is the index.
+Operands are the integers themselves. Rounding passes its gradient straight through; tables have the gradient of sigmoid
+and tanh, as everywhere in training (`model.training.network`).
 
-A weight is the nearest value of its format to w / step, times step. The step is a row's own, its root mean square
-times what is best for weights of a normal distribution: it moves as the row learns.
+A weight is `step` times the value of its format that is nearest to w / step. Each row has its own step, which moves
+with the row: its root mean square, times the best step for normally distributed weights.
 
-In float64, outside of autocast, a network at pi = 1 computes the integers of its bundle, as long as its sums
-have 53 bits. In float32, as it is trained, a sum next to an integer may fall to the other side of it.
+In float64, outside autocast, a network at pi = 1 computes exactly the integers of its bundle if its sums fit in 53
+bits. Training in float32 may put a sum that is close to an integer on its other side.
 """
 
 import math
@@ -36,13 +36,13 @@ __all__ = ["Gru", "IntegerDense", "Quantisation", "best_step"]
 
 @dataclass(frozen=True)
 class Quantisation:
-    """The integers of a network.
+    """The number formats of a network.
 
-    weights : of every matrix
-    input_bits : of a feature, 1 for bits
+    weights : of all matrices
+    input_bits : of the features
     bits : of gates, states and hidden outputs
-    gain_bits : of a unit of the mask
-    slope : the scale of a sum in units of 1 / sqrt(columns)
+    gain_bits : of a mask unit
+    slope : scale of a sum, in units of 1 / sqrt(columns)
     """
 
     weights: WeightFormat
@@ -52,7 +52,7 @@ class Quantisation:
     slope: float
 
     def layers(self, kind: str, sizes: Sequence[int]) -> list[Layer]:
-        """Layers of integers of these sizes, from the features to the mask: hidden ones of a kind, gru or dense."""
+        """Integer layers of these sizes, from the features to the mask; hidden layers are gru or dense."""
         bits = [self.input_bits, *[self.bits] * (len(sizes) - 2), self.gain_bits]
         layers: list[Layer] = []
         for index, (inputs, units) in enumerate(pairwise(sizes)):
@@ -65,7 +65,7 @@ class Quantisation:
 
 
 class _Through(torch.autograd.Function):
-    """The rounded value, with the gradient of what it was rounded from."""
+    """The rounded value, with the gradient of the smooth one."""
 
     @staticmethod
     def forward(ctx: Any, smooth: Tensor, rounded: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class _Through(torch.autograd.Function):
 
 
 class _Tables:
-    """Tables, reset and update of so many bits, rounded or, at pi = 0, not."""
+    """Tables, reset and update with so many bits; without rounding at pi = 0."""
 
     def __init__(self, bits: int, rounds: bool) -> None:
         self.largest, self._bits, self._rounds = float(top(bits)), bits, rounds
@@ -89,7 +89,7 @@ class _Tables:
         if self._bits == 1:
             torch.ge(v, 0.0, out=out)
             return out if is_gate else out.mul_(2.0).sub_(1.0)
-        # Rounded sigmoid and tanh are the tables: no entry is near a tie.
+        # The rounded functions equal the tables, as no entry is near a tie.
         limit = one(self._bits)
         torch.floor(v, out=out).clamp_(-limit, limit - 1).add_(0.5).mul_(scale)
         return out.sigmoid_().mul_(limit).round_().div_(limit) if is_gate else out.tanh_().mul_(self.largest).round_()
@@ -104,7 +104,7 @@ class _Tables:
         return values.add_(0.5).floor_() if self._rounds and self._bits > 1 else values
 
     def outputs(self, v: Tensor, scale: Tensor) -> Tensor:
-        """Tanh of sums v, with its gradient."""
+        """Table of tanh at sums v, with the gradient of tanh."""
         smooth = self.largest * torch.tanh(scale * v)
         with torch.no_grad():
             rounded = self.values(v, scale, 0, slice(None), False, torch.empty_like(v))
@@ -113,10 +113,10 @@ class _Tables:
 
 
 class IntegerRows(nn.Module):
-    """`gates` stacked matrices [W | U] with their thresholds, as `model.training.network.Rows`.
+    """`gates` stacked matrices [W | U] with their thresholds, as in `model.training.network.Rows`.
 
-    `weight` is (gates, units, inputs + states), real; `bias` (gates, units) is the argument of tanh that it adds.
-    `reach` is the operand that stands for 1.
+    `weight` is (gates, units, inputs + states), real; `bias` (gates, units) adds to the argument of tanh. `reach` is
+    the input value that means 1.
     """
 
     centre: Tensor
@@ -130,22 +130,22 @@ class IntegerRows(nn.Module):
         self.bias = nn.Parameter(torch.zeros(gates, units))
         self.register_buffer("centre", torch.zeros(inputs))
         bits = format.output_bits
-        step = (bits + 4) / 2 ** (bits + 1)  # of the index, as tanh's argument; sigmoid's has twice that
+        step = (bits + 4) / 2 ** (bits + 1)  # argument of tanh per step of the index; twice that for sigmoid
         steps = torch.tensor([2 * step] * (gates - 1) + [step]).view(-1, 1)
         self.register_buffer("steps", steps, persistent=False)
         self._scales = [slope / math.sqrt(columns) / reach, slope / math.sqrt(columns) / top(bits)]
 
     def _parts(self) -> list[tuple[Tensor, WeightFormat, Tensor]]:
-        """W and U, each with its format and the index that a product of 1 with the operand 1 moves, (gates, 1)."""
+        """W and U with their formats, and how far a weight of 1 times an operand of 1 moves the index, (gates, 1)."""
         formats = [self.format.w] if self.format.u is None else [self.format.w, self.format.u]
         split = [self.inputs, self.weight.shape[-1] - self.inputs][: len(formats)]
         moves = [scale / self.steps for scale in self._scales]
         return list(zip(self.weight.split(split, -1), formats, moves, strict=False))
 
     def quantised(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
-        """At pi = 1: weights of W (and U), the multiplier over the shift of each row, and integer thresholds.
+        """At pi = 1: integer weights of W and U, (gates, units, columns); m / 2^s of each row; integer thresholds.
 
-        Weights are those of the codes, (gates, units, columns); multipliers and thresholds (gates, units).
+        The last two are (gates, units).
         """
         weights, scales = [], []
         for part, format, move in self._parts():
@@ -160,9 +160,9 @@ class IntegerRows(nn.Module):
         return weights, scales, threshold.round().clamp(-limit, limit)
 
     def effective(self, pi: Pi) -> tuple[Tensor, Tensor, Tensor]:
-        """Weights (gates, units, columns) and thresholds (gates, units) in steps of the index.
+        """Weights (gates, units, columns) and thresholds (gates, units), both in steps of the index.
 
-        With them the argument of tanh or sigmoid that a step is, (gates, 1).
+        Also the argument of tanh or sigmoid per step, (gates, 1).
         """
         weight = torch.cat([part * move[..., None] for part, _, move in self._parts()], -1)
         threshold = weight[..., : self.inputs] @ self.centre - self.bias / self.steps
@@ -173,7 +173,7 @@ class IntegerRows(nn.Module):
         return weight, threshold, self.steps
 
     def exported(self) -> dict[str, Any]:
-        """The arrays of a layer of the bundle that depend on weights and biases."""
+        """The arrays of the bundle's layer that depend on weights and biases."""
         weights, scales, threshold = self.quantised()
         found, shift = multipliers(*[scale.double().numpy() for scale in scales])
         formats = (self.format.w, self.format.u)
@@ -208,7 +208,7 @@ class Gru(Layer):
         return states
 
     def begin(self, tables: _Tables) -> Tensor:
-        """The initial state (units,): tanh of what is learned, by the tables of its argument in steps of the index."""
+        """The initial state (units,), the table of tanh at the learned values."""
         step = self.rows.steps[-1]
         return tables.outputs(self.initial / step, step)
 
@@ -218,7 +218,7 @@ class Gru(Layer):
 
     @torch.no_grad()
     def exported(self, name: str) -> IntegerLayer:
-        """The layer of the bundle."""
+        """The layer as stored in a bundle."""
         bits = self.format.output_bits
         state = self.begin(_Tables(bits, True)).numpy().astype(np.int8)
         tables = {"tanh": tanh_table(bits), "sigmoid": sigmoid_table(bits)}
@@ -237,12 +237,12 @@ class IntegerDense(Layer):
         self.rows = IntegerRows(1, units, inputs, format, reach, slope)
 
     def _sums(self, x: Tensor, pi: Pi) -> Tensor:
-        """In steps of the index, (..., units)."""
+        """Sums in steps of the index, (..., units)."""
         weight, threshold, _ = self.rows.effective(pi)
         return nn.functional.linear(x, weight[0]).to(weight.dtype) - threshold[0]
 
     def forward(self, x: Tensor, pi: Pi, draw: Draw) -> Tensor:
-        """The argument v (..., units) of tanh, of x (..., inputs): `v / steps` is exact again."""
+        """Argument v (..., units) of tanh, from x (..., inputs); dividing by the step recovers the sums exactly."""
         return self.rows.steps[0] * self._sums(x, pi)
 
     def advance(self, x: Tensor, h: Tensor | None, pi: Pi, draw: Draw) -> tuple[Tensor, Tensor | None]:
@@ -256,26 +256,26 @@ class IntegerDense(Layer):
 
     @torch.no_grad()
     def exported(self, name: str) -> IntegerLayer:
-        """The layer of the bundle."""
+        """The layer as stored in a bundle."""
         arrays = {key: array if key == "tanh" else array[0] for key, array in self.rows.exported().items()}
         table = tanh_table(self.format.output_bits)
         return IntegerLayer(name, "dense", self.inputs, self.units, self.format, **arrays, tanh=table)
 
 
 def _values(format: WeightFormat) -> tuple[NDArray[np.int8], NDArray[np.float64]]:
-    """All codes of a format, and their weights, in order."""
+    """All codes of a format and their weights, in ascending order."""
     codes = np.array([code for code in range(-format.most, format.most + 1) if code or format.zero], np.int8)
     return codes, format.values(codes).astype(np.float64)
 
 
 def _nearest(x: Tensor, format: WeightFormat) -> Tensor:
-    """The weights of a format nearest to x, of any shape; a tie gives the larger one."""
+    """The weights of a format nearest to x, any shape; ties give the larger weight."""
     values = torch.from_numpy(_values(format)[1]).to(x)
     return values[torch.bucketize(x, (values[1:] + values[:-1]) / 2, right=True)]
 
 
 def _codes(weights: Tensor, format: WeightFormat) -> NDArray[np.int8]:
-    """The codes of weights of a format, of any shape."""
+    """Weights of a format, any shape, to their codes."""
     codes, values = _values(format)
     found: NDArray[np.int8] = codes[np.searchsorted(values, weights.double().numpy())]
     return found
@@ -283,7 +283,7 @@ def _codes(weights: Tensor, format: WeightFormat) -> NDArray[np.int8]:
 
 @lru_cache
 def best_step(format: WeightFormat) -> float:
-    """The step, in standard deviations, with the least squared error on weights of a normal distribution."""
+    """The step with the least squared error on standard normal weights."""
     weights = ndtri((np.arange(2000) + 0.5) / 2000)
     values = _values(format)[1]
     middles = (values[1:] + values[:-1]) / 2

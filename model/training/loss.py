@@ -20,7 +20,7 @@ QUIET = 1e-4
 def weighted_loss(v: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
     """Logistic loss of the relaxed output v against the mask, each unit with its weight.
 
-    A mask bit is bipolar; a gain of 0 to 1 is -1 to +1 too, and the loss least where it is sigmoid(2 v).
+    Mask bits are bipolar. Gains from 0 to 1 are given as -1 to +1; the loss is least if sigmoid(2 v) is the gain.
     """
     wanted, softplus = (1.0 + mask) / 2.0, nn.functional.softplus
     return (weight * (wanted * softplus(-2.0 * v) + (1.0 - wanted) * softplus(2.0 * v))).mean()

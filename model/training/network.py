@@ -56,29 +56,29 @@ class Binarisation:
     per_row: bool = False
 
     def layers(self, kind: str, sizes: Sequence[int]) -> list["Layer"]:
-        """Bitwise layers of these sizes, from the features to the mask: hidden ones of a kind, bgru or dense."""
+        """Bitwise layers of these sizes, from the features to the mask; hidden layers are bgru or dense."""
         make: type[BGRU | Dense] = BGRU if kind == "bgru" else Dense
         *hidden, (inputs, units) = pairwise(sizes)
         return [*(make(*size, self) for size in hidden), Dense(inputs, units, self)]
 
 
 class Arithmetic(Protocol):
-    """What a recurrence makes of its sums in the forward direction; `largest` is the state that stands for 1."""
+    """How a recurrence computes gates and states from its sums; `largest` is the state that means 1."""
 
     largest: float
 
     def values(self, v: Tensor, scale: Tensor, t: int, columns: slice, is_gate: bool, out: Tensor) -> Tensor:
-        """Gates or candidates of frame t from v, the sums less their thresholds, in columns of all gates' rows."""
+        """Gates or candidates of frame t from v, the sums minus their thresholds, in these columns of all rows."""
 
     def reset(self, r: Tensor, h: Tensor, out: Tensor) -> Tensor:
-        """The operand r * h."""
+        """The operand r * h, written to `out`."""
 
     def state(self, new: Tensor, h: Tensor, z: Tensor, out: Tensor) -> Tensor:
-        """The new state, from the candidate, the old state and z."""
+        """The new state from the candidate, the old state and z, written to `out`."""
 
 
 class _Bitwise:
-    """Eq. (8) and (11), with C the same for all where it is True or False."""
+    """Eq. (8) and (11); C may be one bool for all elements."""
 
     largest = 1.0
 
@@ -138,7 +138,7 @@ class _PartlyBinaryActivation(torch.autograd.Function):
 class Recurrence(torch.autograd.Function):
     """All frames of eq. (11), and their gradient through time, eq. (12), written out.
 
-    The gradient is that of the relaxed functions, whatever the arithmetic.
+    The gradient is that of the relaxed functions, for any arithmetic.
 
     Autograd would record some twenty small operations a frame. Here a frame is two products forward and two
     backward; slopes, and the gradients of weights and thresholds, are worked out for all frames at once.
@@ -311,7 +311,7 @@ class Rows(nn.Module):
 
 
 class Layer(nn.Module):
-    """A layer of a network. A hidden one is told to `advance`; of the last one's output a loss is computed."""
+    """A layer of a network: a hidden one (`advance`) or the mask (`forward`, `gains`)."""
 
     kind: str
     inputs: int
@@ -319,11 +319,11 @@ class Layer(nn.Module):
     rows: Any
 
     def advance(self, x: Tensor, h: Tensor | None, pi: Pi, draw: Draw) -> tuple[Tensor, Tensor | None]:
-        """Its output for x (frames, batch, inputs), and the state to go on from; h is the state before it, or None."""
+        """Output for x (frames, batch, inputs), and the state to continue from; h is the earlier state, or None."""
         raise NotImplementedError
 
     def gains(self, v: Tensor) -> Tensor:
-        """As the last layer: the gain that each unit gives, uint8 (docs/exact-meaning.md, rule 13), of its output v."""
+        """Gain of each mask unit, uint8 (docs/exact-meaning.md, rule 13), from the output v."""
         raise NotImplementedError
 
 
@@ -381,16 +381,16 @@ class Dense(Layer):
 
 
 class Numbers(Protocol):
-    """The numbers that a network computes with, which decide what layers it has."""
+    """The numbers that a network computes with; they decide the type of its layers."""
 
     def layers(self, kind: str, sizes: Sequence[int]) -> list[Layer]:
-        """Layers of these sizes, from the features to the mask; the hidden ones are of a kind."""
+        """Layers of these sizes, from the features to the mask; `kind` is that of the hidden layers."""
 
 
 class Network(nn.Module):
     """Any number of hidden layers, then the dense layer of the mask.
 
-    `hidden` says how many units each hidden layer has and `kind` what they all are; `numbers` what they compute with.
+    `hidden` gives the units of each hidden layer, `kind` the kind of all of them, `numbers` what they compute with.
     """
 
     def __init__(self, features: int, hidden: Sequence[int], bins: int, kind: str, numbers: Numbers) -> None:

@@ -44,7 +44,7 @@ FITTING_MIXTURES = 100
 """Mixtures that the quantiser is fitted to: each bin then sees some 40,000 magnitudes for its 15 thresholds."""
 
 LEVEL_SPAN = 2.0**8
-"""From the lowest magnitude of a level to the highest: 48 dB (docs/exact-meaning.md, rule 12.10)."""
+"""Ratio of magnitudes that levels span: 48 dB (docs/exact-meaning.md, rule 12.10)."""
 
 SYNTHETIC_SECONDS = 8.0
 """Length of each synthetic noise."""
@@ -189,7 +189,7 @@ def fit_front_end(source: Corpus, settings: Config, responses: Sequence[Signal] 
 
 
 def level_begins(magnitude: NDArray[np.float32], per_bin: bool) -> NDArray[np.float32]:
-    """Where the 48 dB of levels begin, (bins, 1), from mixtures' |X| (frames, bins): one in 1,000 is above them."""
+    """Where the 48 dB of levels begin, (bins, 1), from mixtures' |X| (frames, bins); one in 1,000 exceeds them."""
     loudest = np.quantile(magnitude, 0.999, axis=0 if per_bin else None)
     return np.broadcast_to(loudest / LEVEL_SPAN, magnitude.shape[1:]).astype(np.float32)[:, None]
 
