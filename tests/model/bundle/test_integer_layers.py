@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from model.bundle.bundle import Bundle
 from model.bundle.formats import WEIGHT_FORMATS, Format
-from model.bundle.integer_layers import integer_shapes
+from model.bundle.integer_layers import IntegerLayer, integer_shapes
 from model.bundle.random_bundle import random_front_end, random_integer_layer, random_layer
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
@@ -84,6 +84,17 @@ def test_a_layer_has_the_arrays_that_its_shapes_say(seed, data, inputs, units):
     assert found == integer_shapes(kind, inputs, units, format)
     assert layer.weights == units * (inputs if kind == "dense" else 3 * (inputs + units))
     assert layer.kept == sum(int(np.count_nonzero(layer.arrays[key])) for key in ("w", "u") if key in layer.arrays)
+
+
+def test_weights_take_the_bits_of_their_formats():
+    made = small_integer_bundle()
+    assert made.weight_bits == 3 * 7 * (9 * 4 + 7 * 8) + 9 * 7 * 1
+    codes = [layer.arrays[key] for layer in made.layers for key in ("w", "u") if key in layer.arrays]
+    assert made.kept == sum(int(np.count_nonzero(array)) for array in codes)
+    assert [str(layer.format) for layer in made.layers if isinstance(layer, IntegerLayer)] == [
+        "int4 and int8, 8 > 8 bits",
+        "binary, 8 > 4 bits",
+    ]
 
 
 @pytest.mark.parametrize(
