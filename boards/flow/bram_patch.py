@@ -42,7 +42,7 @@ def contents(bundle: Bundle, spec: NetworkSpec) -> dict[str, Bits]:
     that are loaded or streamed are not among them.
     """
     found: dict[str, Bits] = {}
-    for layer, shape in zip(bundle.layers, spec.layers, strict=True):
+    for layer, shape in zip(bundle.bitwise, spec.layers, strict=True):
         memories = FoldedMatrix.of(layer, shape).rom_slices()
         if shape.recurrent:
             memories |= initial_words(layer, shape)
@@ -75,7 +75,7 @@ def _draw(what: str, *dimensions: int) -> NDArray[np.uint32]:
 def stand_in(bundle: Bundle) -> Bundle:
     """A bundle of the same sizes, with binary or ternary weights as before, layer by layer."""
     layers = []
-    for layer in bundle.layers:
+    for layer in bundle.bitwise:
         recurrent = layer.kind == "bgru"
         columns = layer.inputs + (layer.units if recurrent else 0)
         rows = (3, layer.units) if recurrent else (layer.units,)

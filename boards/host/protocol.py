@@ -102,7 +102,7 @@ class Kind(IntEnum):
         """What a frame and an answer hold: feature bits and mask bits, or a hop of samples each."""
         if self == Kind.SOUND:
             return network.front_end.hop, network.front_end.hop
-        return network.layers[0].inputs, network.layers[-1].units
+        return network.bitwise[0].inputs, network.bitwise[-1].units
 
     def octets(self, elements: int) -> int:
         """Bytes of a payload: eight bits a byte, or two bytes a sample, low byte first."""

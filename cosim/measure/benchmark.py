@@ -89,6 +89,7 @@ def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
     name = next((name for name, preset in SHIPPED.items() if preset == given), None)
     name = name or f"{bundle_folder.name} on {board_name}"
     network_bundle, board = read_bundle(bundle_folder), find(board_name)
+    network = given.network()  # refused now, if at all, not after minutes of simulation
     features = _features(network_bundle.front_end, recording)
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
@@ -107,14 +108,14 @@ def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
         groups = [
             list(rows)
             for rows in (
-                _speeds(runs[name].outcome, given.network(), features, now),
+                _speeds(runs[name].outcome, network, features, now),
                 *(_cycles(case, run) for case, run in runs.items()),
                 _lanes(costs),
                 _clocks(board, now),
                 *(_memories(case, run.network) for case, run in runs.items()),
                 _packing(costs, now),
                 _skipping(name, network_bundle, features, now),
-                _synthesis(given.network(), costs, now),
+                _synthesis(network, costs, now),
             )
         ]
 

@@ -55,7 +55,7 @@ def operands(network: Bundle, features: Bits) -> dict[str, Operands]:
     model = GoldenModel(network)
     traces = [trace for _, trace in model.steps(pack(features))]
     found, x = {}, features
-    for layer in network.layers:
+    for layer in network.bitwise:
         y, *gates = (
             unpack(np.stack([trace[layer.name][name] for trace in traces]), layer.units)
             for name in (("h", "r", "z") if layer.kind == "bgru" else ("y",))
@@ -136,7 +136,7 @@ def shares(network: Bundle, features: Bits) -> list[tuple[str, float]]:
 def run(bundle_folder: Path, recordings: list[Path]) -> None:
     """Measure how much of a network's work could be skipped without changing a bit: `bgru skipping`."""
     network = read_bundle(bundle_folder)
-    recurrent = [layer for layer in network.layers if layer.kind == "bgru"]
+    recurrent = [layer for layer in network.bitwise if layer.kind == "bgru"]
     if not recurrent:
         raise BadInput(f"{bundle_folder}: expected a BGRU layer, got none")
     front_end = network.front_end

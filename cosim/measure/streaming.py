@@ -87,7 +87,7 @@ def run(bundle_folder: Path | None, recording: Path, clocks: list[float] | None,
 
 def largest(network_bundle: Bundle) -> Layer:
     """The layer with the most weights."""
-    return max(network_bundle.layers, key=lambda layer: layer.weights)
+    return max(network_bundle.bitwise, key=lambda layer: layer.weights)
 
 
 def foldings_for(layer: Layer) -> tuple[Folding, ...]:

@@ -58,7 +58,7 @@ class Network(wiring.Component):
         self.bundle, self.family = bundle, family
         self.in_width, self.out_width = in_width, out_width
         self.spec = NetworkSpec.of(bundle, folding, family, in_width, out_width)
-        made = zip(bundle.layers, self.spec.layers, strict=True)
+        made = zip(bundle.bitwise, self.spec.layers, strict=True)
         self.layers = {layer.name: _hardware(layer, spec) for layer, spec in made}
         members = {"i": In(stream.Signature(Word(in_width))), "o": Out(stream.Signature(Word(out_width)))}
         for name, layer in self.layers.items():

@@ -24,8 +24,11 @@ class NetworkSpec:
     def of(
         cls, bundle: Bundle, foldings: Mapping[str, Folding], family: Family, in_width: int, out_width: int
     ) -> "NetworkSpec":
-        """The shape of a bundle's network; raises `BadInput` for a folding beyond its layer (`LayerSpec`)."""
-        layers = tuple(LayerSpec.of(layer, foldings[layer.name], family) for layer in bundle.layers)
+        """The shape of a bundle's network.
+
+        Raises `BadInput` for a folding beyond its layer (`LayerSpec`), and for a layer that has no hardware.
+        """
+        layers = tuple(LayerSpec.of(layer, foldings[layer.name], family) for layer in bundle.bitwise)
         return cls(layers, in_width, out_width)
 
     @property

@@ -1,4 +1,4 @@
-"""Arrays out of a .npz archive that nobody vouches for: nothing is unpickled, nothing large is read to be refused."""
+"""Read arrays from an untrusted .npz archive: never unpickle, never expand more than an array should take."""
 
 import io
 import lzma
@@ -17,13 +17,13 @@ from model.errors import BadInput
 __all__ = ["names", "open_archive", "read_array", "read_text"]
 
 HEADER = 4096
-"""Bytes of a .npy file before its data, at most; NumPy writes 128."""
+"""Maximum size in bytes of a .npy header; NumPy writes 128."""
 
 LARGEST = 1 << 28
-"""Bytes of an array, at most: a hundred times the largest of `paper`."""
+"""Maximum size of an array in bytes: a hundred times the largest one of `paper`."""
 
 LARGEST_TEXT = 1 << 24
-"""Bytes of a manifest, at most; that of `small`, with a score for every noise, has 0.4 million."""
+"""Maximum size of a manifest in bytes; the one of `small`, with a score for every noise, has 0.4 million."""
 
 DAMAGED = (
     OSError,
@@ -39,13 +39,13 @@ DAMAGED = (
     SyntaxError,
     tokenize.TokenError,
 )
-"""What zipfile and NumPy raise on damaged archives, encrypted ones, and headers of nonsense."""
+"""What zipfile and NumPy raise for damaged or encrypted archives and invalid headers."""
 
 SUFFIX = ".npy"
 
 
 def read_text(path: Path) -> str:
-    """Read a file of UTF-8 text. Raises `BadInput` for what is no plain file, too long, or other bytes."""
+    """Read a UTF-8 text file. Raises `BadInput` for other files and for more than `LARGEST_TEXT` bytes."""
     _plain(path)
     if path.stat().st_size > LARGEST_TEXT:
         raise BadInput(f"{path}: expected at most {LARGEST_TEXT:,} bytes, got {path.stat().st_size:,}")
@@ -56,7 +56,7 @@ def read_text(path: Path) -> str:
 
 
 def open_archive(path: Path) -> zipfile.ZipFile:
-    """Open a .npz archive. Raises `BadInput` for what is no plain file or no archive."""
+    """Open a .npz archive. Raises `BadInput` unless it is a plain file and an archive."""
     _plain(path)
     try:
         return zipfile.ZipFile(path)
@@ -65,15 +65,15 @@ def open_archive(path: Path) -> zipfile.ZipFile:
 
 
 def names(archive: zipfile.ZipFile) -> set[str]:
-    """The arrays in an archive, and its other members by their whole names."""
+    """Names of the arrays in an archive; other members keep their suffix."""
     return {info.filename.removesuffix(SUFFIX) for info in archive.infolist()}
 
 
 def read_array(archive: zipfile.ZipFile, name: str, dtype: str, shape: tuple[int, ...]) -> Array:
     """Read an array of known dtype and shape.
 
-    The archive's directory and the array's header are looked at first, so one that claims more, or expands to more, is
-    refused at the cost of a few kilobytes. Raises `BadInput`.
+    Checks the archive's directory and the array's header first, so an array that claims or expands to more costs only a
+    few kilobytes. Raises `BadInput`.
     """
     path, wanted = archive.filename, np.dtype(dtype)
     most = HEADER + min(wanted.itemsize * prod(shape), LARGEST)
@@ -102,7 +102,7 @@ def _header(data: io.BytesIO) -> tuple[np.dtype, tuple[int, ...]]:
 
 
 def _plain(path: Path) -> None:
-    """Refuse a pipe or a device, which may never end."""
+    """Refuse pipes and devices: they may never end."""
     try:
         mode = path.stat().st_mode
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Constants of the audio path: what the reference computes with, and what hardware has in its ROMs.
+"""Constants of the audio path, for the reference and for the ROMs of the hardware.
 
 Angles are in steps of 2 pi / N. See docs/exact-meaning.md, rules 12 and 13.
 """
@@ -28,9 +28,9 @@ def cosine_table(fft_size: int, table_bits: int) -> NDArray[np.int64]:
 
 
 def gain_limits(front_end: FrontEnd) -> list[int]:
-    """C_n for n = 1 to `gain_frames`: the sum of n frames' powers at which the exponent turns 0, as a logarithm.
+    """C_n for n = 1 to `gain_frames`: the power sum over n frames at which the exponent becomes 0, as a logarithm.
 
-    Each is `floor(log2 C) 2^p + mantissa`, the mantissa of p bits rounded to nearest, its carry in the exponent;
+    Each is `floor(log2 C) 2^p + mantissa`. The mantissa of p bits is rounded to nearest and may carry;
     `C_n = n 2^(28 + 2 f) (3 N / 8) rms^2 sqrt(1/2)`.
     """
     one = 2.0 ** (28 + 2 * front_end.fraction_bits) * 3 * front_end.fft_size / 8 * front_end.rms**2 * math.sqrt(0.5)
@@ -43,21 +43,21 @@ def _logarithm(value: float, mantissa_bits: int) -> int:
 
 
 def output_scale(front_end: FrontEnd) -> tuple[int, int]:
-    """(K, r): the sum of overlapping frames is divided by g = 12 m 2^f as `(acc K / 2^T) / 2^r`, both rounded.
+    """(K, r) that divide the overlap-add's sum by g = 12 m 2^f: `(acc K / 2^T) / 2^r`, rounded twice.
 
-    r is floor(log2 g), `K = floor(2^(T + r) / g + 1/2)` has T or T + 1 bits.
+    r is floor(log2 g); `K = floor(2^(T + r) / g + 1/2)` has T or T + 1 bits.
     """
-    divisor = 12 * front_end.mask_bits * 2**front_end.fraction_bits
+    divisor = 12 * front_end.largest_gain * 2**front_end.fraction_bits
     shift = divisor.bit_length() - 1
     return ((2 << (front_end.table_bits + shift)) // divisor + 1) // 2, shift
 
 
 def threshold_keys(thresholds: NDArray[np.float32], fraction_bits: int, mantissa_bits: int) -> NDArray[np.int32]:
-    """Magnitudes |X| of a signal of full scale 1, any shape, as keys: the logarithm of `(threshold 2^(15 + f + 1))^2`.
+    """Magnitudes |X| (full scale 1, any shape) to keys: the logarithm of `(threshold 2^(15 + f + 1))^2`.
 
-    A key is `bit length 2^p + mantissa`, the mantissa of p bits rounded to nearest, its carry in the bit length. A
-    threshold of 0 has key 0; any other one is kept from 1 to 2^(p + 7) - 1, which no bin reaches. Exact: the square of
-    a float32 fits in float64.
+    A key is `bit length 2^p + mantissa`. The mantissa of p bits is rounded to nearest and may carry. A threshold of 0
+    has key 0; all others are clipped to 1 ... 2^(p + 7) - 1, beyond any bin's key. Exact: the square of a float32 fits
+    in float64.
     """
     fraction, length = np.frexp(np.square(np.ldexp(thresholds.astype(np.float64), 16 + fraction_bits)))
     mantissa = np.floor(np.ldexp(2 * fraction - 1, mantissa_bits) + 0.5).astype(np.int64)
@@ -66,7 +66,7 @@ def threshold_keys(thresholds: NDArray[np.float32], fraction_bits: int, mantissa
 
 
 def key_thresholds(keys: NDArray[np.int32], fraction_bits: int, mantissa_bits: int) -> NDArray[np.float32]:
-    """Magnitudes whose keys are `keys`: `threshold_keys` of them gives these keys again."""
+    """The inverse of `threshold_keys`: magnitudes with these keys."""
     length, mantissa = np.divmod(keys, 2**mantissa_bits)
     power = np.ldexp((1 + mantissa / 2**mantissa_bits), length - 1)
     thresholds = np.ldexp(np.sqrt(power), -16 - fraction_bits)

@@ -1,6 +1,6 @@
-"""Word lengths of the audio path: bits of every node in two's complement (no bundle uses it yet).
+"""Word lengths of the audio path: bits of every node in two's complement.
 
-No node exceeds them for any input, so nothing saturates before the output.
+They hold every node for any input, so nothing saturates before the output.
 """
 
 from dataclasses import dataclass
@@ -12,15 +12,15 @@ __all__ = ["Widths", "widths"]
 
 @dataclass(frozen=True)
 class Widths:
-    """Bits of each kind of node, sign included; `power_sum`, `key` and `magnitude` are unsigned.
+    """Bits of each kind of node, including the sign; `power_sum`, `key` and `magnitude` are unsigned.
 
     windowed : x
-    word : FFT, spectrum, masked spectrum, inverse FFT, overlap-add: what the memory holds
+    word : FFT, spectrum, masked spectrum, inverse FFT, overlap-add: a word of the memory
     coefficient : c(j), with 2^T and -2^T
-    accumulator : sum of two products of a word and a coefficient, and the rounding
+    accumulator : sum of two products of a word and a coefficient, plus the rounding term
     power_sum : S
-    magnitude : a, b of a key, shifted
-    key : of a bin or threshold
+    magnitude : a and b of a key, after the shift
+    key : of a bin or a threshold
     exponent : e, signed
     """
 
@@ -37,8 +37,8 @@ class Widths:
 def widths(front_end: FrontEnd) -> Widths:
     """Bits of the nodes for a front end: with N = 512, m = 1, T = 15, f = 2 the word has 28 bits."""
     f, log_size = front_end.fraction_bits, front_end.fft_size.bit_length() - 1
-    word = 17 + f + log_size + (front_end.mask_bits - 1).bit_length()
-    # A frame's power is at most 3 N / 2 (2^(14 + f))^2 / 4, and a little for the rounding of the window.
+    word = 17 + f + log_size + (front_end.largest_gain - 1).bit_length()
+    # A frame's power is at most 3 N / 2 (2^(14 + f))^2 / 4, plus a little for the rounding of the window.
     power_sum = (front_end.gain_frames * (3 * front_end.fft_size // 2) * 2 ** (26 + 2 * f)).bit_length()
     return Widths(
         windowed=17 + f,

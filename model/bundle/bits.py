@@ -33,7 +33,7 @@ def unpack(words: Words, length: int) -> Bits:
 
 
 def padding_is_zero(words: Words, length: int) -> bool:
-    """True where no bit beyond `length` is set and the number of words is the right one."""
+    """Whether there are `words_for(length)` words and no bit beyond `length` is set."""
     if words.shape[-1] != words_for(length):
         return False
     used = length % WORD

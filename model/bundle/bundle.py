@@ -8,22 +8,23 @@ import numpy as np
 
 from model.bundle.front_end import FrontEnd
 from model.bundle.identity import identity
-from model.bundle.layers import NAME, Layer, check_layer
+from model.bundle.integer_layers import IntegerLayer
+from model.bundle.layers import NAME, Layer
 from model.errors import BadInput
 
 __all__ = ["Bundle", "check_name"]
 
 FOLDER_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
-"""Names of bundles: results go into a folder of that name."""
+"""Valid names of bundles; results go into a folder of that name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Bundle:
-    """A front end, an ordered list of layers, and where they came from (free-form JSON)."""
+    """A front end, its layers in order, and their provenance (free-form JSON)."""
 
     name: str
     front_end: FrontEnd
-    layers: tuple[Layer, ...]
+    layers: tuple[Layer | IntegerLayer, ...]
     provenance: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -31,23 +32,43 @@ class Bundle:
 
     @property
     def weights(self) -> int:
-        """Number of weights of all layers, zeros included."""
+        """Number of weights in all layers, including zeros."""
         return sum(layer.weights for layer in self.layers)
 
     @property
+    def kept(self) -> int:
+        """Number of weights that are not 0."""
+        return sum(layer.kept for layer in self.layers)
+
+    @property
+    def weight_bits(self) -> int:
+        """Bits of all weights in their formats; a bitwise weight has two, a sign and a non-zero bit."""
+        return sum(layer.weight_bits for layer in self.layers)
+
+    @property
+    def bitwise(self) -> tuple[Layer, ...]:
+        """The layers, all of them bitwise: what hardware exists for. Raises `BadInput` for an integer layer."""
+        for layer in self.layers:
+            if isinstance(layer, IntegerLayer):
+                raise BadInput(
+                    f"layer {layer.name}: expected a bitwise layer, an integer {layer.kind} has no hardware yet"
+                )
+        return tuple(layer for layer in self.layers if isinstance(layer, Layer))
+
+    @property
     def identity(self) -> bytes:
-        """Eight bytes by which hardware says which network it has (`model.bundle.identity`)."""
+        """Eight bytes that tell which network a piece of hardware holds (`model.bundle.identity`)."""
         return identity(self.front_end, self.layers)
 
 
 def check_name(name: str) -> None:
-    """Raise `BadInput` where a bundle can't have this name."""
+    """Raise `BadInput` for a name that a bundle cannot have."""
     if not FOLDER_NAME.fullmatch(name):
         raise BadInput(f"name: expected letters, digits, '_', '-' and '.', a letter or digit first, got {name!r}")
 
 
 def _check(bundle: Bundle) -> None:
-    """What must hold of any bundle, read or made: called for each one."""
+    """Check a bundle, whether it was read or made."""
     check_name(bundle.name)
     front_end = bundle.front_end
     keys = front_end.keys
@@ -61,12 +82,17 @@ def _check(bundle: Bundle) -> None:
     if len(set(names)) != len(names) or not all(NAME.fullmatch(name) for name in names):
         listed = ", ".join(names)
         raise BadInput(f"layers: expected distinct names of a-z, 0-9 and _, beginning with a letter, got {listed}")
-    width, source = front_end.features, "the front end's features"
+    width, bits, source = front_end.features, front_end.feature_bits, "the front end's features"
     for layer in bundle.layers:
         if layer.inputs != width:
             raise BadInput(f"layer {layer.name}: expected {width} inputs ({source}), got {layer.inputs}")
-        width, source = layer.units, f"the units of {layer.name}"
-        check_layer(layer)
+        takes, gives = (1, 1) if isinstance(layer, Layer) else (layer.format.input_bits, layer.format.output_bits)
+        if takes != bits:
+            raise BadInput(f"layer {layer.name}: expected {bits}-bit inputs ({source}), got {takes}-bit")
+        width, bits, source = layer.units, gives, f"the units of {layer.name}"
+        layer.check()
     last, expected = bundle.layers[-1], front_end.bins * front_end.mask_bits
+    if bits != front_end.gain_bits:
+        raise BadInput(f"layer {last.name}: expected {front_end.gain_bits}-bit outputs (gain_bits), got {bits}-bit")
     if last.units != expected:
         raise BadInput(f"layer {last.name}: expected {expected} units (mask_bits per bin), got {last.units}")

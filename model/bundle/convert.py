@@ -1,7 +1,6 @@
 """Convert a bundle of version 2 in place: `bgru convert`.
 
-Version 2 had the thresholds as float32 magnitudes and a front end in floating point. They become keys; no other array
-changes.
+Version 2 had a floating-point front end with float32 magnitudes as thresholds. They become keys; all other arrays stay.
 """
 
 import json
@@ -26,10 +25,10 @@ OLD, NEW = "front_end.thresholds", "front_end.keys"
 
 
 def convert(folder: Path) -> None:
-    """Bring a bundle of version 2 to the present version, in place; its other files and the name stay.
+    """Convert a bundle of version 2 to the current version, in place; keep its name and its other files.
 
-    The word lengths are the small ones. Raises `BadInput` where `folder` is no bundle of version 2, an array was
-    altered, or its window or hop has no integer arithmetic.
+    Uses the small word lengths. Raises `BadInput` if `folder` is no bundle of version 2, an array was altered, or its
+    window or hop has no integer arithmetic.
     """
     manifest, arrays = _old(folder)
     words = dict(zip(("table_bits", "fraction_bits", "mantissa_bits"), WORD_LENGTHS[0], strict=True))
@@ -49,7 +48,7 @@ def convert(folder: Path) -> None:
 
 
 def _old(folder: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
-    """Manifest and arrays of version 2, without the entry of the thresholds, which are checked here."""
+    """Manifest and arrays of version 2, without the entry of the thresholds, which this function checks."""
     path = folder / "manifest.json"
     try:
         manifest = json.loads(read_text(path))

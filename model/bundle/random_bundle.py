@@ -1,4 +1,4 @@
-"""Random networks as whole, valid bundles: for tests, calibration, measurements and stand-ins."""
+"""Random but valid bundles, for tests, calibration, measurements and stand-ins."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,14 +8,19 @@ from numpy.typing import NDArray
 
 from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
+from model.bundle.formats import Format, WeightFormat, one, top
 from model.bundle.front_end import FrontEnd, limits_of
+from model.bundle.integer_layers import IntegerKind, IntegerLayer
 from model.bundle.layers import Kind, Layer
 from model.bundle.matrices import Matrix
+from model.bundle.scales import multipliers
+from model.bundle.tables import sigmoid_table, tanh_table
 
 __all__ = [
     "layer_of",
     "random_bundle",
     "random_front_end",
+    "random_integer_layer",
     "random_layer",
     "random_thresholds",
     "random_weights",
@@ -31,11 +36,11 @@ def layer_of(
     threshold: NDArray[np.integer[Any]],
     state: NDArray[np.integer[Any]] | None = None,
 ) -> Layer:
-    """A layer of given arrays.
+    """A bitwise layer with these arrays.
 
-    weights : -1, 0 and +1; (units, inputs), or (3, units, inputs + units) of a BGRU layer: r, z, h~
+    weights : -1, 0 and +1; (units, inputs), or (3, units, inputs + units) for a BGRU layer, in the order r, z, h~
     threshold : (..., units)
-    state : of a BGRU layer, its initial state: bits (units,)
+    state : initial state of a BGRU layer, bits (units,)
     """
     w, u = Matrix.from_values(weights[..., :inputs]), None
     if kind == "bgru":
@@ -45,30 +50,30 @@ def layer_of(
 
 
 def sized_front_end(keys: NDArray[np.int32], mask_bits: int = 1) -> FrontEnd:
-    """A front end of threshold keys (bins, limits) and with the shortest window of so many bins.
+    """A front end with threshold keys (bins, limits) and the shortest window that gives so many bins.
 
-    Any number of bins will do for a network by itself; only 2^n + 1 of them, from 9 to 513, have an audio path, and can
-    be in a bundle on disk.
+    A network alone may have any number of bins. Only 2^n + 1 bins, from 9 to 513, have an audio path and can be written
+    to disk.
     """
     return FrontEnd(16000, max(1, 2 * (len(keys) - 1)), 0.1, keys, mask_bits=mask_bits)
 
 
 def random_front_end(rng: np.random.Generator, bins: int, qad_bits: int = 1) -> FrontEnd:
-    """A front end of `bins` bins and random keys, of bins with a level near `rms`."""
+    """A front end with `bins` bins and random keys, near those of a signal at the level `rms`."""
     keys = rng.integers(30_000, 40_000, (bins, limits_of("binary", qad_bits)), dtype=np.int32)
     return sized_front_end(np.sort(keys, axis=1))
 
 
 def random_weights(rng: np.random.Generator, shape: Sequence[int], rho: float) -> NDArray[np.int8]:
-    """Weights of -1, 0, +1; a share `rho`, drawn weight by weight, is not 0 (1.0: none is 0)."""
+    """Weights of -1, 0, +1; each is non-zero with probability `rho` (1.0: none is 0)."""
     signs = rng.choice(np.array([-1, 1], dtype=np.int8), size=tuple(shape))
     return signs if rho == 1.0 else np.where(rng.random(tuple(shape)) < rho, signs, np.int8(0))
 
 
 def random_thresholds(rng: np.random.Generator, weights: NDArray[np.int8]) -> NDArray[np.int32]:
-    """One per row of `weights` (..., columns): most near 0 and of the sums' parity, some that no sum reaches.
+    """One threshold per row of `weights` (..., columns): most near 0 and with the sums' parity, some out of reach.
 
-    So ties happen in nearly every frame.
+    So nearly every frame has ties.
     """
     columns = weights.shape[-1]
     kept = np.count_nonzero(weights, axis=-1)
@@ -82,12 +87,55 @@ def random_thresholds(rng: np.random.Generator, weights: NDArray[np.int8]) -> ND
 def random_layer(
     rng: np.random.Generator, kind: Kind, inputs: int, units: int, rho: float = 0.8, name: str = "layer"
 ) -> Layer:
-    """A layer by itself."""
+    """A single bitwise layer."""
     shape = (units, inputs) if kind == "dense" else (3, units, inputs + units)
     weights = random_weights(rng, shape, rho)
     threshold = random_thresholds(rng, weights)
     state = rng.integers(0, 2, units) if kind == "bgru" else None
     return layer_of(name, kind, inputs, weights, threshold, state)
+
+
+def random_integer_layer(
+    rng: np.random.Generator, kind: IntegerKind, inputs: int, units: int, format: Format, name: str = "layer"
+) -> IntegerLayer:
+    """A single integer layer. Its sums span the tables, and those of some rows exceed them."""
+    rows, bits = ((3, units) if kind == "gru" else (units,)), format.output_bits
+    spread = one(bits) * 2.0 ** rng.integers(-3, 2, rows)  # of q
+    w = _random_codes(rng, (*rows, inputs), format.w)
+    scales, sums = [spread / _deviation(w, format.w, format.input_bits)], _deviation(w, format.w, format.input_bits)
+    threshold = np.rint(rng.normal(0, 0.5, rows) * sums).clip(-(2**31), 2**31 - 1).astype(np.int32)
+    if format.u is None:
+        (w_multiplier,), shift = multipliers(*scales)
+        return IntegerLayer(name, kind, inputs, units, format, w, threshold, w_multiplier, shift, tanh_table(bits))
+    u = _random_codes(rng, (*rows, units), format.u)
+    (w_multiplier, u_multiplier), shift = multipliers(*scales, spread / _deviation(u, format.u, bits))
+    state = rng.integers(-top(bits), top(bits) + 1, units) if bits > 1 else rng.choice([-1, 1], units)
+    return IntegerLayer(
+        name,
+        kind,
+        inputs,
+        units,
+        format,
+        w,
+        threshold,
+        w_multiplier,
+        shift,
+        tanh_table(bits),
+        u,
+        u_multiplier,
+        sigmoid_table(bits),
+        state.astype(np.int8),
+    )
+
+
+def _random_codes(rng: np.random.Generator, shape: tuple[int, ...], format: WeightFormat) -> NDArray[np.int8]:
+    codes = rng.integers(-format.most, format.most + 1, shape, dtype=np.int8)
+    return codes if format.zero else np.where(codes == 0, np.int8(1), codes)
+
+
+def _deviation(codes: NDArray[np.int8], format: WeightFormat, bits: int) -> NDArray[np.float64]:
+    """Standard deviation of each row's sum, (..., rows), for uniform operands; at least 1."""
+    return np.maximum(1.0, np.sqrt(np.square(format.values(codes).astype(np.float64)).sum(axis=-1) / 3) * one(bits))
 
 
 def random_bundle(

@@ -20,7 +20,7 @@ FILES = ("manifest.json", "arrays.npz")
 def write_bundle(bundle: Bundle, folder: Path) -> None:
     """Write `folder/manifest.json` and `folder/arrays.npz`, replacing an older bundle in one step.
 
-    Raises `BadInput` where the folder is none for a bundle, or the front end has no arithmetic (`FrontEnd.check`).
+    Raises `BadInput` if the folder holds other folders, or the front end is invalid (`FrontEnd.check`).
     """
     manifest = {
         "schema": SCHEMA,
@@ -30,7 +30,7 @@ def write_bundle(bundle: Bundle, folder: Path) -> None:
         "provenance": bundle.provenance,
     }
     bundle.front_end.check()
-    # A model card stays with its bundle; a folder that holds folders is no bundle's.
+    # A model card stays with its bundle. A bundle's folder holds no folders.
     others = [path for path in folder.iterdir() if path.name not in FILES] if folder.is_dir() else []
     for other in others:
         if other.is_dir():

@@ -20,10 +20,11 @@ from scipy.fft import irfft, rfft
 from scipy.signal import ShortTimeFFT, get_window
 
 from model.bundle.audio_constants import key_thresholds, threshold_keys
-from model.bundle.bits import Bits
-from model.bundle.front_end import WINDOW, WORD_LENGTHS, FrontEnd, bits_of
+from model.bundle.front_end import WINDOW, WORD_LENGTHS, FrontEnd, bits_of, unit_gain
 from model.errors import BadInput
+from model.reference.analysis import Features
 from model.reference.audio import Signal
+from model.reference.synthesis import Mask
 
 __all__ = ["EXPONENTS", "FloatFrontEnd", "SlowGain", "Spectrum", "power"]
 
@@ -35,13 +36,15 @@ EXPONENTS = 60
 
 @dataclass(frozen=True, eq=False)
 class FloatFrontEnd:
-    """Everything between samples and feature bits.
+    """Everything between samples and features.
 
     `thresholds`, shape (bins, levels - 1), float32 magnitudes, non-decreasing along a row: a bin's level
     is the number of thresholds that its magnitude reaches (`|X| >= threshold`, compared as squares). The `code` says
     what bits that is: natural `binary`, most significant bit first (2**bits levels, the paper's), or `thermometer`, a
     bit for each threshold, lowest first (bits + 1 levels), which weights of -1, 0 and +1 can add up.
-    A mask has `mask_bits` bits a bin, all of equal value: bits `bin * mask_bits` and on say its gain together.
+    `level` is one integer of `feature_bits` bits instead: 48 dB from the bin's threshold on (rule 12.10).
+    A mask has `mask_bits` units a bin, all of equal value: units `bin * mask_bits` and on say its gain together. A unit
+    is a bit, or an integer of `gain_bits` bits.
     `rms` is the level, as a signal's root mean square, that the slow gain brings a recording to; `gain_frames` is how
     many frames the gain remembers.
     """
@@ -55,6 +58,8 @@ class FloatFrontEnd:
     gain_frames: int = 64
     code: str = "binary"
     mask_bits: int = 1
+    feature_bits: int = 1
+    gain_bits: int = 1
 
     @property
     def bins(self) -> int:
@@ -64,12 +69,12 @@ class FloatFrontEnd:
     @property
     def bits(self) -> int:
         """Feature bits per bin."""
-        return bits_of(self.code, self.thresholds.shape[1])
+        return self.feature_bits if self.code == "level" else bits_of(self.code, self.thresholds.shape[1])
 
     @property
     def features(self) -> int:
-        """Feature bits of one frame: `bins * bits`."""
-        return self.bins * self.bits
+        """Features of one frame: `bins * bits` bits, or a level per bin."""
+        return self.bins * self.bits // self.feature_bits
 
     @property
     def frame_rate(self) -> float:
@@ -97,8 +102,8 @@ class FloatFrontEnd:
                 f"got {self.window!r} ({error})"
             ) from None
 
-    def hear(self, recording: Signal) -> Bits:
-        """Recording (samples,) of any level to feature bits (frames, features): what a network is given of it."""
+    def hear(self, recording: Signal) -> Features:
+        """Recording (samples,) of any level to features (frames, features): what a network is given of it."""
         heard = power(self.stft(recording))
         return self.encode(heard, SlowGain(self).exponents(heard))
 
@@ -108,7 +113,17 @@ class FloatFrontEnd:
         it = front_end
         thresholds = key_thresholds(it.keys, it.fraction_bits, it.mantissa_bits)
         return cls(
-            it.sample_rate, it.fft_size, it.hop, WINDOW, it.rms, thresholds, it.gain_frames, it.code, it.mask_bits
+            it.sample_rate,
+            it.fft_size,
+            it.hop,
+            WINDOW,
+            it.rms,
+            thresholds,
+            it.gain_frames,
+            it.code,
+            it.mask_bits,
+            it.feature_bits,
+            it.gain_bits,
         )
 
     def to_integers(self, words: tuple[int, int, int] = WORD_LENGTHS[0]) -> FrontEnd:
@@ -118,7 +133,16 @@ class FloatFrontEnd:
         """
         keys = threshold_keys(self.thresholds, *words[1:])
         found = FrontEnd(
-            self.sample_rate, self.fft_size, self.rms, keys, self.gain_frames, self.code, self.mask_bits, *words
+            self.sample_rate,
+            self.fft_size,
+            self.rms,
+            keys,
+            self.gain_frames,
+            self.code,
+            self.mask_bits,
+            *words,
+            self.feature_bits,
+            self.gain_bits,
         )
         if (self.window, self.hop) != (WINDOW, found.hop):
             raise BadInput(
@@ -160,10 +184,14 @@ class FloatFrontEnd:
         before = transform.m_num_mid - transform.p_min * hop
         return sums.ravel()[before : before + samples].astype(np.float32)
 
-    def encode(self, power: NDArray[np.float32], exponents: NDArray[np.int32]) -> Bits:
-        """|X|^2 (..., bins) and the gain's exponents (...) to feature bits (..., features), 0 or 1."""
+    def encode(self, power: NDArray[np.float32], exponents: NDArray[np.int32]) -> Features:
+        """|X|^2 (..., bins) and the gain's exponents (...) to features (..., features): bits 0 or 1, or levels."""
         level = np.ldexp(power, -exponents[..., None])
         squared = np.square(self.thresholds)
+        if self.code == "level":
+            steps = (_logarithm(level) - _logarithm(squared[:, 0])) * 2.0 ** (self.feature_bits - 4)
+            found = np.clip(np.floor(steps), 0, 2**self.feature_bits - 1) - 2 ** (self.feature_bits - 1)
+            return found.astype(np.int8)
         if self.code == "thermometer":
             bits = np.empty((*power.shape, self.bits), dtype=np.uint8)
             for step in range(self.bits):
@@ -176,12 +204,13 @@ class FloatFrontEnd:
             bits = (count[..., None] >> shifts) & np.uint8(1)
         return bits.reshape(*power.shape[:-1], self.features)
 
-    def gains(self, mask: Bits) -> NDArray[np.float32]:
-        """What masks (frames, bins * mask_bits) do to each bin, (frames, bins): the share of its bits that is 1.
+    def gains(self, mask: Mask) -> NDArray[np.float32]:
+        """What masks (frames, bins * mask_bits) do to each bin, (frames, bins): its gain, the largest being 1.
 
         One bit drops a bin or keeps it; m of them have m + 1 levels, evenly from 0 to 1.
         """
-        return mask.reshape(len(mask), self.bins, self.mask_bits).mean(axis=-1, dtype=np.float32)
+        share = mask.reshape(len(mask), self.bins, self.mask_bits).mean(axis=-1, dtype=np.float32)
+        return share / np.float32(unit_gain(self.gain_bits))
 
 
 class SlowGain:
@@ -209,6 +238,12 @@ class SlowGain:
             means[index] = self._mean
         fraction, exponents = np.frexp(np.clip(means / self._target, 2.0**-EXPONENTS, 2.0**EXPONENTS))
         return np.subtract(exponents, fraction < np.sqrt(0.5), dtype=np.int32)  # fraction * 2**exponent, from 1/2 to 1
+
+
+def _logarithm(values: NDArray[np.float32]) -> NDArray[np.float64]:
+    """To base 2, linear between powers of two, as keys are; of 0, far below all others."""
+    fraction, exponent = np.frexp(values.astype(np.float64))
+    return np.where(values == 0, -4096.0, exponent + 2 * fraction)
 
 
 def power(spectrum: Spectrum) -> NDArray[np.float32]:

@@ -61,6 +61,15 @@ def ideal_binary_mask(speech: Spectrum, noise: Spectrum) -> Bits:
     return (power(speech) > power(noise)).astype(np.uint8)
 
 
+def gain_targets(speech: Spectrum, noise: Spectrum) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Target gain of every bin, from -1 for 0 to +1 for 1, and the cost of an error: both (..., bins).
+
+    The target is the gain of Wiener's filter. An error of the gain adds error energy in proportion to |S|^2 + |N|^2.
+    """
+    wanted, total = power(speech), power(speech) + power(noise)
+    return 2.0 * wanted / np.maximum(total, np.finfo(np.float32).tiny) - 1.0, total
+
+
 def mask_targets(speech: Spectrum, noise: Spectrum, bits: int) -> tuple[Bits, NDArray[np.float32]]:
     """What every bit of a mask should be, and what a wrong one costs: (..., bins * bits) both.
 

@@ -164,7 +164,7 @@ class Golden:
 
 def of_bundle(bundle: Bundle) -> dict[str, System]:
     """The systems of a model card: the mixture, the bundle's output, and the ceiling of one-bit masks."""
-    one_bit = replace(FloatFrontEnd.of(bundle.front_end), mask_bits=1)
+    one_bit = replace(FloatFrontEnd.of(bundle.front_end), mask_bits=1, gain_bits=1)
     return {MIXTURE: unprocessed, "denoised": Golden(bundle), "ibm": IdealMask(one_bit)}
 
 

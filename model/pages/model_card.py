@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from model.bundle.bundle import Bundle
+from model.bundle.integer_layers import IntegerLayer
+from model.bundle.layers import Layer
 from model.corpora.corpus import NOISE_PARTS, kind
 from model.evaluation.metrics import METRICS
 from model.files import replacing
@@ -27,13 +29,10 @@ def text(bundle: Bundle, notice: str) -> str:
     origin, front_end = bundle.provenance, bundle.front_end
     data, best, versions = origin["corpus"], origin["best"], origin["versions"]
     size = ", ".join(f"`{layer.name}` {layer.kind} {layer.inputs} -> {layer.units}" for layer in bundle.layers)
-    kept = sum(
-        int(m.values().astype(bool).sum()) for layer in bundle.layers for m in (layer.w, layer.u) if m is not None
-    )
     lines = [
         f"# Bundle `{bundle.name}`",
         "",
-        "A bitwise network (Kim, Maity and Kim, ICASSP 2019) that keeps the bins of a noisy recording's spectrum where",
+        f"A {_kind(bundle)} that keeps the bins of a noisy recording's spectrum where",
         "speech is louder than noise. The command that trained it wrote this card.",
         "",
         f"- Front end: {front_end.sample_rate} Hz, {front_end.fft_size}-point STFT, hop {front_end.hop}, "
@@ -41,8 +40,7 @@ def text(bundle: Bundle, notice: str) -> str:
         "- Level: any. A slow gain (docs/exact-meaning.md) brings a recording to an RMS "
         f"of {front_end.rms} as it goes.",
         f"- Layers: {size}.",
-        f"- Weights: {bundle.weights:,} ternary ({kept / bundle.weights:.0%} not zero), {2 * bundle.weights:,} bits "
-        "as sign and non-zero planes.",
+        _weights(bundle),
         f"- Trained on: speech `{data['speech']}`, {data['training_speakers']} speakers; noise `{data['noise']}`, "
         f"the first {corpus_share('training')} of each file ({', '.join(kinds_of(data['noises']))}).",
         *_held_out_line(data),
@@ -71,6 +69,21 @@ def text(bundle: Bundle, notice: str) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _kind(bundle: Bundle) -> str:
+    if all(isinstance(layer, Layer) for layer in bundle.layers):
+        return "bitwise network (Kim, Maity and Kim, ICASSP 2019)"
+    return "network of integers (docs/exact-meaning.md, rule 14)"
+
+
+def _weights(bundle: Bundle) -> str:
+    kept = f"({bundle.kept / bundle.weights:.0%} not zero)"
+    integers = [layer for layer in bundle.layers if isinstance(layer, IntegerLayer)]
+    if not integers:
+        return f"- Weights: {bundle.weights:,} ternary {kept}, {2 * bundle.weights:,} bits as sign and non-zero planes."
+    parts = [f"`{layer.name}` {layer.format}" for layer in integers]
+    return f"- Weights: {bundle.weights:,} {kept}, {bundle.weight_bits:,} bits. Formats: {'; '.join(parts)}."
 
 
 def kinds_of(noises: Iterable[str]) -> list[str]:

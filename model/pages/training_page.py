@@ -86,7 +86,7 @@ def write(
             "bundle": bundle,
             "folder": shlex.quote(str(folder)),
             "origin": origin,
-            "kept": _kept(bundle),
+            "kept": bundle.kept / bundle.weights,
             "scores": scores,
             "tiles": _tiles(scores),
             "charts": _charts(history, origin["best"]["epoch"]),
@@ -97,12 +97,6 @@ def write(
             "mask_colours": MASK_COLOURS,
         },
     )
-
-
-def _kept(bundle: Bundle) -> float:
-    """The share of the weights that are not 0."""
-    matrices = [matrix for layer in bundle.layers for matrix in (layer.w, layer.u) if matrix is not None]
-    return sum(int(np.bitwise_count(matrix.nonzero).sum()) for matrix in matrices) / bundle.weights
 
 
 def _tiles(scores: Mapping[str, Any]) -> list[dict[str, str]]:

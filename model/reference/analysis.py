@@ -1,8 +1,10 @@
-"""From samples to spectrum and feature bits, in integers (docs/exact-meaning.md, rule 12).
+"""From samples to spectrum and features, in integers (docs/exact-meaning.md, rule 12).
 
 Every function works on a block of frames, int64, a frame per row. Gateware is tested against these stages:
-`window` -> `powers`, `SlowGain` -> `transform` -> `split` -> `power_keys` -> `feature_bits`.
+`window` -> `powers`, `SlowGain` -> `transform` -> `split` -> `power_keys` -> `feature_bits` or `levels`.
 """
+
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -18,9 +20,11 @@ from model.reference.fixed_point import Complex, Integers, bit_length, rounded
 __all__ = [
     "SILENCE",
     "Analysis",
+    "Features",
     "Framer",
     "SlowGain",
     "feature_bits",
+    "levels",
     "power_keys",
     "powers",
     "split",
@@ -29,6 +33,8 @@ __all__ = [
 ]
 
 Samples = NDArray[np.int16]
+Features = NDArray[Any]
+"""Bits 0 and 1, uint8, or levels, int8."""
 
 SILENCE = -60
 """The gain's exponent while there has been no power at all."""
@@ -157,15 +163,27 @@ def feature_bits(keys: Integers, exponents: Integers, front_end: FrontEnd) -> Bi
     return bits.reshape(len(keys), front_end.features)
 
 
+def levels(keys: Integers, exponents: Integers, front_end: FrontEnd) -> NDArray[np.int8]:
+    """Levels (frames, bins) from the bins' keys (frames, bins) and the gain's exponents (frames,).
+
+    With b = `feature_bits`: `(key - e 2^p - k) >> (p + 4 - b)`, clipped to 0 ... 2^b - 1, minus 2^(b-1).
+    """
+    p, b = front_end.mantissa_bits, front_end.feature_bits
+    above = keys - (exponents[:, None] << p) - front_end.keys[:, 0]
+    level = np.clip(above >> (p + 4 - b), 0, 2**b - 1)
+    return (np.where(keys == 0, 0, level) - 2 ** (b - 1)).astype(np.int8)
+
+
 class Analysis:
-    """Samples in pieces of any length to spectra and feature bits, with the state that goes on between pieces."""
+    """Samples in pieces of any length to spectra and features, with the state that goes on between pieces."""
 
     def __init__(self, front_end: FrontEnd) -> None:
         front_end.check()
         self._front_end, self._framer, self._gain = front_end, Framer(front_end), SlowGain(front_end)
 
-    def __call__(self, samples: Samples) -> tuple[Complex, Bits]:
-        """Y (frames, bins) and feature bits (frames, features) of the frames that these samples complete."""
+    def __call__(self, samples: Samples) -> tuple[Complex, Features]:
+        """Y (frames, bins) and features (frames, features) of the frames that these samples complete."""
         x = window(self._framer(samples), self._front_end)
         y = split(transform(x, self._front_end), self._front_end)
-        return y, feature_bits(power_keys(y, self._front_end), self._gain(powers(x)), self._front_end)
+        encode = levels if self._front_end.code == "level" else feature_bits
+        return y, encode(power_keys(y, self._front_end), self._gain(powers(x)), self._front_end)

@@ -8,14 +8,13 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.bundle.front_end import FrontEnd
-from model.reference.analysis import Analysis
+from model.reference.analysis import Analysis, Features
 from model.reference.fixed_point import Complex
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import Samples, to_samples
-from model.reference.synthesis import Synthesis
+from model.reference.synthesis import Mask, Synthesis
 
 __all__ = ["BLOCK", "Denoiser", "Stream", "analyse", "apply_mask", "denoise", "hear", "speed"]
 
@@ -23,8 +22,8 @@ BLOCK = 64
 """Frames that are computed at once: enough that NumPy's calls cost little, few enough for the processor's cache."""
 
 
-def analyse(front_end: FrontEnd, recording: Samples) -> tuple[Complex, Bits]:
-    """Spectrum (frames, bins) and feature bits (frames, features) of a recording (samples,).
+def analyse(front_end: FrontEnd, recording: Samples) -> tuple[Complex, Features]:
+    """Spectrum (frames, bins) and features (frames, features) of a recording (samples,).
 
     The frames go on until every sample has been in N of them: zeros follow it, as they precede it.
     """
@@ -35,25 +34,25 @@ def analyse(front_end: FrontEnd, recording: Samples) -> tuple[Complex, Bits]:
     return spectrum, np.concatenate([bits for _, bits in found])
 
 
-def hear(front_end: FrontEnd, recording: Samples) -> Bits:
-    """Feature bits (frames, features) of a recording (samples,): all that the network gets of it."""
+def hear(front_end: FrontEnd, recording: Samples) -> Features:
+    """Features (frames, features) of a recording (samples,): all that the network gets of it."""
     return analyse(front_end, recording)[1]
 
 
-def apply_mask(front_end: FrontEnd, recording: Samples, mask: Bits) -> Samples:
-    """A recording (samples,) after a mask (frames, bins * mask_bits): not delayed, as many samples."""
+def apply_mask(front_end: FrontEnd, recording: Samples, mask: Mask) -> Samples:
+    """A recording (samples,) after a mask (frames, units): not delayed, as many samples."""
     spectrum, _ = analyse(front_end, recording)
     return _synthesise(front_end, spectrum, mask, len(recording))
 
 
-def denoise(network: Bundle, recording: Samples) -> tuple[Samples, Bits]:
-    """A whole recording (samples,), denoised, and the golden model's mask (frames, bins * mask_bits)."""
+def denoise(network: Bundle, recording: Samples) -> tuple[Samples, Mask]:
+    """A whole recording (samples,), denoised, and the golden model's mask (frames, units)."""
     spectrum, features = analyse(network.front_end, recording)
     mask = GoldenModel(network).masks(features)
     return _synthesise(network.front_end, spectrum, mask, len(recording)), mask
 
 
-def _synthesise(front_end: FrontEnd, spectrum: Complex, mask: Bits, samples: int) -> Samples:
+def _synthesise(front_end: FrontEnd, spectrum: Complex, mask: Mask, samples: int) -> Samples:
     synthesis = Synthesis(front_end)
     blocks = range(0, len(mask), BLOCK)
     found = [synthesis(Complex(*(part[i : i + BLOCK] for part in spectrum)), mask[i : i + BLOCK]) for i in blocks]
@@ -63,8 +62,8 @@ def _synthesise(front_end: FrontEnd, spectrum: Complex, mask: Bits, samples: int
 class Stream:
     """The whole audio path as hardware has it: samples in, as many samples out, N - hop samples late.
 
-    `bypass` puts ones in place of the network's mask: the output is then the delayed input within 4 LSB.
-    `frames` counts frames so far, `kept` the ones in their masks.
+    `bypass` puts the largest gain in place of the network's mask: the output is then the delayed input within 4 LSB.
+    `frames` counts frames so far, `kept` is the sum of all gains in their masks.
     """
 
     def __init__(self, network: Bundle, bypass: bool = False) -> None:
@@ -72,6 +71,7 @@ class Stream:
         self.delay = network.front_end.fft_size - self._hop
         self._analysis, self._synthesis = Analysis(network.front_end), Synthesis(network.front_end)
         self._model, self._bypass = GoldenModel(network), bypass
+        self._gain = network.front_end.unit_gain
         self.frames = self.kept = 0
 
     def __call__(self, samples: Samples) -> Samples:
@@ -86,9 +86,9 @@ class Stream:
             return np.zeros(0, np.int16)
         mask = self._model.go_on(features)
         if self._bypass:
-            mask = np.ones_like(mask)
+            mask = np.full_like(mask, self._gain)
         self.frames += len(mask)
-        self.kept += int(np.count_nonzero(mask))
+        self.kept += int(mask.sum(dtype=np.int64))
         return self._synthesis(spectrum, mask)
 
 

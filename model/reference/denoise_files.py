@@ -51,7 +51,7 @@ class Treatment:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a recording: its length, frames of all channels, and the share of their mask bits that are 1."""
+    """What became of a recording: its length, frames of all channels, and their mean gain, 1 being the largest."""
 
     seconds: float
     frames: int
@@ -84,7 +84,9 @@ def denoise_file(
             heard += len(piece)
             advance(min(1.0, heard / expected) if expected else 0.0)
     frames = sum(one.stream.frames for one in denoisers)
-    kept = sum(one.stream.kept for one in denoisers) / (frames * network.layers[-1].units)
+    kept = sum(one.stream.kept for one in denoisers) / (
+        frames * network.front_end.bins * network.front_end.largest_gain
+    )
     return Outcome(heard / rate, frames, kept)
 
 

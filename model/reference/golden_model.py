@@ -1,39 +1,48 @@
-"""The golden model: the network in NumPy on packed 64-bit words, bit for bit what the hardware must do.
+"""The golden model: the network in NumPy, bit for bit what the hardware must do.
 
-It reads nothing but a bundle. Every rule is stated in docs/exact-meaning.md; the notation is that of
-Kim, Maity and Kim (ICASSP 2019, eq. 4) with integer thresholds:
+It reads nothing but a bundle. docs/exact-meaning.md states every rule. The notation is that of Kim, Maity and Kim
+(ICASSP 2019, eq. 4), with integer thresholds:
 
     r  = step(Wr x + Ur h - tr)
     z  = step(Wz x + Uz h - tz)
     h~ = sgn (Wh x + Uh (r * h) - th)
     h  = h~ where z = 0, the old h where z = 1
+
+One-bit vectors are packed in 64-bit words. Integer layers are in `model.reference.integer_layers`.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle.bits import WORD, Bits, Words, pack, unpack
+from model.bundle.bits import WORD, Words, pack, unpack
 from model.bundle.bundle import Bundle
+from model.bundle.formats import top
+from model.bundle.integer_layers import IntegerLayer
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
+from model.reference.analysis import Features
+from model.reference.integer_layers import Gru, IntegerDense
+from model.reference.synthesis import Mask
 
-Trace = dict[str, dict[str, Words]]
-"""Layer name to vector name to packed bits: r, z, candidate and h of a BGRU layer, y of a dense one."""
+__all__ = ["GoldenModel", "Product", "Trace"]
+
+Trace = dict[str, dict[str, NDArray[Any]]]
+"""Vectors by layer and name: r, z, candidate and h of a recurrent layer, y of a dense one."""
 
 Integers = NDArray[np.int32]
 
 NEVER = np.iinfo(np.int32).max
-"""A threshold that no sum reaches: the bits of padding are 0."""
+"""A threshold that no sum reaches, so that padding bits are 0."""
 
 
 class Product:
-    """A ternary matrix (..., rows, columns) times bipolar vectors, whose bits are packed.
+    """A ternary matrix (..., rows, columns) times packed bipolar vectors.
 
-    The planes lie with the words first, (words, rows): so NumPy works along the rows, of which there are many, and
-    not along the few words of one. Rows of zeros fill up the last but one axis to whole words of 64, so that the bits
-    that become of the sums pack at once.
+    The planes are stored as (words, rows), so that NumPy works along the many rows, not the few words. Each matrix is
+    padded with zero rows to a multiple of 64, so that the resulting bits pack into whole words.
     """
 
     def __init__(self, matrix: Matrix) -> None:
@@ -41,9 +50,9 @@ class Product:
         self._kept = _count(self._nonzero)
 
     def __call__(self, x: Words, active: Words | None = None) -> Integers:
-        """`popcount(nz) - 2 popcount(xor & nz)` per row, which is `2 popcount(xnor & nz) - popcount(nz)`.
+        """`popcount(nz) - 2 popcount(xor & nz)` per row, that is `2 popcount(xnor & nz) - popcount(nz)`.
 
-        Where `active` is given, columns whose bit in it is 0 count as 0: this is the operand r * h.
+        Columns whose bit in `active` is 0 count as 0: the operand is then r * h.
         """
         nonzero, kept = self._nonzero, self._kept
         if active is not None:
@@ -55,13 +64,13 @@ class Product:
 
 
 def _words_first(plane: Words) -> Words:
-    """(..., rows, words) to (words, all rows), each matrix filled up with rows of zeros."""
+    """(..., rows, words) to (words, all rows), each matrix padded with zero rows."""
     filled = np.pad(plane, [(0, 0)] * (plane.ndim - 2) + [(0, -plane.shape[-2] % WORD), (0, 0)])
     return np.ascontiguousarray(filled.reshape(-1, plane.shape[-1]).T)
 
 
 def _count(words: Words) -> Integers:
-    """Ones in each row of (words, rows)."""
+    """Number of ones in each row of (words, rows)."""
     return np.bitwise_count(words).sum(axis=0, dtype=np.int32)
 
 
@@ -72,7 +81,7 @@ def _reached(sums: Integers, threshold: Integers) -> Words:
 
 
 class _Dense:
-    """A dense layer; it has no state."""
+    """A dense layer, without state."""
 
     def __init__(self, layer: Layer) -> None:
         self._w, self._threshold = Product(layer.w), _thresholds(layer)
@@ -108,9 +117,15 @@ class _Bgru:
 
 
 def _thresholds(layer: Layer) -> Integers:
-    """A layer's thresholds in the order of a `Product`'s rows."""
+    """A layer's thresholds, in the order of the rows of a `Product`."""
     filling = [(0, 0)] * (layer.threshold.ndim - 1) + [(0, -layer.units % WORD)]
     return np.pad(layer.threshold, filling, constant_values=NEVER).ravel()
+
+
+def _made(layer: Layer | IntegerLayer) -> "_Dense | _Bgru | IntegerDense | Gru":
+    if isinstance(layer, IntegerLayer):
+        return Gru(layer) if layer.kind == "gru" else IntegerDense(layer)
+    return _Bgru(layer) if layer.kind == "bgru" else _Dense(layer)
 
 
 class GoldenModel:
@@ -118,31 +133,38 @@ class GoldenModel:
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle = bundle
-        self._layers = {layer.name: _Bgru(layer) if layer.kind == "bgru" else _Dense(layer) for layer in bundle.layers}
+        self._layers = {layer.name: _made(layer) for layer in bundle.layers}
 
     def reset(self) -> None:
-        """Begin a new utterance: every BGRU layer's h becomes the bundle's initial state."""
+        """Begin a new utterance: every recurrent layer's h becomes the bundle's initial state."""
         for layer in self._layers.values():
             layer.reset()
 
-    def step(self, features: Words) -> tuple[Words, Trace]:
-        """One frame: packed feature bits to packed mask bits, and every vector on the way."""
+    def step(self, features: NDArray[Any]) -> tuple[NDArray[Any], Trace]:
+        """One frame: features to the last layer's output, with every vector in between.
+
+        Bits are packed; levels and integer outputs are int8.
+        """
         trace: Trace = {}
         x = features
         for name, layer in self._layers.items():
             x, trace[name] = layer.step(x)
         return x, trace
 
-    def steps(self, frames: Iterable[Words]) -> Iterator[tuple[Words, Trace]]:
-        """`step` over packed frames, from the present state on."""
+    def steps(self, frames: Iterable[NDArray[Any]]) -> Iterator[tuple[NDArray[Any], Trace]]:
+        """`step` over frames, from the current state."""
         return (self.step(frame) for frame in frames)
 
-    def go_on(self, features: Bits) -> Bits:
-        """The next frames, from the present state on: feature bits (frames, features) to mask bits (frames, bins)."""
-        packed = np.stack([mask for mask, _ in self.steps(pack(features))])
-        return unpack(packed, self.bundle.layers[-1].units)
+    def go_on(self, features: Features) -> Mask:
+        """Continue from the current state: features (frames, features) to the mask (frames, units)."""
+        front_end = self.bundle.front_end
+        frames = pack(features) if front_end.feature_bits == 1 else features
+        outputs = np.stack([output for output, _ in self.steps(frames)])
+        if front_end.gain_bits == 1:
+            return unpack(outputs, self.bundle.layers[-1].units)
+        return (outputs.astype(np.int16) + top(front_end.gain_bits)).astype(np.uint8)
 
-    def masks(self, features: Bits) -> Bits:
-        """One utterance from its initial state: feature bits (frames, features) to mask bits (frames, bins)."""
+    def masks(self, features: Features) -> Mask:
+        """One utterance from its initial state: features (frames, features) to the mask (frames, units)."""
         self.reset()
         return self.go_on(features)

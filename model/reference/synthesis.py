@@ -8,18 +8,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle.audio_constants import cosine_table, output_scale
-from model.bundle.bits import Bits
 from model.bundle.front_end import FrontEnd
 from model.reference.fft import fft
 from model.reference.fixed_point import Complex, Integers, rounded
 
-__all__ = ["OverlapAdd", "Synthesis", "apply_mask", "dual_window", "inverse", "merge", "output"]
+__all__ = ["Mask", "OverlapAdd", "Synthesis", "apply_mask", "dual_window", "inverse", "merge", "output"]
 
 
-def apply_mask(y: Complex, mask: Bits, front_end: FrontEnd) -> Complex:
-    """Y (frames, bins) times the number of ones, 0 to m, of each bin's bits in the mask (frames, bins * m). Exact."""
-    counts = mask.reshape(len(mask), front_end.bins, front_end.mask_bits).sum(axis=-1, dtype=np.int64)
-    return Complex(y.re * counts, y.im * counts)
+Mask = NDArray[np.uint8]
+"""Gains of the last layer's units, uint8 (frames, units): 0 or 1, or 0 to 2 top(n) for n bits."""
+
+
+def apply_mask(y: Complex, mask: Mask, front_end: FrontEnd) -> Complex:
+    """Y (frames, bins) times the gain of each bin, 0 to m: the sum of its units in the mask (frames, units). Exact."""
+    gains = mask.reshape(len(mask), front_end.bins, front_end.mask_bits).sum(axis=-1, dtype=np.int64)
+    return Complex(y.re * gains, y.im * gains)
 
 
 def merge(y: Complex, front_end: FrontEnd) -> Complex:
@@ -93,8 +96,8 @@ class Synthesis:
         front_end.check()
         self._front_end, self._add = front_end, OverlapAdd(front_end)
 
-    def __call__(self, y: Complex, mask: Bits) -> NDArray[np.int16]:
-        """A hop of samples for every frame, from Y (frames, bins) and the mask (frames, bins * mask_bits)."""
+    def __call__(self, y: Complex, mask: Mask) -> NDArray[np.int16]:
+        """A hop of samples for every frame, from Y (frames, bins) and the mask (frames, units)."""
         it = self._front_end
         z = inverse(merge(apply_mask(y, mask, it), it), it)
         return output(self._add(dual_window(z, it)), it)

@@ -7,16 +7,17 @@ processes can make a batch in parts and get the same.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import soxr
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
 
-from model.bundle.bits import Bits
 from model.corpora.corpus import kind
 from model.corpora.float_front_end import FloatFrontEnd, SlowGain, Spectrum, power
-from model.corpora.mixing import Element, excerpt, mask_targets, noise_gain
+from model.corpora.mixing import Element, excerpt, gain_targets, mask_targets, noise_gain
+from model.reference.analysis import Features
 from model.reference.audio import Signal
 
 RESPONSE_POINTS = 8
@@ -61,12 +62,12 @@ AS_RECORDED = Augmentation()
 class Batch:
     """Arrays of shape (frames, sequences, ...): a network's input and targets.
 
-    `features` (..., features) go in; `mask` (..., bins * mask bits) is the target, each bit with its `weight`;
-    `mixture` and `speech` (..., bins) are |X|^2 and |S|^2.
+    `features` (..., features) go in; `mask` (..., bins * mask bits) is the target, bits 0 and 1 or gains from -1 to
+    +1, each with its `weight`; `mixture` and `speech` (..., bins) are |X|^2 and |S|^2.
     """
 
-    features: Bits | NDArray[np.float32]
-    mask: Bits
+    features: Features
+    mask: NDArray[Any]
     weight: NDArray[np.float32]
     mixture: NDArray[np.float32]
     speech: NDArray[np.float32]
@@ -181,31 +182,31 @@ class Mixtures:
     ) -> Batch:
         """A fresh mixture of `frames` frames from each source, turned up or down by up to `level_db` decibels.
 
-        The weight of a mask bit in the loss is what a wrong one costs (`mixing.mask_targets`) to the power of
+        The weight of a mask bit or a gain in the loss is what a wrong one costs (`mixing.mask_targets`) to the power of
         `loss_power` / 2, with mean 1 over the mixture: 2 is error energy, 0 the paper's plain mask error.
         """
         speech, noise = self.spectra(frames, snr_db, sources)
         mixture = speech + noise
         features = self.features(mixture, np.array([rng.uniform(-level_db, level_db) for rng in sources]))
-        mask, cost = mask_targets(speech, noise, self.front_end.mask_bits)
+        bits = self.front_end.gain_bits == 1
+        mask: NDArray[Any]
+        mask, cost = mask_targets(speech, noise, self.front_end.mask_bits) if bits else gain_targets(speech, noise)
         weight = np.power(cost, loss_power / 2).astype(np.float32)
         weight /= np.maximum(weight.mean(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)  # silence weighs 0
         heard, clean = power(mixture), power(speech)
         return Batch(features, _time_first(mask), _time_first(weight), _time_first(heard), _time_first(clean))
 
-    def features(self, mixture: Spectrum, level_db: NDArray[np.float64]) -> Bits | NDArray[np.float32]:
+    def features(self, mixture: Spectrum, level_db: NDArray[np.float64]) -> Features:
         """A network's input from mixtures (sequences, frames, bins), turned up by `level_db` decibels each."""
         gain = np.power(10.0, level_db / 10.0).astype(np.float32)
         heard = np.ascontiguousarray((power(mixture) * gain[:, None, None]).swapaxes(0, 1))
         return features(self.front_end, heard, self._magnitudes)
 
 
-def features(
-    front_end: FloatFrontEnd, heard: NDArray[np.float32], magnitudes: bool = False
-) -> Bits | NDArray[np.float32]:
+def features(front_end: FloatFrontEnd, heard: NDArray[np.float32], magnitudes: bool = False) -> Features:
     """A network's input from |X|^2, (frames, bins) or (frames, sequences, bins), from the first frame on.
 
-    The front end's bits, `features` for each frame, or magnitudes compressed by `COMPRESSION`, one per bin.
+    The front end's features, or magnitudes compressed by `COMPRESSION`, one per bin.
     """
     exponents = SlowGain(front_end).exponents(heard)
     if magnitudes:

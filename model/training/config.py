@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from scipy.signal import get_window
 
-from model.bundle.front_end import CODES
+from model.bundle.formats import MOST_BITS, WEIGHT_FORMATS
+from model.bundle.front_end import CODES, LEVEL_BITS
 from model.errors import BadInput
 
 POSITIVE = (
@@ -64,7 +65,9 @@ class Config:
     rms: float = _setting(0.1, "level that the slow gain brings a recording to")
     gain_frames: int = _setting(64, "frames that the slow gain remembers")
     qad_bits: int = _setting(4, "bits per bin of the quantised magnitude")
-    qad_code: str = _setting("thermometer", "what they say: thermometer, a bit per threshold (paper: binary)")
+    qad_code: str = _setting(
+        "thermometer", "what they say: thermometer, a bit per threshold; level, one integer per bin (paper: binary)"
+    )
     qad_power: float = _setting(0.3, "Lloyd-Max is fitted to |X|**power (paper: 1)")
     qad_per_bin: bool = _setting(True, "a codebook per bin (paper: one for all bins)")
 
@@ -73,11 +76,16 @@ class Config:
     mask_bits: int = _setting(1, "bits of the mask per bin; their share of ones is the bin's gain (paper: 1)")
 
     # Network
-    kind: str = _setting("bgru", "hidden layers: bgru, or dense (the paper's BNN)")
+    kind: str = _setting("bgru", "hidden layers: bgru, gru (of integers), or dense (the paper's BNN)")
     hidden: tuple[int, ...] = _setting((256,), "units of each hidden layer (paper: 1024)")
     rho: float = _setting(0.4, "fraction of the weights that stay non-zero (paper: 0.8)")
     slope: float = _setting(8.0, "pre-activations are scaled by slope / sqrt(columns) (paper: unscaled)")
     per_row: bool = _setting(False, "rho holds for every row (paper: for every gate)")
+    format: str = _setting(
+        "bitwise", f"numbers of the layers: bitwise, or integers with weights of {', '.join(WEIGHT_FORMATS)}"
+    )
+    state_bits: int = _setting(8, "bits of gates, states and hidden outputs of integer layers")
+    gain_bits: int = _setting(1, "bits of the gain that a unit of an integer network's mask gives")
     zeros_learn: bool = _setting(True, "at pi = 1, weights that are 0 have a gradient too (paper: only the others)")
 
     # Mixtures
@@ -152,13 +160,32 @@ class Config:
         self._expect("seed", self.seed >= 0, "0 or more")
         self._expect("window", _is_window(self.window), "the name of a window in scipy.signal")
         self._expect("rho", 0 < self.rho <= 1, "more than 0, up to 1")
-        self._expect("qad_code", self.qad_code in CODES, " or ".join(CODES))
+        self._expect("qad_code", self.qad_code in CODES, f"one of {', '.join(CODES)}")
         self._expect("input", self.input in ("bits", "magnitudes"), "bits or magnitudes")
-        self._expect("kind", self.kind in ("bgru", "dense"), "bgru or dense")
+        self._expect_numbers()
         self._expect("hidden", min(self.hidden, default=1) > 0, "units of each layer, more than 0")
         self._expect("qad_bits", self.qad_bits <= 8, "at most 8")
         self._expect("hop", self.hop <= self.fft_size, f"at most {self.fft_size} (fft_size)")
         self._expect("snr_high", self.snr_high >= self.snr_low, f"at least {self.snr_low} (snr_low)")
+
+    def _expect_numbers(self) -> None:
+        """What bitwise layers and those of integers each can be."""
+        bitwise = self.format == "bitwise"
+        formats = ("bitwise", *WEIGHT_FORMATS)
+        self._expect("format", self.format in formats, f"one of {', '.join(formats)}")
+        kinds = ("bgru", "dense") if bitwise else ("gru", "dense")
+        self._expect("kind", self.kind in kinds, f"{' or '.join(kinds)} with format {self.format}")
+        if bitwise:
+            self._expect("qad_code", self.qad_code != "level", "binary or thermometer with format bitwise")
+            self._expect("gain_bits", self.gain_bits == 1, "1 with format bitwise")
+            return
+        for name in ("state_bits", "gain_bits"):
+            self._expect(name, 1 <= getattr(self, name) <= MOST_BITS, f"1 to {MOST_BITS}")
+        self._expect("qad_bits", self.qad_code != "level" or self.qad_bits in LEVEL_BITS, "4 to 8 of a level")
+        self._expect("mask_bits", self.gain_bits == 1 or self.mask_bits == 1, "1 with gains of several bits")
+        self._expect("input", self.input == "bits", f"bits with format {self.format}")
+        whole = all(stage.weights == stage.activations and stage.weights in (0, 1) for stage in self.stages)
+        self._expect("stages", whole, f"pi 0:0 or 1:1 with format {self.format}")
 
     def _expect(self, name: str, holds: bool, expected: str) -> None:
         if not holds:

@@ -1,5 +1,6 @@
 """From a trained network to a bundle."""
 
+import copy
 from typing import Any
 
 import numpy as np
@@ -8,20 +9,26 @@ from torch import Tensor
 
 from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
+from model.bundle.integer_layers import IntegerLayer
 from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
 from model.corpora.float_front_end import FloatFrontEnd
+from model.training import network as training
+from model.training.integers import Gru, IntegerDense
 from model.training.network import BGRU, Dense, Network
 
 
 def to_bundle(network: Network, front_end: FloatFrontEnd, name: str, provenance: dict[str, Any]) -> Bundle:
-    """The fully binary (pi = 1) form of a network; layers are named by kind and place: gru0, dense1, ..., mask."""
-    names = [f"{'gru' if layer.kind == 'bgru' else 'dense'}{index}" for index, layer in enumerate(network.hidden)]
+    """The quantised (pi = 1) form of a network; layers are named by kind and place: gru0, dense1, ..., mask."""
+    names = [f"{'dense' if layer.kind == 'dense' else 'gru'}{index}" for index, layer in enumerate(network.hidden)]
     layers = tuple(_layer(layer, label) for layer, label in zip(network.layers, [*names, "mask"], strict=True))
     return Bundle(name, front_end.to_integers(), layers, provenance)
 
 
-def _layer(layer: BGRU | Dense, name: str) -> Layer:
+def _layer(layer: training.Layer, name: str) -> Layer | IntegerLayer:
+    if isinstance(layer, Gru | IntegerDense):
+        return copy.deepcopy(layer).double().exported(name)  # exact, as model.training.integers says
+    assert isinstance(layer, BGRU | Dense)
     weight, threshold = layer.rows.ternary()
     values = weight.numpy().astype(np.int8)
     limits = _thresholds(threshold, values.shape[-1])

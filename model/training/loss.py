@@ -18,8 +18,12 @@ QUIET = 1e-4
 
 
 def weighted_loss(v: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
-    """Logistic loss of the relaxed output v against the bipolar IBM, each bin with its weight."""
-    return (weight * nn.functional.softplus(-2.0 * mask * v)).mean()
+    """Logistic loss of the relaxed output v against the mask, each unit with its weight.
+
+    Mask bits are bipolar. Gains from 0 to 1 are given as -1 to +1; the loss is least if sigmoid(2 v) is the gain.
+    """
+    wanted, softplus = (1.0 + mask) / 2.0, nn.functional.softplus
+    return (weight * (wanted * softplus(-2.0 * v) + (1.0 - wanted) * softplus(2.0 * v))).mean()
 
 
 class Envelopes:

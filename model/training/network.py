@@ -18,7 +18,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -54,6 +54,46 @@ class Binarisation:
     slope: float = 4.0
     zeros_learn: bool = False
     per_row: bool = False
+
+    def layers(self, kind: str, sizes: Sequence[int]) -> list["Layer"]:
+        """Bitwise layers of these sizes, from the features to the mask; hidden layers are bgru or dense."""
+        make: type[BGRU | Dense] = BGRU if kind == "bgru" else Dense
+        *hidden, (inputs, units) = pairwise(sizes)
+        return [*(make(*size, self) for size in hidden), Dense(inputs, units, self)]
+
+
+class Arithmetic(Protocol):
+    """How a recurrence computes gates and states from its sums; `largest` is the state that means 1."""
+
+    largest: float
+
+    def values(self, v: Tensor, scale: Tensor, t: int, columns: slice, is_gate: bool, out: Tensor) -> Tensor:
+        """Gates or candidates of frame t from v, the sums minus their thresholds, in these columns of all rows."""
+
+    def reset(self, r: Tensor, h: Tensor, out: Tensor) -> Tensor:
+        """The operand r * h, written to `out`."""
+
+    def state(self, new: Tensor, h: Tensor, z: Tensor, out: Tensor) -> Tensor:
+        """The new state from the candidate, the old state and z, written to `out`."""
+
+
+class _Bitwise:
+    """Eq. (8) and (11); C may be one bool for all elements."""
+
+    largest = 1.0
+
+    def __init__(self, chosen: Tensor | bool) -> None:
+        self._chosen = chosen
+
+    def values(self, v: Tensor, scale: Tensor, t: int, columns: slice, is_gate: bool, out: Tensor) -> Tensor:
+        chosen = self._chosen if isinstance(self._chosen, bool) else self._chosen[t, :, columns]
+        return mixed(v, scale, chosen, is_gate, out)
+
+    def reset(self, r: Tensor, h: Tensor, out: Tensor) -> Tensor:
+        return torch.mul(r, h, out=out)
+
+    def state(self, new: Tensor, h: Tensor, z: Tensor, out: Tensor) -> Tensor:
+        return torch.lerp(new, h, z, out=out)
 
 
 class _PartlyBinaryWeight(torch.autograd.Function):
@@ -95,8 +135,10 @@ class _PartlyBinaryActivation(torch.autograd.Function):
         return torch.tanh(v).square_().neg_().add_(1.0).mul_(gradients[0]), None
 
 
-class _Recurrence(torch.autograd.Function):
+class Recurrence(torch.autograd.Function):
     """All frames of eq. (11), and their gradient through time, eq. (12), written out.
+
+    The gradient is that of the relaxed functions, for any arithmetic.
 
     Autograd would record some twenty small operations a frame. Here a frame is two products forward and two
     backward; slopes, and the gradients of weights and thresholds, are worked out for all frames at once.
@@ -104,12 +146,11 @@ class _Recurrence(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, a: Tensor, recurrent: Tensor, threshold: Tensor, scale: Tensor, h: Tensor, chosen: Tensor | bool
+        ctx: Any, a: Tensor, recurrent: Tensor, threshold: Tensor, scale: Tensor, h: Tensor, arithmetic: Arithmetic
     ) -> Tensor:
         """States (frames, batch, units) from the inputs' part of a, (frames, batch, 3 units).
 
-        `recurrent` is U, (3, units, units), `threshold` and `scale` (3 units,), h the state before, (batch, units);
-        `chosen` is C of eq. (8), shaped like a, or True or False for all of it.
+        `recurrent` is U, (3, units, units), `threshold` and `scale` (3 units,), h the state before, (batch, units).
         """
         (frames, batch, _), units = a.shape, h.shape[1]
         product = _product_dtype(a)
@@ -121,16 +162,17 @@ class _Recurrence(torch.autograd.Function):
         masked = torch.empty_like(states[1:])
         states[0] = h
         for t in range(frames):
-            before, here = states[t], chosen if isinstance(chosen, bool) else chosen[t]
+            before = states[t]
             part = v[t, :, both]
             part += before.to(product) @ gates
-            rz = mixed(part, scale[both], _columns(here, both), True, values[t, :, both])
-            torch.mul(rz[:, :units], before, out=masked[t])
+            rz = arithmetic.values(part, scale[both], t, both, True, values[t, :, both])
+            arithmetic.reset(rz[:, :units], before, masked[t])
             part = v[t, :, last]
             part += masked[t].to(product) @ candidate
-            new = mixed(part, scale[last], _columns(here, last), False, values[t, :, last])
-            torch.lerp(new, before, rz[:, units:], out=states[t + 1])
+            new = arithmetic.values(part, scale[last], t, last, False, values[t, :, last])
+            arithmetic.state(new, before, rz[:, units:], states[t + 1])
         ctx.save_for_backward(v, values, states, masked, gates, candidate, scale)
+        ctx.largest = arithmetic.largest
         return states[1:]
 
     @staticmethod
@@ -143,6 +185,8 @@ class _Recurrence(torch.autograd.Function):
         slope = torch.addcmul(soft, soft, soft, value=-1.0)
         slope[..., 2 * units :] += 1.0 - soft[..., 2 * units :]
         slope *= scale
+        if ctx.largest != 1.0:
+            slope[..., 2 * units :] *= ctx.largest
         after, by_a = torch.zeros_like(states[0]), torch.empty_like(v)
         for t in reversed(range(frames)):
             before, (r, z, new) = states[t], values[t].chunk(3, 1)
@@ -166,10 +210,6 @@ def _product_dtype(like: Tensor) -> torch.dtype:
     device = like.device.type
     mixed = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return torch.get_autocast_dtype(device) if mixed else like.dtype
-
-
-def _columns(chosen: Tensor | bool, columns: slice) -> Tensor | bool:
-    return chosen if isinstance(chosen, bool) else chosen[:, columns]
 
 
 def mixed(v: Tensor, scale: Tensor, chosen: Tensor | bool, is_gate: bool, out: Tensor) -> Tensor:
@@ -270,7 +310,24 @@ class Rows(nn.Module):
         return weight, threshold
 
 
-class BGRU(nn.Module):
+class Layer(nn.Module):
+    """A layer of a network: a hidden one (`advance`) or the mask (`forward`, `gains`)."""
+
+    kind: str
+    inputs: int
+    units: int
+    rows: Any
+
+    def advance(self, x: Tensor, h: Tensor | None, pi: Pi, draw: Draw) -> tuple[Tensor, Tensor | None]:
+        """Output for x (frames, batch, inputs), and the state to continue from; h is the earlier state, or None."""
+        raise NotImplementedError
+
+    def gains(self, v: Tensor) -> Tensor:
+        """Gain of each mask unit, uint8 (docs/exact-meaning.md, rule 13), from the output v."""
+        raise NotImplementedError
+
+
+class BGRU(Layer):
     """One bitwise GRU layer, eq. (11); gates in the order r, z, h. The initial state is learned."""
 
     kind = "bgru"
@@ -292,11 +349,15 @@ class BGRU(nn.Module):
             h = activation(self.initial, draw.bernoulli(pi.activations, self.initial.shape)).expand(x.shape[1], -1)
         chosen = draw.of_sequences(pi.activations, a.shape)
         recurrent = weight[..., self.inputs :]
-        states: Tensor = _Recurrence.apply(a, recurrent, threshold.flatten(), scale.flatten(), h, chosen)
+        states: Tensor = Recurrence.apply(a, recurrent, threshold.flatten(), scale.flatten(), h, _Bitwise(chosen))
         return states
 
+    def advance(self, x: Tensor, h: Tensor | None, pi: Pi, draw: Draw) -> tuple[Tensor, Tensor | None]:
+        states = self(x, h, pi, draw)
+        return states, states[-1].detach()
 
-class Dense(nn.Module):
+
+class Dense(Layer):
     """A dense layer. As a hidden layer its activation is sgn (the paper's BNN), as the last one the mask."""
 
     kind = "dense"
@@ -311,22 +372,34 @@ class Dense(nn.Module):
         weight, threshold, scale = self.rows.effective(pi, draw)
         return scale[0] * (nn.functional.linear(x, weight[0]).float() - threshold[0])
 
+    def advance(self, x: Tensor, h: Tensor | None, pi: Pi, draw: Draw) -> tuple[Tensor, Tensor | None]:
+        v = self(x, pi, draw)
+        return activation(v, draw.of_sequences(pi.activations, v.shape)), None
+
+    def gains(self, v: Tensor) -> Tensor:
+        return (v >= 0).to(torch.uint8)
+
+
+class Numbers(Protocol):
+    """The numbers that a network computes with; they decide the type of its layers."""
+
+    def layers(self, kind: str, sizes: Sequence[int]) -> list[Layer]:
+        """Layers of these sizes, from the features to the mask; `kind` is that of the hidden layers."""
+
 
 class Network(nn.Module):
-    """Any number of BGRU or hidden dense layers, then the dense layer of the mask.
+    """Any number of hidden layers, then the dense layer of the mask.
 
-    `hidden` says how many units each hidden layer has and `kind`, bgru or dense, what they all are.
+    `hidden` gives the units of each hidden layer, `kind` the kind of all of them, `numbers` what they compute with.
     """
 
-    def __init__(self, features: int, hidden: Sequence[int], bins: int, kind: str, binary: Binarisation) -> None:
+    def __init__(self, features: int, hidden: Sequence[int], bins: int, kind: str, numbers: Numbers) -> None:
         super().__init__()
-        make = {"bgru": BGRU, "dense": Dense}[kind]
-        sizes = [features, *hidden]
-        self.hidden = nn.ModuleList(make(*pair, binary) for pair in pairwise(sizes))
-        self.mask = Dense(sizes[-1], bins, binary)
+        *layers, self.mask = numbers.layers(kind, [features, *hidden, bins])
+        self.hidden = nn.ModuleList(layers)
 
     @property
-    def layers(self) -> list[BGRU | Dense]:
+    def layers(self) -> list[Layer]:
         """All layers in order, the mask's last."""
         return [*self.hidden, self.mask]
 
@@ -342,22 +415,17 @@ class Network(nn.Module):
         drop: tuple[float, float] = (0.0, 0.0),
         draw: Draw | None = None,
     ) -> tuple[Tensor, list[Tensor | None]]:
-        """Features x (frames, batch, features), bipolar, to (v, states) with v (frames, batch, bins).
+        """Features x (frames, batch, features), bipolar or levels, to (v, states) with v (frames, batch, bins).
 
-        `v` is the relaxed output that a loss is computed on; the mask's bit is v >= 0. `states` is what an earlier
-        call returned, detached, to go on with the same sequences, or None to begin. `drop` is the dropout of the
-        features and of every hidden layer's output.
+        `v` is the relaxed output that a loss is computed on; `mask.gains` makes the mask of it. `states` is what an
+        earlier call returned, detached, to go on with the same sequences, or None to begin. `drop` is the dropout of
+        the features and of every hidden layer's output.
         """
         draw = draw or Draw()
         x = dropout(x, drop[0], draw)
         after: list[Tensor | None] = []
-        for index, layer in enumerate(self.hidden):
-            if isinstance(layer, BGRU):
-                x = layer(x, None if states is None else states[index], pi, draw)
-                after.append(x[-1].detach())
-            else:
-                v = layer(x, pi, draw)
-                x = activation(v, draw.of_sequences(pi.activations, v.shape))
-                after.append(None)
+        for index, layer in enumerate(self.layers[:-1]):
+            x, state = layer.advance(x, None if states is None else states[index], pi, draw)
+            after.append(state)
             x = dropout(x, drop[1], draw)
         return self.mask(x, pi, draw), after

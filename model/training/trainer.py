@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from rich.progress import Progress
 from torch import Tensor, nn
 
+from model.bundle.formats import WEIGHT_FORMATS
 from model.bundle.front_end import limits_of
 from model.console import console
 from model.corpora import rooms, synthetic_noise
@@ -34,12 +35,16 @@ from model.training import checkpoint, lloyd_max
 from model.training.batches import Augmentation, Batch, Mixtures
 from model.training.config import Config, Stage
 from model.training.distributed import Team
+from model.training.integers import Quantisation
 from model.training.loss import Envelopes, weighted_loss
-from model.training.network import BINARY, Binarisation, Network, Pi
+from model.training.network import BINARY, Binarisation, Network, Numbers, Pi
 
 CHECKPOINT = "checkpoint.safetensors"
 FITTING_MIXTURES = 100
 """Mixtures that the quantiser is fitted to: each bin then sees some 40,000 magnitudes for its 15 thresholds."""
+
+LEVEL_SPAN = 2.0**8
+"""Ratio of magnitudes that levels span: 48 dB (docs/exact-meaning.md, rule 12.10)."""
 
 SYNTHETIC_SECONDS = 8.0
 """Length of each synthetic noise."""
@@ -67,8 +72,8 @@ class Validation:
         """Mask accuracies, mean SDR, SI-SDR and STOI of the network as it is at `pi`."""
         with torch.no_grad():
             v, _ = network(self.features, pi=pi, draw=Team(device=self.team.device).draw(seed))
-        bits = (v >= 0).cpu().numpy().swapaxes(0, 1)
-        gains = np.stack([self.front_end.gains(item) for item in bits])
+        mask = network.mask.gains(v).cpu().numpy().swapaxes(0, 1)
+        gains = np.stack([self.front_end.gains(item) for item in mask])
         mask = gains > 0.5
         estimates = [self.front_end.istft(x * gain, self.samples) for x, gain in zip(self.mixture, gains, strict=True)]
         pairs = list(zip(self.clean, estimates, strict=True))
@@ -81,10 +86,10 @@ class Validation:
         }
 
 
-def bipolar(features: NDArray[np.uint8] | NDArray[np.float32]) -> Tensor:
-    """Bits 0 and 1 to floats -1 and +1 of the same shape; magnitudes stay what they are."""
+def bipolar(features: NDArray[Any]) -> Tensor:
+    """Bits 0 and 1, uint8, to floats -1 and +1 of the same shape; levels and magnitudes stay what they are."""
     values = torch.from_numpy(features)
-    return values if values.is_floating_point() else 2.0 * values.float() - 1.0
+    return 2.0 * values.float() - 1.0 if values.dtype == torch.uint8 else values.float()
 
 
 def batches(mixtures: Mixtures, settings: Config, epoch: int, team: Team) -> Iterator[Batch]:
@@ -174,9 +179,19 @@ def fit_front_end(source: Corpus, settings: Config, responses: Sequence[Signal] 
     spectrum = np.add(*mixtures.spectra(settings.frames, (settings.snr_low, settings.snr_high), sources))
     heard = np.ascontiguousarray(power(spectrum).swapaxes(0, 1))
     level = np.sqrt(np.ldexp(heard, -SlowGain(front_end).exponents(heard)[..., None]))
-    thresholds = lloyd_max.fit(level.reshape(-1, bins), limits + 1, settings.qad_power, settings.qad_per_bin)
+    heard_levels = level.reshape(-1, bins)
+    if front_end.code == "level":
+        thresholds = level_begins(heard_levels, settings.qad_per_bin)
+    else:
+        thresholds = lloyd_max.fit(heard_levels, limits + 1, settings.qad_power, settings.qad_per_bin)
     mixtures.front_end = dataclasses.replace(front_end, thresholds=thresholds)
     return mixtures, bipolar(mixtures.features(spectrum, np.zeros(len(sources)))).mean(dim=(0, 1))
+
+
+def level_begins(magnitude: NDArray[np.float32], per_bin: bool) -> NDArray[np.float32]:
+    """Where the 48 dB of levels begin, (bins, 1), from mixtures' |X| (frames, bins); one in 1,000 exceeds them."""
+    loudest = np.quantile(magnitude, 0.999, axis=0 if per_bin else None)
+    return np.broadcast_to(loudest / LEVEL_SPAN, magnitude.shape[1:]).astype(np.float32)[:, None]
 
 
 def augmentation(settings: Config) -> Augmentation:
@@ -192,18 +207,25 @@ def untrained_front_end(settings: Config) -> FloatFrontEnd:
 
 def make_front_end(settings: Config, thresholds: NDArray[np.float32]) -> FloatFrontEnd:
     """The front end of the settings with fitted thresholds."""
-    names = ("sample_rate", "fft_size", "hop", "window", "rms", "gain_frames", "mask_bits")
+    names = ("sample_rate", "fft_size", "hop", "window", "rms", "gain_frames", "mask_bits", "gain_bits")
     return FloatFrontEnd(
-        **{name: getattr(settings, name) for name in names}, thresholds=thresholds, code=settings.qad_code
+        **{name: getattr(settings, name) for name in names},
+        thresholds=thresholds,
+        code=settings.qad_code,
+        feature_bits=settings.qad_bits if settings.qad_code == "level" else 1,
     )
 
 
 def make_network(front_end: FloatFrontEnd, settings: Config) -> Network:
     """The network of the settings, as it begins."""
     torch.manual_seed(settings.seed)
-    binary = Binarisation(settings.rho, settings.slope, settings.zeros_learn, settings.per_row)
+    numbers: Numbers = Binarisation(settings.rho, settings.slope, settings.zeros_learn, settings.per_row)
+    if settings.format != "bitwise":
+        weights = WEIGHT_FORMATS[settings.format]
+        bits = front_end.feature_bits, settings.state_bits, settings.gain_bits
+        numbers = Quantisation(weights, *bits, settings.slope)
     inputs = front_end.features if settings.input == "bits" else front_end.bins
-    return Network(inputs, settings.hidden, front_end.bins * front_end.mask_bits, settings.kind, binary)
+    return Network(inputs, settings.hidden, front_end.bins * front_end.mask_bits, settings.kind, numbers)
 
 
 def stage_file(out: Path, pi: Pi) -> Path:

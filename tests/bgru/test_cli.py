@@ -14,8 +14,10 @@ import typer
 from typer.core import TyperGroup, TyperOption
 
 from bgru.cli import GROUPS, TRAINING, Commands, app
+from model.bundle.write import write_bundle
 from model.errors import BadInput
 from tests.support.command import bgru
+from tests.support.integer_bundles import small_integer_bundle
 from tests.support.paths import ROOT
 
 
@@ -268,3 +270,35 @@ def test_a_folder_of_that_name_goes_before_the_shipped_bundle(tmp_path, monkeypa
     result = bgru("plan", "--bundle", "tiny", "--board", "icebreaker")
     assert result.exit_code == 2
     assert "tiny: expected a bundle" in result.stderr
+
+
+HARDWARE = (
+    ("sim",),
+    ("sim", "--samples"),
+    ("sim", "--netlist"),
+    ("verilog",),
+    ("bitstream",),
+    ("bitstream", "--sound", "codec"),
+    ("plan",),
+    ("plan", "--sound", "codec"),
+    ("ip",),
+    ("ip", "--audio"),
+    ("report",),
+    ("loop",),
+    ("board",),
+    ("stream",),
+    ("bench",),
+)
+"""Commands that make hardware of a bundle."""
+
+
+@pytest.mark.parametrize("words", HARDWARE, ids=" ".join)
+def test_a_network_of_integers_has_no_hardware_yet_and_every_command_says_so(words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    write_bundle(small_integer_bundle(), tmp_path / "net")
+    result = bgru(*words, "--bundle", tmp_path / "net")
+    assert result.exit_code == 2
+    sentence = "error: layer gru0: expected a bitwise layer, an integer gru has no hardware yet"
+    assert sentence in result.stderr
+    written = [path for path in tmp_path.rglob("*") if path.is_file() and "cache" not in path.parts]
+    assert sorted(path.name for path in written) == ["arrays.npz", "manifest.json"]

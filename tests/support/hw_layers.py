@@ -99,7 +99,7 @@ def run_layer(
     weights: Source = "rom",
 ) -> tuple[Any, LayerWatch, list[int], list[int]]:
     """The bundle's first layer by itself: the component, its watch, and the cycles of all words in and out."""
-    layer = bundle.layers[0]
+    layer = bundle.bitwise[0]
     dut = make_layer(layer, replace(folding, weights=weights), ECP5)
     loads = [dut.load] if weights != "rom" else []
     bench = Bench(dut, rng)

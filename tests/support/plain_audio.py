@@ -1,4 +1,4 @@
-"""Rule 14 of docs/exact-meaning.md in plain integers, one frame at a time, and what to try them on.
+"""Rules 12 and 13 of docs/exact-meaning.md in plain integers, one frame at a time, and what to try them on.
 
 Nothing here is shared with `model.reference`, which computes the same bits on blocks of frames.
 """
@@ -11,7 +11,7 @@ import numpy as np
 from hypothesis import strategies as st
 
 from model.bundle.audio_constants import threshold_keys
-from model.bundle.front_end import FrontEnd, limits_of
+from model.bundle.front_end import CODES, FrontEnd, limits_of
 
 
 def rnd(x: int, shift: int) -> int:
@@ -119,6 +119,13 @@ class Plain:
             found += [int(r) for r in reached] if self.it.code == "thermometer" else [int(digit) for digit in digits]
         return found
 
+    def levels(self, keys: list[int], e: int) -> list[int]:
+        found, b = [], self.it.feature_bits
+        for key, (begin,) in zip(keys, self.it.keys.tolist(), strict=True):
+            above = Fraction(key - e * 2**self.p - begin, 2 ** (self.p + 4 - b))
+            found.append((max(0, min(2**b - 1, math.floor(above))) if key else 0) - 2 ** (b - 1))
+        return found
+
     def spectrum(self, frame: list[int]) -> tuple[list[tuple[int, int]], int]:
         x = self.window(frame)
         return self.split(self.fft(list(zip(x[0::2], x[1::2], strict=True)), False)), sum(a * (a >> 2) for a in x)
@@ -140,8 +147,8 @@ class Plain:
 
     def frame_out(self, y: list[tuple[int, int]], mask: list[int]) -> list[int]:
         m = self.it.mask_bits
-        counts = [sum(mask[m * k : m * k + m]) for k in range(self.n // 2 + 1)]
-        y = [(re * count, im * count) for (re, im), count in zip(y, counts, strict=True)]
+        gains = [sum(mask[m * k : m * k + m]) for k in range(self.n // 2 + 1)]
+        y = [(re * gain, im * gain) for (re, im), gain in zip(y, gains, strict=True)]
         self.note("word", *(part for value in y for part in value))
         swapped = self.fft([(im, re) for re, im in self.merge(y)], True)
         z = [part for re, im in swapped for part in (im, re)]
@@ -151,7 +158,8 @@ class Plain:
 
     def sample(self, total: int) -> int:
         self.note("word", total)
-        g = 12 * self.it.mask_bits * 2**self.f
+        bits = self.it.gain_bits
+        g = 12 * self.it.mask_bits * (1 if bits == 1 else 2**bits - 2) * 2**self.f
         r = g.bit_length() - 1
         k = int(Fraction(2 ** (self.t + r), g) + Fraction(1, 2))
         return max(-32768, min(32767, (rnd(total * k, self.t) + (1 << (r - 1))) >> r))
@@ -173,26 +181,47 @@ def front_end_of(
     code: str = "thermometer",
     table_bits: int = 15,
     fraction_bits: int = 2,
+    *,
+    level_bits: int = 8,
+    gain_bits: int = 1,
 ) -> FrontEnd:
-    """A front end whose random thresholds are near what white noise at its level has, a few of them 0."""
+    """A front end whose random thresholds are near what white noise at its level has, a few of them 0.
+
+    Levels, of `level_bits` bits with the code `level`, begin some octaves below that.
+    """
     rng = np.random.default_rng(seed)
-    thresholds = rng.gamma(1, 0.1 * np.sqrt(size), (size // 2 + 1, limits_of(code, 3))).astype(np.float32)
+    loud = 0.1 * np.sqrt(size) * (2.0**-4 if code == "level" else 1)
+    thresholds = rng.gamma(1, loud, (size // 2 + 1, limits_of(code, 3))).astype(np.float32)
     thresholds[rng.random(thresholds.shape) < 0.05] = 0
     keys = threshold_keys(np.sort(thresholds, axis=1), fraction_bits, 10)
     gain_frames = int(2 ** rng.integers(0, 5))
-    return FrontEnd(16000, size, 0.1, keys, gain_frames, code, mask_bits, table_bits, fraction_bits)
+    return FrontEnd(
+        16000,
+        size,
+        0.1,
+        keys,
+        gain_frames,
+        code,
+        mask_bits,
+        table_bits,
+        fraction_bits,
+        feature_bits=level_bits if code == "level" else 1,
+        gain_bits=gain_bits,
+    )
 
 
 @st.composite
 def front_ends(draw: st.DrawFn, sizes: tuple[int, ...] = (16, 32, 64, 128)) -> FrontEnd:
-    """Front ends of any size, code, mask and word length."""
+    """Front ends of any size, code, mask and word length; half of them with masks of bits."""
     return front_end_of(
         draw(st.integers(0, 2**32 - 1)),
         draw(st.sampled_from(sizes)),
         draw(st.integers(1, 3)),
-        draw(st.sampled_from(["binary", "thermometer"])),
+        draw(st.sampled_from(CODES)),
         draw(st.integers(8, 17)),
         draw(st.integers(1, 5)),
+        level_bits=draw(st.integers(4, 8)),
+        gain_bits=draw(st.just(1) | st.integers(2, 8)),
     )
 
 

@@ -255,7 +255,7 @@ def test_a_core_may_use_the_memory_that_a_board_gives_to_its_link(monkeypatch, t
     board = find("ulx3s_85f")
     foldings = {"gru0": Folding(2, 8), "mask": Folding(1, 4)}
     laid_out = lay_out(made, board, foldings).layers
-    needed = sum(ram_blocks(layer, laid_out[layer.name].spec)["block_ram"] for layer in made.layers)
+    needed = sum(ram_blocks(layer, laid_out[layer.name].spec)["block_ram"] for layer in made.bitwise)
     tight = replace(board, part=replace(board.part, available={**board.available, "block_ram": needed}))
     with pytest.raises(BadInput, match="next to the link"):
         lay_out(made, tight, foldings)

@@ -117,7 +117,7 @@ def test_operands_are_the_golden_models():
     first, second = operands(made, features).values()
     assert np.array_equal(first.x, features)
     assert second.x.shape == (20, 5)
-    for of, layer in ((first, made.layers[0]), (second, made.layers[2])):
+    for of, layer in ((first, made.bitwise[0]), (second, made.bitwise[2])):
         assert layer.initial_state is not None
         assert np.array_equal(of.h[0], unpack(layer.initial_state, layer.units))
         kept = of.z[:-1] == 1

@@ -206,7 +206,7 @@ def test_slower_than_speech_is_not_real_time(paper):
 
 def test_weights_of_one_bit_come_sixteen_to_a_word():
     made = random_bundle(np.random.default_rng(0), [("bgru", 20)], bins=30, rho=1.0)
-    (folding,) = foldings_for(made.layers[0])
+    (folding,) = foldings_for(made.bitwise[0])
     network, name = network_of(made, folding)
     assert network.layers[name].engine.matrix.weight_width == 16
 
@@ -214,7 +214,7 @@ def test_weights_of_one_bit_come_sixteen_to_a_word():
 def test_a_second_layer_that_is_too_large_for_block_ram_is_refused():
     made = random_bundle(np.random.default_rng(0), [("bgru", 640), ("bgru", 640)], bins=641)
     with pytest.raises(BadInput, match=r"does not fit ulx3s_85f: it needs [\d,]+ bits of block RAM"):
-        network_of(made, foldings_for(made.layers[0])[0])
+        network_of(made, foldings_for(made.bitwise[0])[0])
 
 
 def small_case(tmp_path: Path) -> list[str]:

@@ -136,7 +136,7 @@ def test_dense_frames_follow_one_another_without_a_gap():
 def test_ideal_is_the_sum_over_matrices():
     rng = np.random.default_rng(5)
     bundle = random_bundle(rng, hidden=[("bgru", 7)], bins=5, qad_bits=2)
-    gru, mask = (LayerSpec.of(layer, Folding(2, 4), ECP5) for layer in bundle.layers)
+    gru, mask = (LayerSpec.of(layer, Folding(2, 4), ECP5) for layer in bundle.bitwise)
     assert gru.ideal == 3 * 4 * (3 + 2)
     assert mask.ideal == 3 * 2
 
@@ -144,7 +144,7 @@ def test_ideal_is_the_sum_over_matrices():
 def test_binary_arithmetic_where_no_weight_is_zero_and_ternary_otherwise():
     rng = np.random.default_rng(6)
     for rho, name in ((1.0, "binary"), (0.5, "ternary")):
-        for layer in small_bundle(rng, "bgru", 7, rho=rho).layers:
+        for layer in small_bundle(rng, "bgru", 7, rho=rho).bitwise:
             assert LayerSpec.of(layer, Folding(2, 2), ECP5).engine.format.name == name
 
 

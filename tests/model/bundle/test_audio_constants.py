@@ -28,11 +28,13 @@ def test_the_table_is_the_cosine(size, bits):
     assert table[: size // 4 + 1].tolist() == quarter_cosine(size, bits)
 
 
-@pytest.mark.parametrize("mask_bits", range(1, 16))
+@pytest.mark.parametrize(
+    ("mask_bits", "gain_bits", "most"), [*((n, 1, n) for n in range(1, 16)), (1, 2, 2), (3, 8, 762)]
+)
 @pytest.mark.parametrize("words", WORD_LENGTHS)
-def test_the_output_scale_is_one_over_the_gain_of_the_path(mask_bits, words):
-    it = front_end_of(0, 16, mask_bits, "thermometer", *words[:2])
+def test_the_output_scale_is_one_over_the_gain_of_the_path(mask_bits, gain_bits, most, words):
+    it = front_end_of(0, 16, mask_bits, "thermometer", *words[:2], gain_bits=gain_bits)
     scale, shift = output_scale(it)
-    gain = 12 * mask_bits * 2 ** words[1]
+    gain = 12 * most * 2 ** words[1]
     assert abs(Fraction(scale, 2 ** (words[0] + shift)) * gain - 1) <= Fraction(1, 2 ** words[0])
     assert 2 ** (words[0] - 1) < scale <= 2 ** words[0]

@@ -5,7 +5,6 @@ import json
 import zipfile
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,11 +15,19 @@ from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
 from model.bundle.front_end import FrontEnd
 from model.bundle.identity import digest
-from model.bundle.layers import Layer, layer_arrays
+from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from model.errors import BadInput
+from tests.support.bundle_folders import (
+    array_of,
+    assert_same,
+    change_arrays,
+    change_manifest,
+    manifest_of,
+    refused,
+)
 from tests.support.random_bundles import audible, bundles, random_bundle, random_front_end, random_layer, seeds
 
 
@@ -29,81 +36,6 @@ def folder(tmp_path) -> Path:
     """A good bundle of a BGRU layer (18 inputs, 7 units) and a dense layer (9 units)."""
     write_bundle(random_bundle(np.random.default_rng(1), qad_bits=2), tmp_path / "net")
     return tmp_path / "net"
-
-
-def refused(folder: Path, *parts: str) -> None:
-    """Reading fails in one sentence which begins with the bundle's path and has all the parts, in order."""
-    with pytest.raises(BadInput) as caught:
-        read_bundle(folder)
-    message = str(caught.value)
-    assert message.startswith(str(folder)) and "\n" not in message
-    rest = message[len(str(folder)) :]
-    for part in parts:
-        before, found, rest = rest.partition(part)
-        assert found, f"expected {part!r} in {before!r} of {message!r}"
-
-
-def manifest_of(folder: Path) -> dict:
-    return json.loads((folder / "manifest.json").read_text())
-
-
-def change_manifest(folder: Path, where: str, value: object = None, remove: bool = False) -> None:
-    """Set or remove `a.b.0.c` of the manifest; array names have dots and come in brackets: `arrays.[x.y]`."""
-    manifest = node = manifest_of(folder)
-    head, _, array = where.partition("[")
-    array, _, tail = array.partition("]")
-    keys = [*head.strip(".").split("."), *([array] if array else []), *tail.strip(".").split(".")]
-    path = [int(key) if key.isdigit() else key for key in keys if key]
-    for key in path[:-1]:
-        node = node[key]
-    if remove:
-        del node[path[-1]]
-    else:
-        node[path[-1]] = value
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-
-
-def change_arrays(folder: Path, rehash: Any = True, **arrays: Any) -> None:
-    """Replace arrays, or drop them (None); with `rehash`, the manifest agrees with what is there."""
-    with np.load(folder / "arrays.npz") as stored:
-        everything = dict(stored)
-    manifest = manifest_of(folder)
-    for key, array in arrays.items():
-        name = key.replace("__", ".")
-        everything.pop(name, None)
-        if array is not None:
-            everything[name] = array
-        if rehash:
-            manifest["arrays"].pop(name, None)
-            if array is not None:
-                sha256 = digest(array)
-                entry = {"dtype": array.dtype.name, "shape": list(array.shape), "sha256": sha256}
-                manifest["arrays"][name] = entry
-    np.savez(folder / "arrays.npz", **everything)
-    (folder / "manifest.json").write_text(json.dumps(manifest))
-
-
-def array_of(folder: Path, name: str) -> np.ndarray:
-    with np.load(folder / "arrays.npz") as stored:
-        return stored[name]
-
-
-def assert_same(one: Bundle, other: Bundle) -> None:
-    def parts(of: Bundle) -> list:
-        end = of.front_end
-        fields = [of.name, of.provenance, end.sample_rate, end.fft_size, end.hop, end.rms]
-        fields += [end.gain_frames, end.code, end.bits, end.mask_bits]
-        fields += [end.table_bits, end.fraction_bits, end.mantissa_bits]
-        return fields + [(layer.name, layer.kind, layer.inputs, layer.units) for layer in of.layers]
-
-    assert parts(one) == parts(other)
-    assert np.array_equal(one.front_end.keys, other.front_end.keys)
-    for left, right in zip(one.layers, other.layers, strict=True):
-        arrays, read = layer_arrays(left), layer_arrays(right)
-        assert arrays.keys() == read.keys()
-        for name, array in arrays.items():
-            assert array.dtype == read[name].dtype
-            assert np.array_equal(array, read[name])
 
 
 # What is written is read back.
@@ -251,7 +183,7 @@ def test_any_damage_to_the_archive_is_refused_or_harmless(seed, tmp_path_factory
         ("name", 3, "name: expected text, got 3"),
         ("layers", {}, "layers: expected a list, got {}"),
         ("layers.0", [], "layers[0]: expected an object, got []"),
-        ("layers.0.kind", "lstm", "layers[0].kind: expected 'bgru' or 'dense', got 'lstm'"),
+        ("layers.0.kind", "lstm", "layers[0].kind: expected 'bgru', 'dense' or 'gru', got 'lstm'"),
         ("layers.0.units", 0, "layers[0].units: expected an integer from 1 to 2147483647, got 0"),
         ("layers.0.units", 7.0, "layers[0].units: expected an integer from 1 to 2147483647, got 7.0"),
         ("layers.1.inputs", 10**30, f"layers[1].inputs: expected an integer from 1 to 2147483647, got {10**30}"),
@@ -260,7 +192,7 @@ def test_any_damage_to_the_archive_is_refused_or_harmless(seed, tmp_path_factory
         ("front_end.gain_frames", 0, "front_end.gain_frames: expected an integer from 1 to 2147483647, got 0"),
         ("front_end.gain_frames", True, "front_end.gain_frames: expected an integer from 1 to 2147483647, got True"),
         ("front_end.qad_bits", 9, "front_end.qad_bits: expected 1 to 8, got 9"),
-        ("front_end.qad_code", "gray", "front_end.qad_code: expected binary or thermometer, got 'gray'"),
+        ("front_end.qad_code", "gray", "front_end.qad_code: expected one of binary, thermometer, level, got 'gray'"),
         ("front_end.mask_bits", 0, "front_end.mask_bits: expected an integer from 1 to 2147483647, got 0"),
         ("front_end.window", None, "front_end.window: expected text, got None"),
         ("front_end.window", "hamming", "front_end.window: expected 'hann', got 'hamming'"),

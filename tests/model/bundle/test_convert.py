@@ -12,7 +12,6 @@ from model.bundle.audio_constants import threshold_keys
 from model.bundle.bundle import Bundle
 from model.bundle.front_end import WORD_LENGTHS
 from model.bundle.identity import digest
-from model.bundle.layers import layer_arrays
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from model.errors import BadInput
@@ -66,8 +65,8 @@ def test_thresholds_become_keys_and_all_else_stays(network, tmp_path_factory):
     assert np.array_equal(got.front_end.keys, threshold_keys(thresholds, fraction_bits, mantissa_bits))
     assert (got.name, got.provenance) == (network.name, network.provenance)
     for old, new in zip(network.layers, got.layers, strict=True):
-        arrays = layer_arrays(new)
-        assert all(np.array_equal(array, arrays[name]) for name, array in layer_arrays(old).items())
+        arrays = new.arrays
+        assert all(np.array_equal(array, arrays[name]) for name, array in old.arrays.items())
     assert (folder / "README.md").read_text() == "card"
 
 

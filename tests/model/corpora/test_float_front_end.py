@@ -11,6 +11,8 @@ from model.bundle.bits import Bits
 from model.bundle.front_end import CODES, limits_of
 from model.corpora.float_front_end import EXPONENTS, FloatFrontEnd, SlowGain, power
 from model.errors import BadInput
+from model.reference.denoise import hear
+from model.reference.recording import to_samples
 
 FFT = 16
 BINS = FFT // 2 + 1
@@ -102,8 +104,35 @@ def test_a_thermometer_has_a_bit_per_threshold_lowest_first(seed, bits, frames):
 def test_a_code_of_some_bits_has_so_many_thresholds():
     assert [limits_of("binary", bits) for bits in (1, 2, 8)] == [1, 3, 255]
     assert [limits_of("thermometer", bits) for bits in (1, 2, 8)] == [1, 2, 8]
+    assert [limits_of("level", bits) for bits in (4, 8)] == [1, 1]
     for code in CODES:
-        assert front_end(np.ones((BINS, limits_of(code, 4))), code=code).bits == 4
+        feature_bits = 4 if code == "level" else 1
+        made = front_end(np.ones((BINS, limits_of(code, 4))), code=code, feature_bits=feature_bits)
+        assert (made.bits, made.features) == (4, BINS if code == "level" else 4 * BINS)
+
+
+@pytest.mark.parametrize("bits", range(4, 9))
+def test_levels_in_floating_point_are_those_in_integers_but_for_a_few(bits):
+    """Which are next to another one; keys have a mantissa of 10 bits, the samples 16."""
+    it = FloatFrontEnd(16000, 64, 16, "hann", 0.1, np.full((33, 1), 0.02, np.float32), 16, "level", 1, bits)
+    signal = np.random.default_rng(0).normal(0, 0.05, 16_000).astype(np.float32)
+    in_floats, in_integers = it.hear(signal), hear(it.to_integers(), to_samples(signal))
+    frames = len(in_floats)
+    differ = np.abs(in_floats.astype(int) - in_integers[:frames])
+    assert len(np.unique(in_floats)) > 2**bits // 3
+    assert differ.max() <= 1 and (differ > 0).mean() < 0.0005 * 2**bits
+
+
+def test_levels_of_silence_and_of_an_unfitted_front_end_are_at_the_ends():
+    it = FloatFrontEnd(16000, 64, 16, "hann", 0.1, np.zeros((33, 1), np.float32), 16, "level", 1, 5)
+    assert (it.hear(np.zeros(1000, np.float32)) == -16).all()
+    assert (it.hear(np.random.default_rng(0).normal(0, 0.1, 1000).astype(np.float32))[5:-5] == 15).all()
+
+
+def test_gains_of_several_bits_are_shares_of_the_largest():
+    masks = np.array([[0, 1, 7, 13, 14, 0, 0, 0, 0]], np.uint8)
+    got = front_end(levels(1), gain_bits=4).gains(masks)
+    np.testing.assert_allclose(got, masks / 14, rtol=1e-6)
 
 
 def test_a_bins_gain_is_the_share_of_its_mask_bits_that_are_one():

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from model.corpora.mixing import excerpt, ideal_binary_mask, mask_targets, mix, noise_gain, power
+from model.corpora.mixing import excerpt, gain_targets, ideal_binary_mask, mask_targets, mix, noise_gain, power
 from model.errors import BadInput
 
 
@@ -68,6 +68,17 @@ def test_a_mask_of_one_bit_is_the_ideal_one_and_a_wrong_bit_costs_the_difference
     mask, cost = mask_targets(speech, noise, 1)
     np.testing.assert_array_equal(mask, ideal_binary_mask(speech, noise))
     np.testing.assert_allclose(2 * cost, np.abs(power(speech) - power(noise)), rtol=1e-3, atol=1e-5)
+
+
+def test_gain_targets_are_wieners_gain_and_cost_the_power_of_both() -> None:
+    speech, noise = spectra()
+    speech[0, 0, 0] = noise[0, 0, 0] = 0
+    wanted, cost = gain_targets(speech, noise)
+    total = power(speech).astype(float) + power(noise)
+    np.testing.assert_allclose(cost, total, rtol=1e-5)
+    np.testing.assert_allclose((wanted + 1) / 2, power(speech) / np.maximum(total, 1e-30), atol=1e-6)
+    assert wanted.dtype == np.float32 and wanted[0, 0, 0] == -1
+    np.testing.assert_array_equal(wanted > 0, ideal_binary_mask(speech, noise) == 1)
 
 
 @pytest.mark.parametrize("bits", [1, 2, 3, 6])

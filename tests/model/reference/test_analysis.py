@@ -1,6 +1,9 @@
 """Analysis: every stage against the rules in plain integers."""
 
+import dataclasses
+
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -12,6 +15,7 @@ from model.reference.analysis import (
     Framer,
     SlowGain,
     feature_bits,
+    levels,
     power_keys,
     powers,
     split,
@@ -39,8 +43,9 @@ def test_every_stage_is_the_rule_in_plain_integers(it, kind, hops):
     assert exponents.tolist() == plain.exponents([power for _, power in spectra])
     keys = power_keys(y, it)
     assert keys.tolist() == [[plain.key(bin_) for bin_ in bins] for bins, _ in spectra]
-    bits = feature_bits(keys, exponents, it)
-    assert bits.tolist() == [plain.bits(*frame) for frame in zip(keys.tolist(), exponents.tolist(), strict=True)]
+    encode, rule = (levels, plain.levels) if it.code == "level" else (feature_bits, plain.bits)
+    features = encode(keys, exponents, it)
+    assert features.tolist() == [rule(*frame) for frame in zip(keys.tolist(), exponents.tolist(), strict=True)]
     limits = widths(it)
     assert plain.peak["word"] <= limits.word
     assert plain.peak["windowed"] <= limits.windowed
@@ -107,3 +112,29 @@ def test_threshold_keys_are_what_a_bin_of_that_magnitude_has():
     thresholds = threshold_keys((re / 2**18).astype(np.float32), 2, 10)
     assert np.all((thresholds - keys >= -1) & (thresholds - keys <= 1))
     assert threshold_keys(np.array([0, 1e-20, 1e30], np.float32), 2, 10).tolist() == [0, 1, 2**17 - 1]
+
+
+@pytest.mark.parametrize("bits", range(4, 9))
+def test_levels_span_48_db_from_their_key_on_and_saturate(bits):
+    it = front_end_of(0, 16, code="level", level_bits=bits)
+    it = dataclasses.replace(it, keys=np.full((9, 1), 20_000, np.int32))
+    step = 2 ** (14 - bits)
+    above = np.array([-(2**16), -1, 0, step - 1, step, 2**14 - step, 2**14 - 1, 2**14, 2**16])
+    expected = np.array([0, 0, 0, 0, 1, 2**bits - 1, 2**bits - 1, 2**bits - 1, 2**bits - 1]) - 2 ** (bits - 1)
+    keys = (20_000 + above)[None] + 2**10 * 60
+    found = levels(keys, np.array([60]), it)
+    assert found.dtype == np.int8 and found.tolist() == [expected.tolist()]
+
+
+def test_an_empty_bin_has_the_lowest_level_whatever_the_gain():
+    it = dataclasses.replace(front_end_of(0, 16, code="level", level_bits=6), keys=np.zeros((9, 1), np.int32))
+    assert levels(np.zeros((1, 9), np.int64), np.array([SILENCE]), it).tolist() == [[-32] * 9]
+
+
+def test_levels_rise_with_the_sound_and_not_with_its_level_for_long():
+    """Random recordings reach levels between the ends, or these tests would show little."""
+    it = front_end_of(0, 64, code="level", level_bits=8)
+    found = Analysis(it)(sound("noise", 200 * it.hop))[1]
+    assert len(np.unique(found)) > 60
+    quieter = Analysis(it)((sound("noise", 200 * it.hop) // 64).astype(np.int16))[1]
+    assert abs(np.median(found[100:].astype(int) - quieter[100:])) <= 1

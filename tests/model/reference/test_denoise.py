@@ -15,6 +15,7 @@ from model.reference.denoise import denoise as denoise_whole
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import Samples, to_samples, to_signal
 from tests.support.denoising import BINS, FRONT_END, LATE, RATE, constant_network, distance, noise
+from tests.support.integer_bundles import integer_bundles
 from tests.support.random_bundles import audible, bundles, random_bundle, seeds
 
 
@@ -51,7 +52,7 @@ def test_mask_of_some_bins_leaves_those():
 @st.composite
 def networks(draw: st.DrawFn) -> Bundle:
     """Any network behind any front end of its bins."""
-    made = draw(bundles(audible))
+    made = draw(bundles(audible) | integer_bundles(audible))
     words = draw(st.sampled_from(WORD_LENGTHS))
     front_end = dataclasses.replace(
         made.front_end,
@@ -88,8 +89,8 @@ def test_in_pieces_it_is_the_whole_bit_by_bit():
         got = np.concatenate(list(denoise(cut(whole, cuts, seed))))
         assert got.dtype == np.int16
         assert np.array_equal(got, expected)
-        assert (denoise.stream.frames, denoise.stream.kept) == (len(mask), int(np.count_nonzero(mask)))
-        shares.append(mask.mean())
+        assert (denoise.stream.frames, denoise.stream.kept) == (len(mask), int(mask.sum()))
+        shares.append(mask.mean() / front_end.unit_gain)
 
     same()
     assert np.mean([0.05 < share < 0.95 for share in shares]) > 0.25  # masks of ones or zeros alone would show little
@@ -112,7 +113,7 @@ def test_a_hop_of_silence_first_makes_the_output_a_hop_later(network, samples, s
     front_end, recording = network.front_end, noise(samples)
     later = np.pad(recording, (front_end.hop, 0))
     shape = len(hear(front_end, recording)), network.layers[-1].units
-    mask = np.random.default_rng(seed).integers(0, 2, shape, dtype=np.uint8)
+    mask = np.random.default_rng(seed).integers(0, front_end.unit_gain + 1, shape, dtype=np.uint8)
     first = np.zeros((1, mask.shape[1]), np.uint8)
     got = apply_mask(front_end, later, np.concatenate([first, mask]))
     assert np.array_equal(got[front_end.hop :], apply_mask(front_end, recording, mask))
@@ -124,6 +125,13 @@ def test_after_sound_silence_ends_in_exact_zeros():
     assert stream(noise(800)).any()
     stream(np.zeros(LATE, np.int16))
     assert not stream(np.zeros(4000, np.int16)).any()
+
+
+@given(network=integer_bundles(audible))
+@settings(max_examples=20)
+def test_bypass_of_gains_is_the_recording(network):
+    recording = noise()
+    assert distance(np.concatenate(list(Denoiser(network, bypass=True)([recording]))), recording) <= 4
 
 
 def test_bypass_is_the_recording_whatever_the_network_says():

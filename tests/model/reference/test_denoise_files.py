@@ -21,6 +21,7 @@ from model.reference.denoise import apply_mask, hear
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import READ
 from tests.support.denoising import BINS, FRONT_END, RATE, constant_network, distance, noise
+from tests.support.integer_bundles import small_integer_bundle
 from tests.support.paths import ROOT
 from tests.support.random_bundles import random_bundle
 
@@ -100,11 +101,12 @@ def test_command_writes_the_denoised_recording_and_its_speed(folder, denoise):
     assert rate == RATE and distance(got, noise()) <= 4
 
 
-def test_command_writes_the_samples_of_the_whole(folder, denoise, caplog):
+@pytest.mark.parametrize("integers", [False, True])
+def test_command_writes_the_samples_of_the_whole(integers, folder, denoise, caplog):
     """Longer than several pieces, stereo, at another rate: every sample as `audio` and `apply_mask` would have it."""
     rng = np.random.default_rng(5)
     random = random_bundle(rng, hidden=[("bgru", 20)], bins=BINS)
-    network = Bundle("random", FRONT_END, random.layers)
+    network = small_integer_bundle() if integers else Bundle("random", FRONT_END, random.layers)
     write_bundle(network, folder / "net")
     soundfile.write(folder / "noisy.wav", rng.normal(0, 0.1, (3 * READ + 5, 2)), 22050)
     assert denoise("noisy.wav", "clean.wav", "--bundle", "net")[0] == 0
@@ -113,9 +115,9 @@ def test_command_writes_the_samples_of_the_whole(folder, denoise, caplog):
         "noisy.wav is sampled at 22050 Hz: resampled to 16000 Hz",
     ]
     recording = audio.read_samples(folder / "noisy.wav", RATE)
-    mask = GoldenModel(network).masks(hear(FRONT_END, recording))
-    assert 0 < mask.mean() < 1
-    audio.write(folder / "expected.wav", apply_mask(FRONT_END, recording, mask), RATE)
+    mask = GoldenModel(network).masks(hear(network.front_end, recording))
+    assert 0 < mask.mean() < network.front_end.unit_gain
+    audio.write(folder / "expected.wav", apply_mask(network.front_end, recording, mask), RATE)
     assert (folder / "clean.wav").read_bytes() == (folder / "expected.wav").read_bytes()
 
 

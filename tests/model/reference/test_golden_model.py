@@ -41,10 +41,10 @@ class Equations:
     """The network as the paper writes it: vectors of -1, 0 and +1, matrices of -1, 0 and +1."""
 
     def __init__(self, bundle: Bundle) -> None:
-        self.layers = bundle.layers
+        self.layers = bundle.bitwise
         self.h = {
             layer.name: 2 * unpack(layer.initial_state, layer.units).astype(int) - 1
-            for layer in bundle.layers
+            for layer in bundle.bitwise
             if layer.initial_state is not None
         }
 
@@ -96,6 +96,7 @@ def test_random_networks_meet_ties():
     for _ in range(10):
         network = random_bundle(rng, hidden=[("bgru", 20)], bins=10, qad_bits=4)
         model, mask = GoldenModel(network), network.layers[-1]
+        assert isinstance(mask, Layer)
         product = Product(mask.w)
         for frame in pack(random_features(rng, network, 10)):
             sums = product(model.step(frame)[1]["gru0"]["h"])[: mask.units]

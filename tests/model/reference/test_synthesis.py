@@ -13,6 +13,15 @@ from model.reference.synthesis import Synthesis, apply_mask, dual_window, invers
 from tests.support.plain_audio import KINDS, Plain, front_end_of, front_ends, sound, sounds
 
 
+def mask_shape(it: FrontEnd, frames: int) -> tuple[int, int]:
+    return frames, it.bins * it.mask_bits
+
+
+def mask_of(it: FrontEnd, frames: int, seed: int = 0) -> np.ndarray:
+    """A mask of any gains."""
+    return np.random.default_rng(seed).integers(0, it.unit_gain + 1, mask_shape(it, frames), dtype=np.uint8)
+
+
 def pairs(z: Complex) -> list[list[tuple[int, int]]]:
     return [[*zip(*rows, strict=True)] for rows in zip(z.re.tolist(), z.im.tolist(), strict=True)]
 
@@ -21,7 +30,7 @@ def pairs(z: Complex) -> list[list[tuple[int, int]]]:
 def test_every_stage_is_the_rule_in_plain_integers(it, kind, hops, share):
     samples = sound(kind[0], hops * it.hop, kind[1], kind[2])
     y, bits = Analysis(it)(samples)
-    mask = (np.random.default_rng(kind[1]).random((len(bits), it.bins * it.mask_bits)) < share).astype(np.uint8)
+    mask = mask_of(it, len(bits), kind[1]) * (np.random.default_rng(kind[1]).random(mask_shape(it, len(bits))) < share)
     plain = Plain(it)
     expected = plain.synthesis(pairs(y), mask.tolist())
     z = merge(apply_mask(y, mask, it), it)
@@ -35,7 +44,7 @@ def test_every_stage_is_the_rule_in_plain_integers(it, kind, hops, share):
 @given(front_ends(), st.sampled_from(KINDS), st.lists(st.integers(1, 5), min_size=1, max_size=5))
 def test_blocks_of_any_length_have_the_samples_of_the_whole(it, kind, blocks):
     y, _ = Analysis(it)(sound(kind, sum(blocks) * it.hop))
-    mask = np.random.default_rng(0).integers(0, 2, (len(y.re), it.bins * it.mask_bits), dtype=np.uint8)
+    mask = mask_of(it, len(y.re))
     by_blocks, found, begin = Synthesis(it), [], 0
     for length in blocks:
         found.append(by_blocks(Complex(*(part[begin : begin + length] for part in y)), mask[begin : begin + length]))
@@ -43,12 +52,12 @@ def test_blocks_of_any_length_have_the_samples_of_the_whole(it, kind, blocks):
     assert np.array_equal(np.concatenate(found), Synthesis(it)(y, mask))
 
 
-def heard(it: FrontEnd, samples: np.ndarray, bit: int = 1) -> np.ndarray:
-    """Through analysis and synthesis with a mask of ones or zeros; not delayed, as many samples as came in."""
+def heard(it: FrontEnd, samples: np.ndarray, keep: bool = True) -> np.ndarray:
+    """Through analysis and synthesis with a mask of the largest gains or of zeros; as many samples, not delayed."""
     lead = it.fft_size - it.hop
     whole = -(-(len(samples) + lead) // it.hop) * it.hop
     y, bits = Analysis(it)(np.pad(samples, (0, whole - len(samples))))
-    mask = np.full((len(bits), it.bins * it.mask_bits), bit, np.uint8)
+    mask = np.full(mask_shape(it, len(bits)), it.unit_gain * keep, np.uint8)
     return Synthesis(it)(y, mask)[lead:][: len(samples)]
 
 
@@ -56,18 +65,19 @@ def heard(it: FrontEnd, samples: np.ndarray, bit: int = 1) -> np.ndarray:
 @given(
     size=st.sampled_from([16, 64, 256, 512, 1024]),
     mask_bits=st.integers(1, 3),
+    gain_bits=st.integers(1, 8),
     kind=sounds,
     samples=st.integers(1, 3000),
 )
-def test_a_mask_of_ones_returns_the_input_within_4(words, size, mask_bits, kind, samples):
-    it = front_end_of(0, size, mask_bits, "thermometer", *words)
+def test_a_mask_of_ones_returns_the_input_within_4(words, size, mask_bits, gain_bits, kind, samples):
+    it = front_end_of(0, size, mask_bits, "thermometer", *words, gain_bits=gain_bits)
     recording = sound(kind[0], samples, kind[1], kind[2])
     assert np.abs(heard(it, recording).astype(int) - recording).max() <= 4
 
 
 @given(front_ends(), sounds)
 def test_a_mask_of_zeros_and_an_input_of_zeros_return_zeros(it, kind):
-    assert not heard(it, sound(kind[0], 200, kind[1], kind[2]), bit=0).any()
+    assert not heard(it, sound(kind[0], 200, kind[1], kind[2]), keep=False).any()
     assert not heard(it, np.zeros(200, np.int16)).any()
 
 
@@ -83,7 +93,7 @@ def test_a_shift_by_hops_shifts_the_output_by_hops(it, kind, hops):
     recording = sound(kind[0], 5 * it.fft_size, kind[1], kind[2])
     shifted = np.concatenate([np.zeros(hops * it.hop, np.int16), recording])
     y, bits = Analysis(it)(recording)
-    mask = np.random.default_rng(0).integers(0, 2, (len(bits), it.bins * it.mask_bits), dtype=np.uint8)
+    mask = mask_of(it, len(bits))
     later, _ = Analysis(it)(shifted)
     padded = np.concatenate([np.zeros((hops, mask.shape[1]), np.uint8), mask])
     assert np.array_equal(Synthesis(it)(later, padded)[hops * it.hop :], Synthesis(it)(y, mask))
@@ -92,11 +102,11 @@ def test_a_shift_by_hops_shifts_the_output_by_hops(it, kind, hops):
 @given(front_ends((16, 64, 512)), sounds)
 def test_the_output_is_near_that_in_real_numbers(it, kind):
     """Against NumPy's FFT: with the default word lengths, masks change nothing about the precision."""
-    it = front_end_of(0, it.fft_size, it.mask_bits)
+    it = front_end_of(0, it.fft_size, it.mask_bits, gain_bits=it.gain_bits)
     recording = sound(kind[0], 6 * it.fft_size, kind[1], kind[2])
     y, bits = Analysis(it)(recording)
-    mask = np.random.default_rng(1).integers(0, 2, (len(bits), it.bins * it.mask_bits), dtype=np.uint8)
-    gains = mask.reshape(len(mask), it.bins, it.mask_bits).mean(axis=-1)
+    mask = mask_of(it, len(bits), 1)
+    gains = mask.reshape(len(mask), it.bins, it.mask_bits).mean(axis=-1) / it.unit_gain
     size, hop = it.fft_size, it.hop
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)
     padded, sums = np.pad(recording.astype(float), (size - hop, 0)), np.zeros(hop * len(mask) + size)

@@ -63,10 +63,15 @@ def test_stages_are_read_as_they_are_written(stages: tuple[Stage, ...]) -> None:
         ("noise_speeds=1,nan", "setting noise_speeds: expected a value like 0.8,0.9,1.0,1.1,1.25, got 1,nan"),
         ("rho=0", "setting rho: expected more than 0, up to 1, got 0.0"),
         ("rho=1.5", "setting rho: expected more than 0, up to 1"),
-        ("kind=lstm", "setting kind: expected bgru or dense, got lstm"),
+        ("kind=lstm", "setting kind: expected bgru or dense with format bitwise, got lstm"),
+        ("kind=gru", "setting kind: expected bgru or dense with format bitwise, got gru"),
+        ("format=int4", "setting kind: expected gru or dense with format int4, got bgru"),
+        ("format=fp16", "setting format: expected one of bitwise, binary, ternary, int3, "),
+        ("gain_bits=4", "setting gain_bits: expected 1 with format bitwise, got 4"),
+        ("qad_code=level", "setting qad_code: expected binary or thermometer with format bitwise, got level"),
         ("input=spectrum", "setting input: expected bits or magnitudes, got spectrum"),
         ("precision=float16", "setting precision: expected bfloat16 or float32, got float16"),
-        ("qad_code=gray", "setting qad_code: expected binary or thermometer, got gray"),
+        ("qad_code=gray", "setting qad_code: expected one of binary, thermometer, level, got gray"),
         ("mask_bits=0", "setting mask_bits: expected more than 0, got 0"),
         ("gain_frames=0", "setting gain_frames: expected more than 0, got 0"),
         ("level_db=-1", "setting level_db: expected 0 or more, got -1.0"),
@@ -119,3 +124,29 @@ def test_the_plan_is_one_stage_after_another_each_with_a_falling_rate() -> None:
 def test_every_setting_is_described() -> None:
     text = config.described()
     assert all(f"`{entry.name}=" in text for entry in dataclasses.fields(Config))
+
+
+INTEGERS = ("format=int4", "kind=gru", "qad_code=level", "qad_bits=8", "gain_bits=8", "mask_bits=1")
+
+
+def test_a_network_of_integers_has_its_formats_by_name() -> None:
+    made = config.with_settings("small", INTEGERS)
+    assert (made.format, made.kind, made.state_bits, made.gain_bits) == ("int4", "gru", 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("state_bits=9", "setting state_bits: expected 1 to 8, got 9"),
+        ("gain_bits=0", "setting gain_bits: expected 1 to 8, got 0"),
+        ("qad_bits=3", "setting qad_bits: expected 4 to 8 of a level, got 3"),
+        ("mask_bits=3", "setting mask_bits: expected 1 with gains of several bits, got 3"),
+        ("input=magnitudes", "setting input: expected bits with format int4, got magnitudes"),
+        ("stages=1:0.5:0.5:1:1", "setting stages: expected pi 0:0 or 1:1 with format int4, got "),
+        ("stages=1:1:0:1:1", "setting stages: expected pi 0:0 or 1:1 with format int4, got "),
+    ],
+)
+def test_what_a_network_of_integers_cannot_be(setting: str, message: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        config.with_settings("small", [*INTEGERS, setting])
+    assert str(caught.value).startswith(message)

@@ -100,7 +100,7 @@ def test_initial_state_is_exported_as_its_sign() -> None:
     layer = network.hidden[0]
     assert isinstance(layer, BGRU)
     layer.initial.data.copy_(torch.tensor([-1.0, 0.0, 1.0, -0.1, 0.1]))
-    exported = to_bundle(network, front_end(16), "state", {}).layers[0].initial_state
+    exported = to_bundle(network, front_end(16), "state", {}).bitwise[0].initial_state
     assert exported is not None
     assert unpack(exported, 5).tolist() == [0, 1, 1, 0, 1]
 

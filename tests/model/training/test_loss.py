@@ -38,6 +38,15 @@ def test_the_weighted_loss_is_the_logistic_loss_of_every_bit_times_its_weight() 
     assert float(weighted_loss(v, mask, weight)) == pytest.approx(expected)
 
 
+@given(st.floats(0.01, 0.99), st.floats(-3.0, 3.0))
+def test_a_gain_that_is_wanted_costs_least(gain: float, elsewhere: float) -> None:
+    """Gains are -1 to +1 as bits are; the gain that v stands for is sigmoid(2 v)."""
+    one = torch.ones(1)
+    best = torch.logit(torch.tensor([gain])) / 2
+    least = weighted_loss(best, one * (2 * gain - 1), one)
+    assert float(weighted_loss(torch.tensor([elsewhere]), one * (2 * gain - 1), one)) >= float(least) - 1e-6
+
+
 @given(st.integers(0, 2**32 - 1), st.floats(0.1, 10.0))
 def test_envelopes_of_any_level_that_are_the_speech_cost_nothing(seed: int, level: float) -> None:
     speech = sounds(seed)

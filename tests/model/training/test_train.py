@@ -27,6 +27,7 @@ from model.reference.golden_model import GoldenModel  # noqa: E402 (after import
 from model.reference.recording import to_samples  # noqa: E402 (after importorskip)
 from model.training import checkpoint, train, trainer  # noqa: E402 (after importorskip)
 from model.training.distributed import Team  # noqa: E402 (after importorskip)
+from model.training.export import to_bundle  # noqa: E402 (after importorskip)
 from model.training.network import BINARY, REAL, Pi  # noqa: E402 (after importorskip)
 from tests.support import runs  # noqa: E402 (after importorskip)
 from tests.support.paths import ROOT  # noqa: E402 (after importorskip)
@@ -127,6 +128,34 @@ def test_two_processes_killed_and_run_again_train_what_one_process_trains(
     for layer, first in zip(network.layers, begun.layers, strict=True):
         moved = (layer.rows.weight - first.rows.weight).detach().abs()
         assert float(moved.mean()) > 0.01  # a hundred times the tolerance
+
+
+INTEGERS = {
+    **{"format": "int4", "kind": "gru", "qad_code": "level", "qad_bits": "6", "state_bits": "7", "gain_bits": "5"},
+    "stages": "2:0:0:1e-2:5e-3,2:1:1:5e-3:1e-3",
+}
+
+
+def test_a_network_of_integers_is_trained_to_a_bundle_a_card_and_a_page(
+    recordings: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert exit_code(monkeypatch, options(recordings, tmp_path / "mine", **INTEGERS)) == 0
+    made = read_bundle(tmp_path / "mine" / "bundle")
+    formats = {"gru0": "int4, 6 > 7 bits", "mask": "int4, 7 > 5 bits"}
+    assert {layer.name: str(layer.format) for layer in made.layers} == formats
+    network, front_end = trainer.load(tmp_path / "mine", runs.settings(**INTEGERS), BINARY)
+    assert to_bundle(network, front_end, "mine", {}).identity == made.identity
+    noisy = read(recordings / "speech" / "a" / "0.wav", made.front_end.sample_rate)
+    features = hear(made.front_end, to_samples(noisy))
+    x = torch.from_numpy(features).double()[:, None]
+    with torch.no_grad():
+        gains = network.double().mask.gains(network(x)[0][:, 0])
+    mask = GoldenModel(made).masks(features)
+    np.testing.assert_array_equal(mask, gains.numpy())
+    assert len(np.unique(mask)) > 5 and mask.max() <= 30
+    card = (tmp_path / "mine" / "bundle" / "README.md").read_text()
+    assert "network of integers" in card and "Formats: `gru0` int4, 6 > 7 bits; `mask` int4, 7 > 5 bits." in card
+    assert (tmp_path / "mine" / "report.html").is_file()
 
 
 def exit_code(monkeypatch: pytest.MonkeyPatch, words: Sequence[str]) -> int:
