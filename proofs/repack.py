@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from amaranth.hdl import Const, Mux, Signal
+from amaranth.hdl import Const, Mux, Signal, Value
 
 from hw.gateware.repack import Repack
 from hw.shape.repack import RepackShape
@@ -11,7 +11,7 @@ from proofs.contract import Counted, Remembered, bit_at, counter, held, moved, s
 from proofs.harness import Harness
 from proofs.proof import Mutant, Proof
 
-__all__ = ["PROOFS"]
+__all__ = ["PROOFS", "progress"]
 
 
 def repack(*shapes: tuple[int, int, int]) -> str:
@@ -50,45 +50,58 @@ def _one(h: Harness, shape: RepackShape) -> None:
     with h.m.If(dut.o.valid & left.last):
         h.check((dut.o.payload.data & ~Const(used_lanes(length, sink), sink)) == 0)
 
-    # How it works: `index` pieces of the vector have gone from the cutting to the joining half.
+    index, vector = progress(h, dut, came, left)
+    waits = stuck(h, dut.i.valid & dut.o.ready, moved(dut.i) | moved(dut.o), shape.per_source - 1)
+    if shape.cuts:
+        word, place = index // shape.per_source, index % shape.per_source
+        valid, cut = h.inside(dut, Repack.elaborate).valid, h.inside(dut, Repack._cut)
+        h.check(~valid | (waits <= place))
+        with h.m.If(valid & (vector == which)):
+            h.check(cut.start == start.was)
+            with h.m.If((at >= index * width) & (at < (word + 1) * source)):
+                h.check(bit_at(cut.shift, at - index * width) == bit.was)
+    if shape.joins:
+        word, place = index // shape.per_sink, index % shape.per_sink
+        with h.m.If((place != 0) & (vector == which)):
+            h.check(dut.o.payload.start == start.was)
+            with h.m.If((at < index * width) & (at >= word * sink)):
+                h.check(bit_at(dut.o.payload.data, sink + at - index * width) == bit.was)
+
+
+def progress(h: Harness, dut: Repack, came: Counted, left: Counted) -> tuple[Value, Signal]:
+    """How it works: pieces of the vector, and vectors, that have gone from the cutting to the joining half.
+
+    Tied to the words at both ends.
+    """
+    shape = dut.shape
     inner = h.inside(dut, Repack.elaborate)
     cut_valid, cut_ready, index = inner.valid, inner.ready, inner.index
     last = index == shape.pieces - 1
     vector = counter(h, cut_valid & cut_ready & last, Counted.VECTORS, "cut_vector")
     h.check(index < shape.pieces)
     h.check(inner.last == last)
-    waits = stuck(h, dut.i.valid & dut.o.ready, moved(dut.i) | moved(dut.o), shape.per_source - 1)
     word, place = index // shape.per_source, index % shape.per_source
     if shape.cuts:
         # The word being cut is the one before the next to come.
-        follows = Mux(word == words(length, source) - 1, 0, word + 1)
+        follows = Mux(word == words(shape.length, shape.source) - 1, 0, word + 1)
         h.check(came.index == Mux(cut_valid, follows, word))
         h.check(came.vector == (vector + (cut_valid & (follows == 0)))[: len(came.vector)])
         h.check(cut_valid | (place == 0))
-        cut = h.inside(dut, Repack._cut)
-        h.check(~cut_valid | (cut.left == shape.per_source - 1 - place))
-        h.check(~cut_valid | (waits <= place))
-        with h.m.If(cut_valid & (vector == which)):
-            h.check(cut.start == start.was)
-            with h.m.If((at >= index * width) & (at < (word + 1) * source)):
-                h.check(bit_at(cut.shift, at - index * width) == bit.was)
+        h.check(~cut_valid | (h.inside(dut, Repack._cut).left == shape.per_source - 1 - place))
     else:
         h.check((came.index == index) & (came.vector == vector))
     word, place = index // shape.per_sink, index % shape.per_sink
     if shape.joins:
         # A word that is complete is offered before the next piece is taken.
         offered = dut.o.valid
-        before = Mux(index == 0, words(length, sink) - 1, word - 1)
+        before = Mux(index == 0, words(shape.length, shape.sink) - 1, word - 1)
         h.check(left.index == Mux(offered, before, word))
         h.check(vector == (left.vector + (offered & (index == 0)))[: len(vector)])
         h.check(h.inside(dut, Repack._join).place == place)
         h.check(~offered | (place == 0))
-        with h.m.If((place != 0) & (vector == which)):
-            h.check(dut.o.payload.start == start.was)
-            with h.m.If((at < index * width) & (at >= word * sink)):
-                h.check(bit_at(dut.o.payload.data, sink + at - index * width) == bit.was)
     else:
         h.check((left.index == index) & (left.vector == vector))
+    return index, vector
 
 
 SHAPES = ((7, 3, 5), (10, 4, 6), (10, 4, 2), (9, 2, 4), (10, 4, 4), (2, 6, 4))
