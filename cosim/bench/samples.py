@@ -69,6 +69,7 @@ def run(
         "window": measured.window,
         "computing": measured.computing,
         "recording": str(recording),
+        "netlist": False,
         "seconds": seconds,
     }
     results.write("cosim_sound", found)
