@@ -41,7 +41,7 @@ def command(
     denoised recording, and exits with 1 at the first bit that differs, saying which.
 
     With `--samples` the audio path is in it too: the recording's 16-bit samples go in, and every feature bit, mask bit
-    and sample that comes out is compared. In Verilator, from the RTL.
+    and sample that comes out is compared; then an impulse measures the delay. In Verilator, from the RTL.
 
     Example: `bgru sim --board icebreaker --frames 20`
     """
@@ -51,7 +51,7 @@ def command(
 
         if simulator != "verilator" or netlist or waves:
             raise typer.BadParameter("expected no --sim icarus, --netlist or --waves with --samples")
-        whole.run(folder, noisy, board, fold, frames, build)
+        whole.run(folder, noisy, board, fold, clock, frames, build)
     else:
         from cosim.bench.sim import run
 

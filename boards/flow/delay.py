@@ -19,10 +19,13 @@ class Delay:
     """From a word of the converter's left slot in to the same sample's word out, a whole number of samples.
 
     window : samples of overlap-add (N - hop) and of the hop that is collected (hop - 1 after the first)
-    computing : cycles from a hop's last sample to the first sample of its frame out: engine and network, one after the
-        other. An upper bound: the network begins before the last feature bit, and the mask pass before the last mask
-        word, so that a sample less may be measured.
+    computing : cycles from a hop's last sample to the first sample of its frame out. Predicted, it is an upper bound:
+        the engine's frame and the network's latency in turn. They overlap, for the network takes feature bits while the
+        engine makes them, and the mask's pass takes mask words while the network makes them. `bgru sim --samples`
+        measures it: with `tiny` 3 % less, one sample of 578.
     rate : of samples, in cycles
+
+    The rest is exact: tests/boards/flow/test_delay.py sends an impulse through the pins.
     """
 
     window: int
@@ -40,8 +43,8 @@ class Delay:
     def parts(self) -> Mapping[str, float]:
         """Samples by cause; their sum is whole.
 
-        `waiting` is for `AHEAD` samples to come in after the first one is out, and `converter` the bus frame in which a
-        sample comes: it goes out in the next.
+        `waiting` is until the next sample comes in, and `AHEAD` - 1 more of them have; `converter` is the bus frame in
+        which a sample comes: it goes out in the next.
         """
         computing = self.computing / self.rate.cycles
         waiting = -(-self.computing // self.rate.cycles) - computing + AHEAD - 1

@@ -9,7 +9,7 @@ from hw.flow.results import Results
 from hw.flow.rtl import described, identity
 from hw.gateware.network import Network
 
-__all__ = ["results_of"]
+__all__ = ["results_of", "sound_results_of"]
 
 
 def results_of(network: Network, board: Board, build: Path) -> Results:
@@ -28,4 +28,17 @@ def results_of(network: Network, board: Board, build: Path) -> Results:
         "synth_top_resources": key(top),
         "pnr": key([*top, nextpnr]),
     }
-    return Results(build / board.name / network.bundle.name / "report", network, keys)
+    return Results(_folder(network, board, build), network, keys)
+
+
+def sound_results_of(network: Network, board: Board, build: Path) -> Results:
+    """The results of a network's denoiser on a board at its clock, in `<build>/<board>/<bundle>/report/sound`.
+
+    The key adds the clock, which makes the sample rate.
+    """
+    keys = {"cosim_sound": key([identity(["sound", *described(network)]), str(board.clock_hz)])}
+    return Results(_folder(network, board, build) / "sound", network, keys)
+
+
+def _folder(network: Network, board: Board, build: Path) -> Path:
+    return build / board.name / network.bundle.name / "report"

@@ -1,15 +1,22 @@
 """Simulate the whole denoiser on a recording and compare every sample with the reference: `bgru sim --samples`."""
 
+import tempfile
 from pathlib import Path
+from time import monotonic
+from typing import Any
 
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from boards.definitions.registry import find
+from boards.flow.delay import Delay
 from boards.flow.layout import parse_folding
+from boards.flow.measured import sound_results_of
 from boards.flow.sound import lay_out_sound
+from cosim.bench.impulse import impulse
 from cosim.bench.simulators import simulator_path
-from cosim.bench.sound import simulate_sound
+from cosim.bench.sound import Heard, SoundBench
+from hw.flow.results import Results
 from hw.gateware.denoiser import Denoiser
 from model.bundle.read import read_bundle
 from model.console import console
@@ -19,32 +26,81 @@ __all__ = ["run"]
 
 
 def run(
-    bundle_folder: Path, recording: Path, board_name: str, fold: list[str] | None, frames: int | None, build: Path
+    bundle_folder: Path,
+    recording: Path,
+    board_name: str,
+    fold: list[str] | None,
+    clock: float | None,
+    frames: int | None,
+    build: Path,
 ) -> None:
     """Run a recording's samples through the denoiser of a board; exit with 1 at the first word that differs."""
     simulator_path("verilator", False)  # nothing is begun that can't be finished
     bundle = read_bundle(bundle_folder)
     front_end = bundle.front_end
-    board = find(board_name).at_sound_clock(None)
+    board = find(board_name).at_sound_clock(clock)
     hop, late = front_end.hop, front_end.fft_size - front_end.hop
     noisy = audio.read_samples(recording, front_end.sample_rate)
     samples = np.pad(noisy, (0, late + -len(noisy) % hop))[: frames and frames * hop]
     network = lay_out_sound(bundle, board, parse_folding(fold or []))
     denoiser = Denoiser(network, single_port=board.family.single_port_ram is not None)
+    predicted = Delay.of(front_end, network.spec, board)
+    results = sound_results_of(network, board, build)
+    results.discard("cosim_sound")
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TimeRemainingColumn(), console=console) as bars:
-        task = bars.add_task("verilator, samples", total=len(samples))
-        heard = simulate_sound(denoiser, bundle, [samples], progress=lambda done: bars.update(task, completed=done))
+    shown = Progress(*columns, TimeRemainingColumn(), console=console)
+    with tempfile.TemporaryDirectory() as folder, shown as bars:
+        task = bars.add_task("build with verilator", total=len(samples))
+        bench = SoundBench.build(denoiser, Path(folder))
+        bars.update(task, description="verilator, samples")
+        began = monotonic()
+        heard = bench.run([samples], progress=lambda done: bars.update(task, completed=done))
+        seconds = monotonic() - began
         bars.update(task, completed=len(heard.samples))
-    if heard.difference is not None:
-        console.print(f"MISMATCH {heard.difference}")
-        raise SystemExit(1)
+        _refuse(heard, results, bars)
+        task = bars.add_task("verilator, an impulse", total=1)
+        measured, of_impulse = impulse(bench, predicted.rate)
+        bars.update(task, completed=1)
+        _refuse(of_impulse, results, bars)
     output = build / board.name / bundle.name / f"{recording.stem}_from_samples.wav"
     audio.write(output, heard.samples[late:][: len(noisy)], front_end.sample_rate)
-    hops = heard.cycles[::hop]
-    a_frame = (hops[-1] - hops[0]) / max(1, len(hops) - 1)
+    found = _found(heard, hop) | {
+        "window": measured.window,
+        "computing": measured.computing,
+        "recording": str(recording),
+        "netlist": False,
+        "seconds": seconds,
+    }
+    results.write("cosim_sound", found)
     each = ", ".join(f"{count:,} {what}s" for what, count in heard.compared.items())
     console.print(f"samples compared     {each}: none differs")
-    console.print(f"a frame              {a_frame:,.0f} cycles, from {hop} samples in to {hop} samples out")
+    console.print(f"a frame              {found['frame']:,.0f} cycles, from {hop} samples in to {hop} samples out")
+    for title, delay in (("measured", measured), ("predicted", predicted)):
+        console.print(f"delay, {title:9}     {_in_words(delay)}")
     console.print(f"denoised recording   {output}")
+
+
+def _refuse(heard: Heard, results: Results, bars: Progress) -> None:
+    """End with 1 if a word differs."""
+    if heard.difference is not None:
+        bars.stop()
+        results.write("cosim_sound", {"mismatch": str(heard.difference)})
+        console.print(f"MISMATCH {heard.difference}")
+        raise SystemExit(1)
+
+
+def _found(heard: Heard, hop: int) -> dict[str, Any]:
+    """What a simulation found of the denoiser; `frame` is cycles from hop to hop, without a pause."""
+    hops = heard.given[::hop]
+    return {
+        "mismatch": None,
+        "compared": heard.compared,
+        "frame": (hops[-1] - hops[0]) / max(1, len(hops) - 1),
+        "cycles": int(heard.given[-1]),
+    }
+
+
+def _in_words(delay: Delay) -> str:
+    whole = f"{delay.samples} samples, {delay.ms(delay.samples):.1f} ms from a sample in to the same sample out"
+    return f"{whole} ({delay.computing:,} cycles of computing)"

@@ -1,10 +1,11 @@
 // Run a Verilated denoiser on samples from a file, and write down what comes out and what passes inside.
 //
-// Arguments: seed, cycle limit, bypass, then for samples in and out the probability in percent of a pause after a
-// transfer and its longest length in cycles; then the number of samples that must come out, and the folder. It holds
-// i.bin: an int32 per sample, bit 16 set where an utterance begins. Writes feature.bin, mask.bin and o.bin: the words as
-// int32, and o_cycles.bin: the cycle of each sample out as int64. Prints the number of samples so far from time to time.
-// Exit status 1 if the samples have not come within the limit.
+// Arguments: seed, cycle limit, bypass, cycles from sample in to sample in (0: as soon as it is taken), then for samples
+// in and out the probability in percent of a pause after a transfer and its longest length in cycles; then the number of
+// samples that must come out, and the folder. It holds i.bin: an int32 per sample, bit 16 set where an utterance begins.
+// Writes feature.bin, mask.bin and o.bin: the words as int32; i_cycles.bin and o_cycles.bin: the cycle of each sample in
+// and out as int64. Prints the number of samples so far from time to time. Exit status 1 if the samples have not come
+// within the limit.
 
 #include <cstdio>
 #include <cstdlib>
@@ -16,13 +17,14 @@
 int main(int, char** argv) {
     std::mt19937 random(std::strtoul(argv[1], nullptr, 10));
     const std::int64_t limit = std::atoll(argv[2]);
-    Pauses in{unsigned(std::atoi(argv[4])), unsigned(std::atoi(argv[5]))};
-    Pauses out{unsigned(std::atoi(argv[6])), unsigned(std::atoi(argv[7]))};
-    const std::size_t wanted = std::strtoul(argv[8], nullptr, 10);
-    const std::string folder = std::string(argv[9]) + "/";
+    const unsigned period = std::atoi(argv[4]);
+    Pauses in{unsigned(std::atoi(argv[5])), unsigned(std::atoi(argv[6]))};
+    Pauses out{unsigned(std::atoi(argv[7])), unsigned(std::atoi(argv[8]))};
+    const std::size_t wanted = std::strtoul(argv[9], nullptr, 10);
+    const std::string folder = std::string(argv[10]) + "/";
     const auto samples = read(folder + "i.bin");
     std::vector<std::int32_t> features, masks, heard;
-    std::vector<std::int64_t> cycles;
+    std::vector<std::int64_t> taken_at, given_at;
 
     VerilatedContext context;
     Vsound dut{&context};
@@ -55,7 +57,7 @@ int main(int, char** argv) {
         }
         if (given) {
             heard.push_back(static_cast<std::int16_t>(dut.o_payload));
-            cycles.push_back(cycle);
+            given_at.push_back(cycle);
             out.draw(random);
             if (heard.size() % 4096 == 0) {
                 std::printf("%zu\n", heard.size());
@@ -68,12 +70,17 @@ int main(int, char** argv) {
         if (taken) {
             dut.i_valid = 0;
             ++next;
+            taken_at.push_back(cycle);
             in.draw(random);
+            if (period != 0) {
+                in.left = period;
+            }
         }
     }
     write(folder + "feature.bin", features);
     write(folder + "mask.bin", masks);
     write(folder + "o.bin", heard);
-    write(folder + "o_cycles.bin", cycles);
+    write(folder + "i_cycles.bin", taken_at);
+    write(folder + "o_cycles.bin", given_at);
     return heard.size() < wanted;
 }

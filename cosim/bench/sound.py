@@ -1,7 +1,6 @@
 """Samples through the Verilated denoiser: every sample out, and every feature and mask bit inside, compared."""
 
 import subprocess
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +20,7 @@ from model.reference.golden_model import GoldenModel
 from model.reference.recording import Samples
 from model.reference.synthesis import Synthesis
 
-__all__ = ["STREAMS", "Difference", "Heard", "Pauses", "expected", "simulate_sound"]
+__all__ = ["STREAMS", "Difference", "Heard", "Pauses", "SoundBench", "expected"]
 
 STREAMS = Path(__file__).with_name("streams.h")
 """What C++ test benches on streams share."""
@@ -54,13 +53,17 @@ class Difference:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a simulation found: samples out and the cycle of each, and the first difference, if any.
+    """What a run found.
 
+    samples : those that came out
+    taken, given : the cycle of each sample in, and of each sample out
+    difference : the first word that differs from the reference, if any
     compared : how many words of each kind were compared: samples, feature bits, mask bits
     """
 
     samples: Samples
-    cycles: NDArray[np.int64]
+    taken: NDArray[np.int64]
+    given: NDArray[np.int64]
     difference: Difference | None
     compared: dict[str, int]
 
@@ -73,52 +76,73 @@ def expected(bundle: Bundle, samples: Samples, bypass: bool = False) -> tuple[Bi
     return features, mask, Synthesis(bundle.front_end)(spectrum, mask | np.uint8(bypass))
 
 
-def simulate_sound(
-    denoiser: Denoiser,
-    bundle: Bundle,
-    utterances: Sequence[Samples],
-    *,
-    pauses: tuple[Pauses, Pauses] = (Pauses(), Pauses()),
-    bypass: bool = False,
-    seed: int = 0,
-    quick: bool = False,
-    progress: Callable[[int], None] = lambda samples: None,
-) -> Heard:
-    """Run utterances one after the other, each begun by `start`, and compare with the reference.
+@dataclass(frozen=True)
+class SoundBench:
+    """A denoiser's simulator, built once and run as often as asked.
 
-    pauses : of samples in and out
-    quick : spend no time on optimising the simulator, which pays for short runs
+    program, folder : the simulator, and where it runs: next to the contents of its memories
+    bundle : what it is compared with
     """
-    mask_bits = bundle.front_end.mask_bits
-    wanted = [expected(bundle, one, bypass) for one in utterances]
-    features, masks, samples = (np.concatenate([one[place].ravel() for one in wanted]) for place in range(3))
-    words = [(one.astype(np.int32) & 0xFFFF) | ((np.arange(len(one)) == 0) << 16) for one in utterances]
-    frames = len(samples) // bundle.front_end.hop + 2
-    limit = frames * CYCLES_A_POINT * bundle.front_end.fft_size
-    limit += sum(pause.longest * len(one) for pause, one in zip(pauses, (np.concatenate(words), samples), strict=True))
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        np.concatenate(words).astype(np.int32).tofile(folder / "i.bin")
+
+    program: Path
+    folder: Path
+    bundle: Bundle
+
+    @classmethod
+    def build(cls, denoiser: Denoiser, folder: Path, *, quick: bool = False) -> "SoundBench":
+        """Verilate a denoiser in a folder.
+
+        quick : spend no time on optimising the simulator, which pays for short runs
+        """
+        bundle = denoiser.network.bundle
         verilog = to_verilog(Flat(Fed(denoiser)), TOP, folder)
         main = Path(__file__).with_suffix(".cpp")
-        define = ("-CFLAGS", f"-DMASK_BITS={mask_bits}")
+        define = ("-CFLAGS", f"-DMASK_BITS={bundle.front_end.mask_bits}")
         program = verilated(verilog, main, TOP, headers=[STREAMS], options=define, quick=quick)
-        options = [seed, limit, int(bypass), *(number for one in pauses for number in (one.percent, one.longest))]
-        command = [str(program), *map(str, options), str(len(samples)), name]
-        with subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, text=True) as running:
+        return cls(program, folder, bundle)
+
+    def run(
+        self,
+        utterances: Sequence[Samples],
+        *,
+        period: int = 0,
+        pauses: tuple[Pauses, Pauses] = (Pauses(), Pauses()),
+        bypass: bool = False,
+        seed: int = 0,
+        progress: Callable[[int], None] = lambda samples: None,
+    ) -> Heard:
+        """Run utterances one after the other, each begun by `start`, and compare with the reference.
+
+        period : cycles from one sample in to the next; 0 offers it as soon as the last one is taken
+        pauses : of samples in and out
+        """
+        front_end, folder = self.bundle.front_end, self.folder
+        wanted = [expected(self.bundle, one, bypass) for one in utterances]
+        features, masks, samples = (np.concatenate([one[place].ravel() for one in wanted]) for place in range(3))
+        words = [(one.astype(np.int32) & 0xFFFF) | ((np.arange(len(one)) == 0) << 16) for one in utterances]
+        offered = np.concatenate(words).astype(np.int32)
+        frames = len(samples) // front_end.hop + 2
+        limit = frames * CYCLES_A_POINT * front_end.fft_size + period * len(offered)
+        limit += sum(pause.longest * count for pause, count in zip(pauses, (len(offered), len(samples)), strict=True))
+        offered.tofile(folder / "i.bin")
+        ends = (number for one in pauses for number in (one.percent, one.longest))
+        options = [seed, limit, int(bypass), period, *ends, len(samples), folder]
+        with subprocess.Popen(
+            [str(self.program), *map(str, options)], cwd=folder, stdout=subprocess.PIPE, text=True
+        ) as running:
             for line in running.stdout or ():
                 progress(int(line))
         got = {key: np.fromfile(folder / f"{key}.bin", np.int32) for key in ("feature", "mask", "o")}
-        cycles = np.fromfile(folder / "o_cycles.bin", np.int64)
-    bits = (got["mask"][:, None] >> np.arange(mask_bits) & 1).ravel()
-    pairs = {"feature bit": (got["feature"], features), "mask bit": (bits, masks), "sample": (got["o"], samples)}
-    found = (_difference(what, *pair) for what, pair in pairs.items())
-    return Heard(
-        got["o"].astype(np.int16),
-        cycles,
-        next((one for one in found if one is not None), None),
-        {what: len(want) for what, (_, want) in pairs.items()},
-    )
+        bits = (got["mask"][:, None] >> np.arange(front_end.mask_bits) & 1).ravel()
+        pairs = {"feature bit": (got["feature"], features), "mask bit": (bits, masks), "sample": (got["o"], samples)}
+        found = (_difference(what, *pair) for what, pair in pairs.items())
+        return Heard(
+            got["o"].astype(np.int16),
+            np.fromfile(folder / "i_cycles.bin", np.int64),
+            np.fromfile(folder / "o_cycles.bin", np.int64),
+            next((one for one in found if one is not None), None),
+            {what: len(want) for what, (_, want) in pairs.items()},
+        )
 
 
 def _difference(what: str, got: NDArray[np.integer], want: NDArray[np.integer]) -> Difference | None:

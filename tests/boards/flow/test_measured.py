@@ -9,8 +9,7 @@ import pytest
 import boards.flow.measured
 from boards.definitions.registry import find
 from boards.flow.layout import lay_out
-from boards.flow.measured import results_of
-from hw.flow.results import MEASURED
+from boards.flow.measured import results_of, sound_results_of
 from hw.shape.folding import Folding
 from tests.support.random_bundles import random_bundle
 
@@ -24,7 +23,7 @@ def keys(bundle=MADE, board=BOARD, folding=FOLDING, width=8):
 
 
 def changed(after):
-    return {stage for stage in MEASURED if keys()[stage] != after[stage]}
+    return {stage for stage, key in keys().items() if key != after[stage]}
 
 
 def test_the_same_design_has_the_same_keys():
@@ -45,7 +44,7 @@ def test_another_clock_is_another_top_and_another_placement():
     ids=["weights", "folding", "width"],
 )
 def test_another_network_is_another_design_at_every_stage(after):
-    assert changed(after) == set(MEASURED)
+    assert changed(after) == set(keys())
 
 
 def test_another_board_of_the_family_is_another_top():
@@ -64,4 +63,18 @@ def test_another_version_of_a_tool_is_another_result(tool, stages, monkeypatch):
     real = boards.flow.measured.version
     monkeypatch.setattr(boards.flow.measured, "version", lambda name: "next" if name == tool else real(name))
     after = keys()
-    assert {stage for stage in MEASURED if before[stage] != after[stage]} == stages
+    assert {stage for stage, key in before.items() if key != after[stage]} == stages
+
+
+def test_a_denoisers_results_are_of_its_network_and_its_clock():
+    def sound(bundle=MADE, folding=FOLDING, mhz=50, build=Path("build")):
+        return sound_results_of(lay_out(bundle, BOARD, folding, 1, 1), BOARD.at(mhz), build)
+
+    other = random_bundle(np.random.default_rng(1), [("bgru", 6)], bins=9)
+    same, *others = (
+        found.keys["cosim_sound"]
+        for found in (sound(), sound(other), sound(folding={**FOLDING, "gru0": Folding(2, 4)}), sound(mhz=25))
+    )
+    assert sound().keys == {"cosim_sound": same}
+    assert len({same, *others}) == 4
+    assert same not in results_of(lay_out(MADE, BOARD, FOLDING, 1, 1), BOARD, Path("build")).keys.values()

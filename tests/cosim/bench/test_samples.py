@@ -1,14 +1,22 @@
 """`bgru sim --samples`: the recording that comes out of the simulated denoiser is that of `bgru denoise`."""
 
+import json
+import re
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 
 import cosim.bench.sound
+from boards.definitions.registry import find
+from boards.flow.delay import Delay
+from boards.flow.sound import lay_out_sound
 from model.bundle.bundle import Bundle
 from model.bundle.random_bundle import random_layer
+from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from tests.support.audio_engine import random_front_end
 from tests.support.command import bgru
@@ -46,8 +54,41 @@ def test_its_recording_is_the_denoised_one_and_every_word_was_compared(case, tmp
     assert made.read_bytes() == (tmp_path / "out.wav").read_bytes()
 
 
+def found(tmp_path: Path) -> dict[str, Any]:
+    path = tmp_path / "build" / "ulx3s_85f" / "random" / "report" / "sound" / "cosim_sound.json"
+    return dict(json.loads(path.read_text())["layers"])
+
+
 @pytest.mark.simulator
-def test_a_word_that_differs_ends_it_with_1(case, monkeypatch):
+def test_it_measures_the_delay_and_prints_it_next_to_the_predicted_one(case, tmp_path):
+    result = bgru("sim", "--samples", *case)
+    assert result.exit_code == 0, result.output
+    said = dict(re.findall(r"delay, (\w+) +([\d,]+) samples, [\d.]+ ms", result.output))
+    measured = found(tmp_path)
+    bundle = read_bundle(tmp_path / "net")
+    board = find("ulx3s_85f").at_sound_clock(None)
+    predicted = Delay.of(bundle.front_end, lay_out_sound(bundle, board, {}).spec, board)
+    assert said == {
+        "measured": str(replace(predicted, computing=measured["computing"]).samples),
+        "predicted": str(predicted.samples),
+    }
+    assert measured["window"] == 15 and 0 < measured["computing"] <= predicted.computing
+    assert measured["compared"] == {"feature bit": 522, "mask bit": 261, "sample": 116}
+
+
+@pytest.mark.simulator
+def test_the_clock_makes_the_sample_rate(case):
+    said = []
+    for more in ([], ["--clock", "25"]):
+        output = bgru("sim", "--samples", *case, *more).output
+        said += re.findall(r"measured +(\d+) samples, ([\d.]+) ms .*\(([\d,]+) cycles", output)
+    (few, ms, cycles), (more_samples, slower_ms, same) = said
+    assert cycles == same
+    assert int(few) <= int(more_samples) and float(ms) <= float(slower_ms)
+
+
+@pytest.mark.simulator
+def test_a_word_that_differs_ends_it_with_1(case, tmp_path, monkeypatch):
     truth = cosim.bench.sound.expected
 
     def wrong(*arguments):
@@ -59,6 +100,7 @@ def test_a_word_that_differs_ends_it_with_1(case, monkeypatch):
     result = bgru("sim", "--samples", *case)
     assert result.exit_code == 1
     assert "MISMATCH sample 70: expected " in result.output
+    assert found(tmp_path)["mismatch"].startswith("sample 70: expected ")
 
 
 @pytest.mark.parametrize("option", [["--sim", "icarus"], ["--netlist"], ["--waves"]], ids=" ".join)

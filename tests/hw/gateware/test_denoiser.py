@@ -2,13 +2,16 @@
 """The whole denoiser against the reference: every feature bit, mask bit and sample, in Verilator."""
 
 import dataclasses
+import tempfile
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.bench.sound import Pauses, simulate_sound
+from cosim.bench.sound import Heard, Pauses, SoundBench
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
 from hw.shape.family import FAMILIES
@@ -16,6 +19,7 @@ from hw.shape.folding import Source
 from model.bundle.bundle import Bundle
 from model.bundle.random_bundle import random_layer
 from model.errors import BadInput
+from model.reference.recording import Samples
 from tests.support.audio_engine import random_front_end, random_samples
 from tests.support.random_bundles import random_foldings, seeds
 
@@ -31,6 +35,13 @@ def made(fft_size: int, mask_bits: int, units: int, seed: int, weights: Source =
     bundle = Bundle("random", front_end, (gru, mask))
     foldings = {name: dataclasses.replace(one, weights=weights) for name, one in random_foldings(rng, bundle).items()}
     return bundle, Denoiser(Network(bundle, foldings, FAMILIES["ecp5"], 1, mask_bits))
+
+
+def run(denoiser: Denoiser, bundle: Bundle, utterances: list[Samples], **how: Any) -> Heard:
+    """Compare a denoiser with a bundle, its own or another."""
+    with tempfile.TemporaryDirectory() as folder:
+        bench = dataclasses.replace(SoundBench.build(denoiser, Path(folder)), bundle=bundle)
+        return bench.run(utterances, **how)
 
 
 pauses = st.builds(Pauses, st.sampled_from([0, 20, 100]), st.sampled_from([1, 30, 2000]))
@@ -50,7 +61,7 @@ def test_every_bit_and_sample_is_the_reference(shape, seed, signals, both, bypas
     rng = np.random.default_rng(seed)
     hop = bundle.front_end.hop
     utterances = [random_samples(rng, int(rng.integers(1, 7)) * hop + int(rng.integers(hop)), kind) for kind in signals]
-    heard = simulate_sound(denoiser, bundle, utterances, pauses=both, bypass=bypass, seed=seed % 1000)
+    heard = run(denoiser, bundle, utterances, pauses=both, bypass=bypass, seed=seed % 1000)
     assert heard.difference is None
     assert heard.compared["sample"] == sum(len(one) // hop * hop for one in utterances)
 
@@ -58,7 +69,7 @@ def test_every_bit_and_sample_is_the_reference(shape, seed, signals, both, bypas
 def test_weights_that_are_loaded_first_give_the_same():
     bundle, denoiser = made(32, 2, 9, 3, weights="loaded")
     assert denoiser.loads == ["load_gru0", "load_mask"]
-    assert simulate_sound(denoiser, bundle, [random_samples(np.random.default_rng(3), 64)]).difference is None
+    assert run(denoiser, bundle, [random_samples(np.random.default_rng(3), 64)]).difference is None
 
 
 def test_a_wrong_network_is_found():
@@ -66,8 +77,8 @@ def test_a_wrong_network_is_found():
     _, other = made(16, 1, 5, 2)
     samples = random_samples(np.random.default_rng(3), 64)
     wrong = dataclasses.replace(bundle, layers=other.network.bundle.layers)
-    assert simulate_sound(made(16, 1, 5, 1)[1], bundle, [samples]).difference is None
-    difference = simulate_sound(made(16, 1, 5, 1)[1], wrong, [samples]).difference
+    assert run(made(16, 1, 5, 1)[1], bundle, [samples]).difference is None
+    difference = run(made(16, 1, 5, 1)[1], wrong, [samples]).difference
     assert difference is not None and difference.what == "mask bit"
 
 
