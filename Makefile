@@ -26,7 +26,7 @@ DESIGN := $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 	@echo "Variables: BOARD=$(BOARD) BUNDLE=dir RECORDING=$(RECORDING) SIM=verilator|icarus WAVES=1 FRAMES=n"
-	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 SOUND=codec|microphone|uart AUDIO=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
+	@echo "           RATE=125 CLOCK=100 PORT=tty OUTPUT=file NETLIST=1 SOUND=codec|microphone|jack|uart AUDIO=1 FOLD='gru0=2x64 mask=1x32' PRESET=small SPEECH=dir NOISE=dir OUT=dir"
 
 sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare every bit and every sample.
 	@$(BGRU) sim $(DESIGN) --recording "$(RECORDING)" --sim $(SIM) \
