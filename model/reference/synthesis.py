@@ -7,7 +7,7 @@ Every function works on a block of frames, int64, a frame per row. Gateware is t
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle.audio_constants import cosine_table, output_scale
+from model.bundle.audio_constants import attenuation_floor, cosine_table, output_scale
 from model.bundle.bits import Bits
 from model.bundle.front_end import FrontEnd
 from model.reference.fft import fft
@@ -16,10 +16,16 @@ from model.reference.fixed_point import Complex, Integers, rounded
 __all__ = ["OverlapAdd", "Synthesis", "apply_mask", "dual_window", "inverse", "merge", "output"]
 
 
-def apply_mask(y: Complex, mask: Bits, front_end: FrontEnd) -> Complex:
-    """Y (frames, bins) times the number of ones, 0 to m, of each bin's bits in the mask (frames, bins * m). Exact."""
-    counts = mask.reshape(len(mask), front_end.bins, front_end.mask_bits).sum(axis=-1, dtype=np.int64)
-    return Complex(y.re * counts, y.im * counts)
+def apply_mask(y: Complex, mask: Bits, front_end: FrontEnd, floor: int = 0) -> Complex:
+    """Y (frames, bins) times the gains of the mask (frames, bins * m), times m.
+
+    Of a bin's mask bits, each 1 counts 1 and each 0 counts `floor` / 2^T (`attenuation_floor`). Exact where the floor
+    is 0; otherwise rounded once.
+    """
+    ones = mask.reshape(len(mask), front_end.bins, front_end.mask_bits).sum(axis=-1, dtype=np.int64)
+    bits = front_end.table_bits
+    gains = (ones << bits) + (front_end.mask_bits - ones) * floor
+    return Complex(rounded(y.re * gains, bits), rounded(y.im * gains, bits))
 
 
 def merge(y: Complex, front_end: FrontEnd) -> Complex:
@@ -86,15 +92,17 @@ def output(sums: Integers, front_end: FrontEnd) -> NDArray[np.int16]:
 class Synthesis:
     """Spectra and masks to samples, a hop per frame, with the state that goes on from block to block.
 
-    The first sample out belongs to the first one of frame 0: N - hop samples before the recording.
+    The first sample out belongs to the first one of frame 0: N - hop samples before the recording. No bin is attenuated
+    by more than `limit` decibels; None is no limit.
     """
 
-    def __init__(self, front_end: FrontEnd) -> None:
+    def __init__(self, front_end: FrontEnd, limit: float | None = None) -> None:
         front_end.check()
         self._front_end, self._add = front_end, OverlapAdd(front_end)
+        self._floor = attenuation_floor(limit, front_end)
 
     def __call__(self, y: Complex, mask: Bits) -> NDArray[np.int16]:
         """A hop of samples for every frame, from Y (frames, bins) and the mask (frames, bins * mask_bits)."""
         it = self._front_end
-        z = inverse(merge(apply_mask(y, mask, it), it), it)
+        z = inverse(merge(apply_mask(y, mask, it, self._floor), it), it)
         return output(self._add(dual_window(z, it)), it)
