@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from model.bundle.audio_constants import attenuation_floor
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.bundle.front_end import FrontEnd
@@ -60,7 +61,7 @@ def denoise(network: Bundle, recording: Samples, limit: float | None = None) -> 
 
 
 def _synthesise(front_end: FrontEnd, spectrum: Complex, mask: Bits, samples: int, limit: float | None) -> Samples:
-    synthesis = Synthesis(front_end, limit)
+    synthesis = Synthesis(front_end, attenuation_floor(limit, front_end))
     blocks = range(0, len(mask), BLOCK)
     found = [synthesis(Complex(*(part[i : i + BLOCK] for part in spectrum)), mask[i : i + BLOCK]) for i in blocks]
     return np.concatenate(found)[front_end.fft_size - front_end.hop :][:samples]
@@ -76,7 +77,8 @@ class Stream:
     def __init__(self, network: Bundle, bypass: bool = False, limit: float | None = None) -> None:
         self._hop = network.front_end.hop
         self.delay = network.front_end.fft_size - self._hop
-        self._analysis, self._synthesis = Analysis(network.front_end), Synthesis(network.front_end, limit)
+        floor = attenuation_floor(limit, network.front_end)
+        self._analysis, self._synthesis = Analysis(network.front_end), Synthesis(network.front_end, floor)
         self._model, self._bypass = GoldenModel(network), bypass
         self.frames = self.kept = 0
 

@@ -7,7 +7,7 @@ Every function works on a block of frames, int64, a frame per row. Gateware is t
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle.audio_constants import attenuation_floor, cosine_table, output_scale
+from model.bundle.audio_constants import cosine_table, output_scale
 from model.bundle.bits import Bits
 from model.bundle.front_end import FrontEnd
 from model.reference.fft import fft
@@ -19,8 +19,8 @@ __all__ = ["OverlapAdd", "Synthesis", "apply_mask", "dual_window", "inverse", "m
 def apply_mask(y: Complex, mask: Bits, front_end: FrontEnd, floor: int = 0) -> Complex:
     """Y (frames, bins) times the gains of the mask (frames, bins * m), times m.
 
-    Of a bin's mask bits, each 1 counts 1 and each 0 counts `floor` / 2^T (`attenuation_floor`). Exact where the floor
-    is 0; otherwise rounded once.
+    Of a bin's mask bits, each 1 counts 1 and each 0 counts `floor` / 2^T, with the floor of
+    `model.bundle.audio_constants.attenuation_floor`. Exact where the floor is 0; otherwise rounded once.
     """
     ones = mask.reshape(len(mask), front_end.bins, front_end.mask_bits).sum(axis=-1, dtype=np.int64)
     bits = front_end.table_bits
@@ -92,14 +92,13 @@ def output(sums: Integers, front_end: FrontEnd) -> NDArray[np.int16]:
 class Synthesis:
     """Spectra and masks to samples, a hop per frame, with the state that goes on from block to block.
 
-    The first sample out belongs to the first one of frame 0: N - hop samples before the recording. No bin is attenuated
-    by more than `limit` decibels; None is no limit.
+    The first sample out belongs to the first one of frame 0: N - hop samples before the recording. `floor` as in
+    `apply_mask`.
     """
 
-    def __init__(self, front_end: FrontEnd, limit: float | None = None) -> None:
+    def __init__(self, front_end: FrontEnd, floor: int = 0) -> None:
         front_end.check()
-        self._front_end, self._add = front_end, OverlapAdd(front_end)
-        self._floor = attenuation_floor(limit, front_end)
+        self._front_end, self._floor, self._add = front_end, floor, OverlapAdd(front_end)
 
     def __call__(self, y: Complex, mask: Bits) -> NDArray[np.int16]:
         """A hop of samples for every frame, from Y (frames, bins) and the mask (frames, bins * mask_bits)."""

@@ -26,10 +26,12 @@ class Datapath(wiring.Component):
     Members
     -------
     instruction : In(Instruction); issue : In(1), there is one
-    closed : In(1), its term counts as 0; first : In(1), it is one of a pass' first iteration
+    closed : In(1), its term counts as 0; floored : In(1), it is multiplied by `floor`, though direct
+    first : In(1), the instruction is one of a pass' first iteration
     angle : In(log2 N); frame : In, which of the gain's limits
     halve : In(1), results are to be halved, as the instructions of the last six cycles' are
     word : In(signed(width)), what the memory gave; operand : Out, a cycle later
+    floor : In(15), what a mask bit of 0 counts
     power : In(signed(16)), energy : In, of `Features`; limit : Out(signed(16)), of `frame`, but in a pass that needs
         cosines
     sum : Out(signed(sum_width)), mark : Out, whose it is; result : Out(signed(width)), to be written
@@ -45,11 +47,12 @@ class Datapath(wiring.Component):
         super().__init__(
             {
                 "instruction": In(Instruction()),
-                **dict.fromkeys(("issue", "closed", "first", "halve"), In(1)),
+                **dict.fromkeys(("issue", "closed", "floored", "first", "halve"), In(1)),
                 "angle": In(exact_log2(front_end.fft_size)),
                 "frame": In(range(front_end.gain_frames + 1)),
                 "word": In(signed(self.width)),
                 "operand": Out(signed(self.width)),
+                "floor": In(COEFFICIENT - 1),
                 "power": In(signed(COEFFICIENT)),
                 "limit": Out(signed(COEFFICIENT)),
                 "energy": In(self.mac.sum_width),
@@ -80,12 +83,16 @@ class Datapath(wiring.Component):
                 m.d.sync += [coefficient.eq(self.word[2:18]), flip.eq(0)]
             with m.Case(Coefficient.POWER):
                 m.d.sync += [coefficient.eq(self.power), flip.eq(self.power[-1])]
+            with m.Case(Coefficient.FLOOR):
+                m.d.sync += [coefficient.eq(self.floor), flip.eq(0)]
             with m.Default():
                 m.d.sync += [coefficient.eq(cosine.word), flip.eq(~cosine.negative)]
 
         # Control goes down the pipeline next to the operands.
         invert = Signal()
-        turned = delayed(m, flip, 1) & ~delayed(m, word.direct, 4)
+        direct = Signal()
+        m.d.comb += direct.eq(word.direct & ~self.floored)
+        turned = delayed(m, flip, 1) & ~delayed(m, direct, 4)
         m.d.sync += invert.eq(delayed(m, word.minus, 4) ^ turned ^ (delayed(m, word.absolute, 4) & mac.sign))
         m.d.comb += [
             mac.operand.eq(self.operand),
@@ -94,7 +101,7 @@ class Datapath(wiring.Component):
             mac.add.eq(delayed(m, word.add & self.issue, 5)),
             mac.first.eq(delayed(m, word.first, 5)),
             mac.bias.eq(delayed(m, word.bias, 5)),
-            mac.direct.eq(delayed(m, word.direct, 5)),
+            mac.direct.eq(delayed(m, direct, 5)),
             mac.invert.eq(invert),
             mac.halve.eq(self.halve),
             mac.energy.eq(self.energy),

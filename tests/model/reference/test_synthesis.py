@@ -36,7 +36,7 @@ def test_every_stage_is_the_rule_in_plain_integers(it, kind, hops, share, limit)
     assert dual_window(inverse(z, it), it).tolist() == [
         plain.frame_out(*frame) for frame in zip(pairs(y), mask.tolist(), strict=True)
     ]
-    assert Synthesis(it, limit)(y, mask).tolist() == expected
+    assert Synthesis(it, attenuation_floor(limit, it))(y, mask).tolist() == expected
     assert plain.peak["word"] <= widths(it).word
 
 
@@ -65,7 +65,7 @@ def test_no_bin_is_attenuated_by_more_than_the_limit_and_none_is_amplified(it, k
 @given(front_ends(), st.integers(0, 120))
 def test_a_limit_of_0_or_less_is_refused(it, below):
     with pytest.raises(BadInput, match="limit: expected more than 0 dB of attenuation, got"):
-        Synthesis(it, -float(below))
+        attenuation_floor(-float(below), it)
 
 
 @given(front_ends(), st.sampled_from(KINDS), st.lists(st.integers(1, 5), min_size=1, max_size=5))
