@@ -18,7 +18,6 @@ from model.errors import BadInput
 from model.evaluation import scoring
 from model.evaluation.metrics import OPINIONS
 from model.evaluation.scoring import MIXTURE, Golden, Row, System, Trial, unprocessed
-from model.pages import model_card
 from model.training import run_report, trainer
 from model.training.export import to_bundle
 from model.training.network import BINARY
@@ -76,8 +75,8 @@ class Journal:
 
     def score(
         self, systems: dict[str, System], chosen: Sequence[Trial], metrics: Sequence[str], processes: int
-    ) -> None:
-        """Score the trials that have no rows yet."""
+    ) -> list[Row]:
+        """The rows of the trials, of which those are scored that have none yet."""
         done = {row.trial for row in self.rows}
         left = [trial for trial in chosen if trial.key not in done]
         with self.path.open("a", encoding="utf-8") as file:
@@ -85,6 +84,8 @@ class Journal:
                 file.write(json.dumps([asdict(row) for row in rows]) + "\n")
                 file.flush()
                 self.rows += rows
+        asked = {trial.key for trial in chosen}
+        return [row for row in self.rows if row.trial in asked]
 
 
 def run(
@@ -93,13 +94,19 @@ def run(
     runs: list[Path],
     count: int,
     snrs: list[float],
+    parts: list[str],
+    quick: bool,
     rnnoise: bool,
     name: str,
     out: Path,
     results: Path,
     processes: int,
 ) -> None:
-    """Score systems on all parts: `bgru study generalisation`. The JSON is written after each part."""
+    """Score systems on `parts`, or on all: `bgru study generalisation`.
+
+    The JSON is written after each part. Parts that are not asked for keep the scores that they have in it.
+    Raises `BadInput` for an unknown part.
+    """
     networks = {f"`{folder.name}`": read_bundle(folder) for folder in bundles}
     networks |= {folder.name: _of_run(folder) for folder in runs}
     if len(networks) < len(bundles) + len(runs):
@@ -110,12 +117,16 @@ def run(
     systems |= {label: Golden(network) for label, network in networks.items()}
     identities = {label: network.identity.hex() for label, network in networks.items()}
     path = results / f"generalisation-{name}.json"
-    found: dict[str, Any] = {}
-    for part, chosen in trials(data, count, snrs or protocol.SNRS_DB).items():
-        metrics = (*model_card.CLEAN, *OPINIONS) if part == "clean" else ("sdr", *model_card.CLEAN, *OPINIONS)
+    by_part = trials(data, count, snrs or protocol.SNRS_DB)
+    for part in parts:
+        if part not in by_part:
+            raise BadInput(f"part: expected one of {', '.join(by_part)}, got {part}")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["scores"] if parts and path.exists() else {}
+    for part in parts or by_part:
+        chosen = by_part[part]
+        metrics = ["si_sdr", "stoi", *(() if part == "clean" else ("sdr",)), *(() if quick else ("pesq", *OPINIONS))]
         journal = Journal(out / f"generalisation-{name}" / f"{part}.jsonl", identities)
-        journal.score(systems, chosen, metrics, processes)
-        found[part] = scoring.summary(journal.rows)
+        found[part] = scoring.summary(journal.score(systems, chosen, metrics, processes))
         kinds = sorted(protocol.HELD_OUT)
         write({"held_out": kinds, "environment": run_report.environment(), "scores": found}, path)
         for system, scores in found[part].items():

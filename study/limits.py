@@ -16,7 +16,7 @@ from study.run import write
 LIMITS = (None, 24.0, 18.0, 12.0, 6.0)
 """Decibels by which a bin is attenuated at most; None is no limit."""
 
-METRICS = ("si_sdr", "sdr", "stoi", "pesq")
+METRICS = ("si_sdr", "sdr", "stoi")
 
 
 def run(data: Path, folder: Path, count: int, results: Path, processes: int) -> None:
@@ -27,7 +27,7 @@ def run(data: Path, folder: Path, count: int, results: Path, processes: int) -> 
     trials = generalisation.trials(data, count, protocol.SNRS_DB)
     found = {
         "held out": scoring.summary(scoring.score(systems, trials["held out"], METRICS, processes)),
-        "clean": scoring.summary(scoring.score(systems, trials["clean"], ("si_sdr", "stoi", "pesq"), processes)),
+        "clean": scoring.summary(scoring.score(systems, trials["clean"], ("si_sdr", "stoi"), processes)),
     }
     path = results / f"limits-{network.name}.json"
     write({"bundle": network.name, "environment": run_report.environment(), "scores": found}, path)

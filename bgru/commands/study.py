@@ -81,6 +81,14 @@ def generalisation(
     snr: Annotated[
         list[float] | None, typer.Option("--snr", callback=finite, show_default="0, 5 and 10", help=SNR_HELP)
     ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            show_default="all",
+            help="held out, known, snr (-5 to 20 dB), reverberant or clean; the others keep their scores. Repeatable.",
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option(help="Leave out PESQ and DNSMOS, which take most of the time.")] = False,
     rnnoise: Annotated[bool, typer.Option(help="Score RNNoise as well.")] = True,
     label: Annotated[str, typer.Option(help="The JSON is called generalisation-LABEL.json.")] = "presets",
     out: Annotated[Path, typer.Option("--out", help="Folder of the scores so far.")] = Path("runs/study"),
@@ -101,6 +109,8 @@ def generalisation(
         runs or [],
         count,
         snr or [],
+        part or [],
+        quick,
         rnnoise,
         label,
         out,

@@ -19,7 +19,13 @@ __all__ = ["run"]
 
 
 def run(
-    bundle_folder: Path, recording: Path, board_name: str, fold: list[str] | None, frames: int | None, build: Path
+    bundle_folder: Path,
+    recording: Path,
+    board_name: str,
+    fold: list[str] | None,
+    frames: int | None,
+    build: Path,
+    limit: float | None = None,
 ) -> None:
     """Run a recording's samples through the denoiser of a board; exit with 1 at the first word that differs."""
     simulator_path("verilator", False)  # nothing is begun that can't be finished
@@ -30,7 +36,7 @@ def run(
     noisy = audio.read_samples(recording, front_end.sample_rate)
     samples = np.pad(noisy, (0, late + -len(noisy) % hop))[: frames and frames * hop]
     network = lay_out_sound(bundle, board, parse_folding(fold or []))
-    denoiser = Denoiser(network, single_port=board.family.single_port_ram is not None)
+    denoiser = Denoiser(network, single_port=board.family.single_port_ram is not None, limit=limit)
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as bars:

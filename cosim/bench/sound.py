@@ -14,6 +14,7 @@ from cosim.bench.fed import Fed
 from cosim.bench.flat import Flat
 from hw.flow.rtl import to_verilog
 from hw.gateware.denoiser import Denoiser
+from model.bundle.audio_constants import attenuation_floor
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.reference.analysis import Analysis
@@ -65,12 +66,18 @@ class Heard:
     compared: dict[str, int]
 
 
-def expected(bundle: Bundle, samples: Samples, bypass: bool = False) -> tuple[Bits, Bits, Samples]:
-    """Feature bits, mask bits (frames, ...) and samples of an utterance: what the hardware has to say."""
+def expected(
+    bundle: Bundle, samples: Samples, bypass: bool = False, limit: float | None = None
+) -> tuple[Bits, Bits, Samples]:
+    """Feature bits, mask bits (frames, ...) and samples of an utterance: what the hardware has to say.
+
+    limit : attenuate no bin by more decibels; None is no limit
+    """
     spectrum, features = Analysis(bundle.front_end)(samples)
     model = GoldenModel(bundle)
     mask = model.masks(features) if len(features) else np.zeros((0, bundle.layers[-1].units), np.uint8)
-    return features, mask, Synthesis(bundle.front_end)(spectrum, mask | np.uint8(bypass))
+    synthesis = Synthesis(bundle.front_end, attenuation_floor(limit, bundle.front_end))
+    return features, mask, synthesis(spectrum, mask | np.uint8(bypass))
 
 
 def simulate_sound(
@@ -90,7 +97,7 @@ def simulate_sound(
     quick : spend no time on optimising the simulator, which pays for short runs
     """
     mask_bits = bundle.front_end.mask_bits
-    wanted = [expected(bundle, one, bypass) for one in utterances]
+    wanted = [expected(bundle, one, bypass, denoiser.limit) for one in utterances]
     features, masks, samples = (np.concatenate([one[place].ravel() for one in wanted]) for place in range(3))
     words = [(one.astype(np.int32) & 0xFFFF) | ((np.arange(len(one)) == 0) << 16) for one in utterances]
     frames = len(samples) // bundle.front_end.hop + 2

@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.audio.engine import AudioEngine, Sample
 from hw.gateware.network import Network
+from model.bundle.audio_constants import attenuation_floor
 from model.errors import BadInput
 
 __all__ = ["Denoiser", "Taken"]
@@ -30,7 +31,6 @@ class Denoiser(wiring.Component):
     i : In(stream of Sample); a `start` begins an utterance: network, gain and ring begin again
     o : Out(stream of signed(16)), as many as complete hops came in
     bypass : In(1), count every mask bit as one; the delay stays
-    floor : In(15), what a mask bit of 0 counts, as `AudioEngine` has it; only where `limited`
     feature, mask : Out(Taken), the words between engine and network
     load_<layer> : In(stream of weight words), of each layer whose weights are not in a ROM
 
@@ -38,24 +38,26 @@ class Denoiser(wiring.Component):
     ----------
     network : with words of one bit in, and of a bin's mask bits out
     single_port : the engine's memory is single-port RAM (iCE40 UltraPlus)
-    limited : there is an attenuation limit
+    limit : attenuate no bin by more decibels; None is no limit
+
+    Raises `BadInput` for what `AudioEngine` refuses, and for a limit that isn't above 0 dB.
     """
 
-    def __init__(self, network: Network, single_port: bool = False, limited: bool = False) -> None:
+    def __init__(self, network: Network, single_port: bool = False, limit: float | None = None) -> None:
         front_end = network.bundle.front_end
         if (network.in_width, network.out_width) != (1, front_end.mask_bits):
             raise BadInput(
                 f"network: expected words of 1 and {front_end.mask_bits} bits behind an audio engine, "
                 f"got {network.in_width} and {network.out_width}"
             )
-        self.network, self.engine = network, AudioEngine(front_end, single_port, limited)
+        self.limit, self.floor = limit, attenuation_floor(limit, front_end)
+        self.network, self.engine = network, AudioEngine(front_end, single_port, limited=limit is not None)
         self.loads = [name for name in network.signature.members if name.startswith("load_")]
         super().__init__(
             {
                 "i": In(stream.Signature(Sample())),
                 "o": self.engine.signature.members["o"],
                 "bypass": In(1),
-                **({"floor": In(15)} if limited else {}),
                 "feature": Out(Taken(1)),
                 "mask": Out(Taken(front_end.mask_bits)),
                 **{name: network.signature.members[name] for name in self.loads},

@@ -37,8 +37,8 @@ class Datapath(wiring.Component):
     sum : Out(signed(sum_width)), mark : Out, whose it is; result : Out(signed(width)), to be written
     """
 
-    def __init__(self, front_end: FrontEnd) -> None:
-        self.front_end = front_end
+    def __init__(self, front_end: FrontEnd, limited: bool = False) -> None:
+        self.front_end, self.limited = front_end, limited
         self.width = widths(front_end).word
         scale, self.output_shift = output_scale(front_end)
         limits = [limit - (1 << 16 if limit >= 1 << 15 else 0) for limit in gain_limits(front_end)]
@@ -83,8 +83,9 @@ class Datapath(wiring.Component):
                 m.d.sync += [coefficient.eq(self.word[2:18]), flip.eq(0)]
             with m.Case(Coefficient.POWER):
                 m.d.sync += [coefficient.eq(self.power), flip.eq(self.power[-1])]
-            with m.Case(Coefficient.FLOOR):
-                m.d.sync += [coefficient.eq(self.floor), flip.eq(0)]
+            if self.limited:
+                with m.Case(Coefficient.FLOOR):
+                    m.d.sync += [coefficient.eq(self.floor), flip.eq(0)]
             with m.Default():
                 m.d.sync += [coefficient.eq(cosine.word), flip.eq(~cosine.negative)]
 

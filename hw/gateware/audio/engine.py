@@ -72,7 +72,7 @@ class AudioEngine(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(it.fft_size, passes(it.fft_size, it.mask_bits, self.limited))
         m.submodules.addresses = addresses = Addresses(it.fft_size)
         m.submodules[LOADED] = ram = SinglePortRam(8 * it.fft_size, width, self.single_port)
-        m.submodules.datapath = datapath = Datapath(it)
+        m.submodules.datapath = datapath = Datapath(it, self.limited)
         m.submodules.bits = features = Features(it, len(datapath.sum))
         m.submodules.control = control = FrameControl(it.gain_frames)
         m.submodules.samples = samples = SamplePort(it.fft_size, width, datapath.output_shift)
