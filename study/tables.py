@@ -165,16 +165,12 @@ def on_the_same_mixtures(results: dict[str, Result], part: str) -> dict[str, Any
 
 def general_table(scores: dict[str, Any]) -> list[str]:
     """Every system on the same mixtures: means, and the share of the mixtures whose STOI it lowers."""
+    metrics = [metric for metric in GENERAL_METRICS if any(metric in one["all"]["mean"] for one in scores.values())]
     lines = [
-        [
-            name,
-            str(one["all"]["mixtures"]),
-            *(cell(one["all"], metric) for metric in GENERAL_METRICS),
-            harmed(one["all"]),
-        ]
+        [name, str(one["all"]["mixtures"]), *(cell(one["all"], metric) for metric in metrics), harmed(one["all"])]
         for name, one in scores.items()
     ]
-    return table(["system", "mixtures", *headings(GENERAL_METRICS), "STOI lowered in"], lines)
+    return table(["system", "mixtures", *headings(metrics), "STOI lowered in"], lines)
 
 
 def harmed(scores: dict[str, Any]) -> str:
@@ -211,14 +207,14 @@ def harmed_by_snr_table(scores: dict[str, Any]) -> list[str]:
 
 def limit_table(result: Result) -> list[str]:
     """One bundle's scores by its attenuation limit, on noisy and on clean speech."""
-    metrics = ("si_sdr", "sdr", "stoi")
+    metrics = ("si_sdr", "stoi")
     noisy, clean = result["scores"]["held out"], result["scores"]["clean"]
     lines = [
         [
             limit,
             *(cell(scores["all"], metric) for metric in metrics),
             harmed(scores["all"]),
-            *(cell(clean[limit]["all"], metric) for metric in ("si_sdr", "stoi")),
+            *(cell(clean[limit]["all"], metric) for metric in metrics),
         ]
         for limit, scores in noisy.items()
     ]
@@ -249,18 +245,23 @@ def draw_limits(result: Result, path: Path) -> None:
 
 
 def draw_kinds(scores: dict[str, Any], path: Path) -> None:
-    """What each system adds to the mixture's SI-SDR and STOI, kind by kind."""
+    """What each system adds to the mixture's SI-SDR and STOI, kind by kind; a deep loss is cut off, and in figures."""
     kinds = sorted(scores[MIXTURE]["kinds"])
     systems = [system for system in scores if system != MIXTURE]
     figure = Figure(figsize=(9, 5.5), layout="constrained")
     axes = figure.subplots(2, 1, sharex=True)
     for axis, metric in zip(axes, ("si_sdr", "stoi"), strict=True):
-        before = [scores[MIXTURE]["kinds"][kind]["mean"][metric] for kind in kinds]
+        before, most = [scores[MIXTURE]["kinds"][kind]["mean"][metric] for kind in kinds], 0.0
         for place, system in enumerate(systems):
             after = [scores[system]["kinds"][kind]["mean"][metric] for kind in kinds]
             gained = [now - then for now, then in zip(after, before, strict=True)]
             across = [kind + (place - (len(systems) - 1) / 2) * 0.8 / len(systems) for kind in range(len(kinds))]
-            axis.bar(across, gained, 0.8 / len(systems), label=system)
+            axis.bar(across, gained, 0.8 / len(systems), label=system.strip("`"))
+            most = max(most, *gained)
+            for at, gain in zip(across, gained, strict=True):
+                if gain < -most / 2:
+                    axis.annotate(f"{gain:.{SHOWN[metric].digits}f}", (at + 0.12, -0.45 * most), fontsize=8)
+        axis.set_ylim(-most / 2, 1.1 * most)
         axis.set_ylabel(f"{SHOWN[metric].heading} gained", fontsize=9)
         axis.axhline(0, color="black", linewidth=0.8)
         axis.grid(axis="y", alpha=0.3)

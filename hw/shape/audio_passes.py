@@ -187,7 +187,7 @@ def _mask(mask_bits: int, limited: bool) -> tuple[Step, ...]:
     for lane in (0, 1):
         part = _read(Region.SPECTRUM, lane, direct=True, bias=Bias.ZERO)
         if limited:
-            part = replace(part, coefficient=Coefficient.FLOOR, bias=Bias.UP)
+            part = replace(part, coefficient=Coefficient.POWER, bias=Bias.UP)
         terms = [replace(part, gate=gate) for gate in MASKS[:mask_bits]]
         if lane == 0:
             terms[0] = replace(terms[0], wait=Wait.MASK)

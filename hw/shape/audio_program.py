@@ -77,14 +77,13 @@ class Coefficient(Enum):
     """The multiplier's second operand.
 
     `ANGLE` is a cosine or sine, `SCALE` the output's constant, `OPERAND` a quarter of the first operand, `POWER` the
-    power of two that brings a bin's magnitudes below 2^17, `FLOOR` what a mask bit of 0 counts.
+    power of two that brings a bin's magnitudes below 2^17, and in the masks' pass what a mask bit of 0 counts.
     """
 
     ANGLE = 0
     SCALE = 1
     OPERAND = 2
     POWER = 3
-    FLOOR = 4
 
 
 class Bias(Enum):

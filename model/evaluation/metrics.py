@@ -55,10 +55,10 @@ OPINIONS = {
 SHOWN = METRICS | OPINIONS
 
 SILENCE = -30.0
-"""The figure in decibels where a signal is digitally silent and the true one is minus infinity: so means exist."""
+"""Stands in for minus infinity decibels where a signal is digitally silent, so that means exist."""
 
 WORST_PESQ = 1.0
-"""PESQ of an estimate that is digitally silent, for which P.862.2 has no value: the bottom of the opinion scale."""
+"""PESQ of a digitally silent estimate, for which P.862.2 has no value: the bottom of the scale."""
 
 LOADING = 1e-8
 """Added to the diagonal of BSS Eval's filter equations (signals have norm 1), which a pure tone leaves singular.

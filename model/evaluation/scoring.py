@@ -162,13 +162,9 @@ class IdealMask:
 
 @dataclass(frozen=True, eq=False)
 class Golden:
-    """A bundle, by the golden model: the bits that the hardware computes.
-
-    limit : no bin is attenuated by more decibels; None is no limit
-    """
+    """A bundle, by the golden model: the bits that the hardware computes."""
 
     bundle: Bundle
-    limit: float | None = None
 
     @cached_property
     def front_end(self) -> FloatFrontEnd:
@@ -176,7 +172,7 @@ class Golden:
         return FloatFrontEnd.of(self.bundle.front_end)
 
     def __call__(self, signals: Mixture) -> Estimate:
-        samples, mask = denoise(self.bundle, to_samples(signals.mixture), self.limit)
+        samples, mask = denoise(self.bundle, to_samples(signals.mixture))
         return Estimate(to_signal(samples), mask[: self.front_end.frames(len(samples))], self.front_end)
 
 

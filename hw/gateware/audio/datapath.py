@@ -1,4 +1,4 @@
-"""The pipeline behind the program: memory word and cosine to product, sum and result."""
+"""The pipeline that executes the program: memory word times cosine, sum, result."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
@@ -18,7 +18,7 @@ __all__ = ["Datapath"]
 
 
 class Datapath(wiring.Component):
-    """Do what an instruction says with the word that it read (the table in `hw.shape.audio_program`).
+    """Execute an instruction on the word that it read (the table in `hw.shape.audio_program`).
 
     Latency: 6 cycles from an instruction to `sum` and `mark`, 7 to `result`. Throughput: a term every cycle.
     Cost: two multipliers of 16 x 16 bits, the constants' ROM, about 250 LUT4.
@@ -26,19 +26,18 @@ class Datapath(wiring.Component):
     Members
     -------
     instruction : In(Instruction); issue : In(1), there is one
-    closed : In(1), its term counts as 0; floored : In(1), it is multiplied by `floor`, though direct
+    closed : In(1), its term counts as 0; floored : In(1), it is multiplied, though direct
     first : In(1), the instruction is one of a pass' first iteration
     angle : In(log2 N); frame : In, which of the gain's limits
     halve : In(1), results are to be halved, as the instructions of the last six cycles' are
     word : In(signed(width)), what the memory gave; operand : Out, a cycle later
-    floor : In(15), what a mask bit of 0 counts
     power : In(signed(16)), energy : In, of `Features`; limit : Out(signed(16)), of `frame`, but in a pass that needs
         cosines
     sum : Out(signed(sum_width)), mark : Out, whose it is; result : Out(signed(width)), to be written
     """
 
-    def __init__(self, front_end: FrontEnd, limited: bool = False) -> None:
-        self.front_end, self.limited = front_end, limited
+    def __init__(self, front_end: FrontEnd) -> None:
+        self.front_end = front_end
         self.width = widths(front_end).word
         scale, self.output_shift = output_scale(front_end)
         limits = [limit - (1 << 16 if limit >= 1 << 15 else 0) for limit in gain_limits(front_end)]
@@ -52,7 +51,6 @@ class Datapath(wiring.Component):
                 "frame": In(range(front_end.gain_frames + 1)),
                 "word": In(signed(self.width)),
                 "operand": Out(signed(self.width)),
-                "floor": In(COEFFICIENT - 1),
                 "power": In(signed(COEFFICIENT)),
                 "limit": Out(signed(COEFFICIENT)),
                 "energy": In(self.mac.sum_width),
@@ -83,9 +81,6 @@ class Datapath(wiring.Component):
                 m.d.sync += [coefficient.eq(self.word[2:18]), flip.eq(0)]
             with m.Case(Coefficient.POWER):
                 m.d.sync += [coefficient.eq(self.power), flip.eq(self.power[-1])]
-            if self.limited:
-                with m.Case(Coefficient.FLOOR):
-                    m.d.sync += [coefficient.eq(self.floor), flip.eq(0)]
             with m.Default():
                 m.d.sync += [coefficient.eq(cosine.word), flip.eq(~cosine.negative)]
 

@@ -13,7 +13,7 @@ from hw.gateware.audio.samples import Sample, SamplePort
 from hw.gateware.audio.sequencer import Sequencer
 from hw.gateware.streams import Word
 from hw.shape.audio_passes import Name, passes
-from hw.shape.audio_program import Access, Coefficient, Gate, Wait
+from hw.shape.audio_program import Access, Gate, Wait
 from hw.shape.engine_spec import LOADED
 from model.bundle.audio_widths import widths
 from model.bundle.front_end import WORD_LENGTHS, FrontEnd
@@ -72,7 +72,7 @@ class AudioEngine(wiring.Component):
         m.submodules.sequencer = sequencer = Sequencer(it.fft_size, passes(it.fft_size, it.mask_bits, self.limited))
         m.submodules.addresses = addresses = Addresses(it.fft_size)
         m.submodules[LOADED] = ram = SinglePortRam(8 * it.fft_size, width, self.single_port)
-        m.submodules.datapath = datapath = Datapath(it, self.limited)
+        m.submodules.datapath = datapath = Datapath(it)
         m.submodules.bits = features = Features(it, len(datapath.sum))
         m.submodules.control = control = FrameControl(it.gain_frames)
         m.submodules.samples = samples = SamplePort(it.fft_size, width, datapath.output_shift)
@@ -103,9 +103,11 @@ class AudioEngine(wiring.Component):
         ]
 
         closed, floored = self._closed(m, sequencer), Signal()
+        power = features.power
         if self.limited:
-            masked = word.coefficient == Coefficient.FLOOR
-            m.d.comb += [floored.eq(closed & masked), datapath.floor.eq(self.floor)]
+            masks = number == Name.MASK
+            m.d.comb += floored.eq(closed & masks)
+            power = Mux(masks, self.floor, power)
         m.d.comb += [
             datapath.instruction.eq(word),
             datapath.issue.eq(issue),
@@ -116,7 +118,7 @@ class AudioEngine(wiring.Component):
             datapath.frame.eq(control.frame),
             datapath.halve.eq(number == Name.INVERSE),
             datapath.word.eq(ram.word),
-            datapath.power.eq(features.power),
+            datapath.power.eq(power),
             datapath.energy.eq(features.energy),
             features.mark.eq(datapath.mark),
             features.sum.eq(datapath.sum),
