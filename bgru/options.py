@@ -92,6 +92,16 @@ Noisy = Annotated[
 Bypass = Annotated[
     bool, typer.Option("--bypass", help="Keep every bin, as if there were no network: the input, as late as ever.")
 ]
+Limit = Annotated[
+    float | None,
+    typer.Option(
+        "--limit",
+        min=0.01,
+        callback=finite,
+        show_default="none",
+        help="Attenuate no bin by more decibels: more noise is left, and the speech sounds more natural. 12 is usual.",
+    ),
+]
 Output = Annotated[Path, typer.Argument(help="Where the denoised recording goes: .wav or .flac, or - for a pipe.")]
 Audio = Annotated[
     bool, typer.Option("--audio", help="The whole denoiser: 16-bit samples in and out, and every sample compared.")

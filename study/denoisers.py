@@ -1,4 +1,4 @@
-"""Denoisers that people use today, as systems to be scored beside ours; they were trained on other data.
+"""Denoisers in use today, scored next to ours; they were trained on other data.
 
 Each is an optional package from PyPI (extra `study`).
 """
@@ -21,15 +21,15 @@ FULL_SCALE = 32768.0
 
 @dataclass(frozen=True)
 class RNNoise:
-    """RNNoise (Valin 2018) in the version and with the weights that `pyrnnoise` brings; 48 kHz inside.
+    """RNNoise (Valin 2018) with the code and weights of the package `pyrnnoise`; it runs at 48 kHz.
 
-    Making one raises `BadInput` where the package isn't installed.
+    The constructor raises `BadInput` if the package is missing.
     """
 
     sample_rate: int = 16000
 
     DELAY = 960
-    """Samples at 48 kHz by which the output is late: a frame of overlap and one of look-ahead, taken out here."""
+    """Delay in samples at 48 kHz, removed here: a frame of overlap and one of look-ahead."""
 
     def __post_init__(self) -> None:
         _library()
@@ -38,7 +38,7 @@ class RNNoise:
         return Estimate(self.denoise(signals.mixture))
 
     def denoise(self, recording: Signal) -> Signal:
-        """A recording (samples,) to its speech, of the same length and not delayed."""
+        """The speech in a recording (samples,): the same length, without delay."""
         library = _library()
         heard = soxr.resample(recording, self.sample_rate, library.SAMPLE_RATE) * FULL_SCALE
         frames = -(-(len(heard) + self.DELAY) // library.FRAME_SIZE)
@@ -66,5 +66,5 @@ def _library() -> ModuleType:
 
 
 def _fitted(signal: Signal, samples: int) -> Signal:
-    """Resampling there and back may end some samples early or late."""
+    """Resampling there and back may change the length by a few samples."""
     return np.pad(signal[:samples], (0, max(0, samples - len(signal)))).astype(np.float32)

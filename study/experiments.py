@@ -1,4 +1,4 @@
-"""The experiments of the study: what is trained, what is scored, and what the paper reports for it.
+"""The experiments of the study: settings, and the figures that the paper reports.
 
 Sizes are in units of the paper's 1024, so that the same experiments also run smaller, on a CPU.
 """
@@ -143,7 +143,7 @@ CAUSES = tuple(
 )
 
 RECIPE = (Stage(BINARY, 8, 1e-2, 1e-3),)
-"""Of the ablations: bitwise from the first step, and short, to compare and for nothing else."""
+"""Stages of the ablations: bitwise from the first step, and short; for comparison only."""
 
 
 def _ablation(name: str, label: str, *settings: str, stages: tuple[Stage, ...] = RECIPE, **changes: Any) -> Experiment:
@@ -214,7 +214,7 @@ SIZES = tuple(
 )
 
 LONG = (Stage(BINARY, 32, 1e-2, 5e-4), Stage(BINARY, 32, 4e-3, 2e-4))
-"""Of the networks that are to be good: the rate falls twice."""
+"""Stages of the networks that are trained at length: the rate falls twice."""
 
 SMALL = (*FIVE_DB, "hidden=256", "mask_bits=3")
 LARGE = (*FIVE_DB, "hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200")
@@ -274,7 +274,7 @@ GENERAL = (
     _general("mask-6", "6 mask bits a bin", "mask_bits=6"),
     _general("envelopes-2", "twice the weight of the envelopes", "envelope_weight=2"),
 )
-"""What each part of the mixtures is worth on held-out kinds of noise, by short runs of a small network."""
+"""The worth of each part of the mixtures on held-out kinds of noise, in short runs of a small network."""
 
 ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES, *GENERAL)
-"""All of them, in the order in which they run."""
+"""All experiments, in the order in which they run."""

@@ -1,19 +1,23 @@
 """How denoisers do on noise of kinds they were never trained on: `bgru study generalisation`.
 
-Every system hears the same mixtures: test speakers, in a sample of the kinds that training hears, in one of the kinds
-that are held back from it (`protocol.HELD_OUT`), and without noise. `study.tables` makes the tables of docs/study.
+Every system hears the same mixtures of the test speakers, in the parts of `trials`. `study.tables` makes the tables of
+docs/study. A run that is stopped goes on where it was.
 """
 
+import json
 import math
 from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
+from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.evaluation import scoring
-from model.evaluation.scoring import MIXTURE, Golden, System, Trial, unprocessed
-from model.pages import model_card
+from model.evaluation.metrics import OPINIONS
+from model.evaluation.scoring import MIXTURE, Golden, Row, System, Trial, unprocessed
 from model.training import run_report, trainer
 from model.training.export import to_bundle
 from model.training.network import BINARY
@@ -23,16 +27,65 @@ from study.run import write
 
 RATE, RMS = 16000, 0.1
 
+SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
+"""Of the part `snr`."""
+
 
 def trials(data: Path, count: int, snrs: Sequence[float]) -> dict[str, list[Trial]]:
-    """`count` mixtures of held-out kinds and as many of known ones, and every test utterance without noise."""
+    """The mixtures of every part.
+
+    held out, known : `count` of kinds held back from training (`protocol.HELD_OUT`), and as many of known kinds
+    snr : a quarter of `count` of held-out kinds, the same ones at each of `SNRS_DB`
+    reverberant : half of `count` of held-out kinds, speech in simulated rooms, one for each mixture
+    clean : every test utterance without noise
+    """
     source = protocol.general(data)
-    made = {
-        name: scoring.sample(source, snrs, RATE, RMS, count, held_out)
-        for name, held_out in (("held out", True), ("known", False))
-    }
+
+    def held_out(snrs: Sequence[float], count: int) -> list[Trial]:
+        return scoring.sample(source, snrs, RATE, RMS, count, held_out=True)
+
+    reverberant = held_out(snrs, max(1, count // 2))
     utterances = {(trial.speaker, trial.speech): trial for trial in scoring.trials(source, math.inf, RATE, RMS)}
-    return made | {"clean": list(utterances.values())}
+    return {
+        "clean": list(utterances.values()),
+        "snr": [trial for snr in SNRS_DB for trial in held_out([snr], max(1, count // 4))],
+        "reverberant": [replace(trial, room=room) for room, trial in enumerate(reverberant)],
+        "held out": held_out(snrs, count),
+        "known": scoring.sample(source, snrs, RATE, RMS, count, held_out=False),
+    }
+
+
+class Journal:
+    """The rows of a part so far, in a file that is kept until the run is done.
+
+    Raises `BadInput` where the file is of other networks.
+    """
+
+    def __init__(self, path: Path, networks: dict[str, str]) -> None:
+        self.path, self.rows = path, list[Row]()
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(networks) + "\n", encoding="utf-8")
+        first, *lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a line that was cut off is scored again
+        if json.loads(first) != networks:
+            raise BadInput(f"{path}: expected scores of the same networks, got others; remove it to begin again")
+        for line in lines:
+            self.rows += [Row(**row) for row in json.loads(line)]
+        path.write_text("".join(f"{line}\n" for line in (first, *lines)), encoding="utf-8")
+
+    def score(
+        self, systems: dict[str, System], chosen: Sequence[Trial], metrics: Sequence[str], processes: int
+    ) -> list[Row]:
+        """The rows of the trials, of which those are scored that have none yet."""
+        done = {row.trial for row in self.rows}
+        left = [trial for trial in chosen if trial.key not in done]
+        with self.path.open("a", encoding="utf-8") as file:
+            for rows in scoring.scored(systems, left, metrics, processes):
+                file.write(json.dumps([asdict(row) for row in rows]) + "\n")
+                file.flush()
+                self.rows += rows
+        asked = {trial.key for trial in chosen}
+        return [row for row in self.rows if row.trial in asked]
 
 
 def run(
@@ -41,31 +94,49 @@ def run(
     runs: list[Path],
     count: int,
     snrs: list[float],
+    parts: list[str],
+    quick: bool,
     rnnoise: bool,
     name: str,
+    out: Path,
     results: Path,
     processes: int,
 ) -> None:
-    """Score systems on known and on held-out kinds of noise: `bgru study generalisation`."""
+    """Score systems on `parts`, or on all: `bgru study generalisation`.
+
+    The JSON is written after each part. Parts that are not asked for keep the scores that they have in it.
+    Raises `BadInput` for an unknown part.
+    """
+    networks = {f"`{folder.name}`": read_bundle(folder) for folder in bundles}
+    networks |= {folder.name: _of_run(folder) for folder in runs}
+    if len(networks) < len(bundles) + len(runs):
+        raise BadInput("bundles and runs: expected folders of different names, got one twice")
     systems: dict[str, System] = {MIXTURE: unprocessed}
     if rnnoise:
         systems["RNNoise"] = RNNoise(RATE)
-    for folder in bundles:
-        systems[f"`{folder.name}`"] = Golden(read_bundle(folder))
-    for folder in runs:
-        network, front_end = trainer.load(folder, trainer.settings_of(folder), BINARY)
-        systems[folder.name] = Golden(to_bundle(network, front_end, folder.name, {}))
-    if len(systems) < 1 + rnnoise + len(bundles) + len(runs):
-        raise BadInput("bundles and runs: expected folders of different names, got one twice")
-    found = {}
-    for part, chosen in trials(data, count, snrs or protocol.SNRS_DB).items():
-        metrics = model_card.CLEAN if part == "clean" else ("sdr", *model_card.CLEAN)
-        found[part] = scoring.summary(scoring.score(systems, chosen, metrics, processes))
+    systems |= {label: Golden(network) for label, network in networks.items()}
+    identities = {label: network.identity.hex() for label, network in networks.items()}
+    path = results / f"generalisation-{name}.json"
+    by_part = trials(data, count, snrs or protocol.SNRS_DB)
+    for part in parts:
+        if part not in by_part:
+            raise BadInput(f"part: expected one of {', '.join(by_part)}, got {part}")
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))["scores"] if parts and path.exists() else {}
+    for part in parts or by_part:
+        chosen = by_part[part]
+        metrics = ["si_sdr", "stoi", *(() if part == "clean" else ("sdr",)), *(() if quick else ("pesq", *OPINIONS))]
+        journal = Journal(out / f"generalisation-{name}" / f"{part}.jsonl", identities)
+        found[part] = scoring.summary(journal.score(systems, chosen, metrics, processes))
+        kinds = sorted(protocol.HELD_OUT)
+        write({"held_out": kinds, "environment": run_report.environment(), "scores": found}, path)
         for system, scores in found[part].items():
             mean = scores["all"]["mean"]
             text = ", ".join(f"{key} {value:.3f}" for key, value in mean.items())
             console.print(f"{part}, {system}: {text}, harmed {scores['all'].get('harmed', 0):.0%}")
-    path = results / f"generalisation-{name}.json"
-    kinds = sorted(protocol.HELD_OUT)
-    write({"held_out": kinds, "environment": run_report.environment(), "scores": found}, path)
     console.print(f"{path}: written")
+
+
+def _of_run(folder: Path) -> Bundle:
+    """The best bitwise network of a training run."""
+    network, front_end = trainer.load(folder, trainer.settings_of(folder), BINARY)
+    return to_bundle(network, front_end, folder.name, {})

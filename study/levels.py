@@ -1,4 +1,4 @@
-"""How scores depend on the level of a recording: `bgru study levels --bundle bundles/small --data DIR`."""
+"""Scores at several levels of a recording: `bgru study levels --bundle bundles/small --data DIR`."""
 
 import dataclasses
 import os
@@ -16,17 +16,17 @@ from study import protocol
 from study.run import write
 
 LEVELS = (-40.0, -15.0, -10.0, -5.0, -1.5, 0.0, 1.5, 5.0, 10.0, 15.0)
-"""Decibels that a mixture is turned up by before the network hears it."""
+"""Gains in dB on the mixture before the network hears it."""
 
 METRICS = ("sdr", "si_sdr", "stoi")
 
 EVERY = 8
-"""Of the 400 test mixtures one in so many is enough to see a fall: the same ones at every level."""
+"""Every 8th of the 400 test mixtures is enough to see a fall; the same ones at every level."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Turned:
-    """A system that is given recordings turned up by `decibels`, and whose output is turned down again."""
+    """A system that hears recordings `decibels` louder; its output is turned down again."""
 
     system: System
     decibels: float

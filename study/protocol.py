@@ -1,4 +1,4 @@
-"""The paper's experiment on its corpus: who is trained, validated and tested on, in which part of the noises.
+"""The paper's experiment on its corpus: speakers and stretches of noise for training, validation and test.
 
 Twelve speakers of TIMIT for training and four for the test, ten noises, 0 dB, as Kim, Maity and Kim (ICASSP 2019)
 had it. Three of the noises are recordings of the same kind, not the paper's own files (`SUBSTITUTES`), so figures on
@@ -16,7 +16,7 @@ from model.evaluation import scoring
 from model.evaluation.scoring import Trial
 
 PROTOCOLS = ("disjoint", "paper", "general")
-"""What is done with the noises.
+"""How the noises are split.
 
 disjoint: training has the first 60 % of each file, validation the next 10 %, the test the last 30 %.
 paper: all three have the whole of it, as the paper did, so that what is tested on may have been trained on.
@@ -27,13 +27,13 @@ SNR_DB = 0.0
 """Signal-to-noise ratio of every test mixture in the paper's corpus."""
 
 SNRS_DB, GENERAL_MIXTURES = (0.0, 5.0, 10.0), 200
-"""Signal-to-noise ratios and number of the test mixtures of networks for any noise."""
+"""SNRs and number of test mixtures for networks for any noise."""
 
 TEST = ("dr7-fblv0", "dr7-madd0", "dr8-fbcg1", "dr8-mbcg0")
 """Two women and two men; all other speakers are the paper's 12 for training."""
 
 VALIDATION = ("dr6-fapb0", "dr6-mbma1")
-"""Two of the 12, held back to choose the epoch by: the test speakers never choose anything."""
+"""Two of the 12 choose the epoch; the test speakers choose nothing."""
 
 SHARED_SENTENCES = ("sa1", "sa2")
 """The two sentences that all speakers of TIMIT read, so that a network has heard them in training."""

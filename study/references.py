@@ -1,4 +1,4 @@
-"""What the study's networks are held against, on the same test mixtures: `bgru study references --data DIR`.
+"""References for the study's networks, on the same test mixtures: `bgru study references --data DIR`.
 
 The unprocessed mixture, the ideal binary mask of several front ends (the ceiling of every one-bit mask), the shipped
 bundles, and denoisers in use today, which were trained on other data.
@@ -26,7 +26,7 @@ RATE, RMS = 16000, 0.1
 
 
 def run(data: Path, bundles: list[Path] | None, results: Path, protocol_name: str) -> None:
-    """Score what needs no training on the 400 test mixtures: `bgru study references`."""
+    """Score the systems that need no training on the 400 test mixtures: `bgru study references`."""
     systems: dict[str, System] = {"unprocessed mixture": unprocessed}
     for size, hop in FRONT_ENDS:
         front_end = FloatFrontEnd(RATE, size, hop, "hann", RMS, np.zeros((size // 2 + 1, 1), np.float32))

@@ -1,7 +1,7 @@
 """Run rows of the study: `bgru study run ROW ... --data DIR`.
 
 Each row trains, scores what it trained on the 400 test mixtures, and leaves its configuration, seed, environment,
-curves and scores as one JSON file and one picture. A row that is there is not done again, and one that was killed
+curves and scores as one JSON file and one picture. A row that has a result is skipped; one that was killed
 goes on from its checkpoint. `study.tables` makes the tables of docs/study of them.
 """
 
@@ -34,7 +34,7 @@ RESULTS = Path("docs/study")
 
 ALL = tuple(METRICS)
 QUICK = ("sdr", "si_sdr", "stoi", "mask_accuracy", "weighted_mask_accuracy")
-"""Metrics that are scored, and those with `--quick`."""
+"""Metrics, and those with `--quick`."""
 
 SPEECH_OF_OPEN = Path("open") / "speech"
 """The speech that is added to the paper's in rows with `open_speech`."""

@@ -1,8 +1,7 @@
 """The tables and the picture of the study, from its results: `bgru study tables`.
 
-Reads every JSON file that `study.run` and `study.references` left and writes docs/study/README.md, sizes.png and pi.png
-anew.
-No figure of them is typed by hand.
+Reads every JSON file in the folder of results and writes README.md and the pictures there. No figure in them is typed
+by hand.
 """
 
 import json
@@ -15,7 +14,7 @@ from matplotlib.figure import Figure
 from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
-from model.evaluation.metrics import METRICS
+from model.evaluation.metrics import METRICS, OPINIONS, SHOWN
 from model.evaluation.scoring import MIXTURE
 from model.files import replacing
 from model.training.network import BINARY
@@ -60,13 +59,13 @@ def cell(scores: dict[str, Any], metric: str) -> str:
     mean, interval = scores["mean"].get(metric), scores["interval"].get(metric)
     if mean is None:
         return ""
-    digits = METRICS[metric].digits
+    digits = SHOWN[metric].digits
     return f"{mean:.{digits}f}" + (f" ±{interval:.{digits}f}" if interval is not None else "")
 
 
 def headings(metrics: Iterable[str]) -> list[str]:
     """Of the columns of metrics."""
-    return [METRICS[metric].heading for metric in metrics]
+    return [SHOWN[metric].heading for metric in metrics]
 
 
 def label(row: Experiment, key: str) -> str:
@@ -136,11 +135,15 @@ def tried_table(result: Result) -> list[str]:
 GENERAL_PARTS = {
     "held out": "Noise of kinds that no network here was trained on",
     "known": "Noise of kinds that the networks for any noise know",
+    "snr": "Noise of held-out kinds from -5 to 20 dB",
+    "reverberant": "Reverberant speech in noise of held-out kinds",
     "clean": "Clean speech",
 }
 """The parts of `study.generalisation` and their titles."""
 
-GENERAL_METRICS = ("si_sdr", "sdr", "stoi", "pesq")
+GENERAL_METRICS = ("si_sdr", "sdr", "stoi", "pesq", *OPINIONS)
+
+BY_SNR = ("si_sdr", "stoi", "pesq", "dnsmos_ovrl")
 
 
 def on_the_same_mixtures(results: dict[str, Result], part: str) -> dict[str, Any]:
@@ -151,7 +154,9 @@ def on_the_same_mixtures(results: dict[str, Result], part: str) -> dict[str, Any
     found: dict[str, Any] = {}
     for name, result in results.items():
         if name.startswith("generalisation"):
-            scores = result["scores"][part]
+            scores = result["scores"].get(part, {})
+            if not scores:
+                continue
             if found.get(MIXTURE, scores[MIXTURE]) != scores[MIXTURE]:
                 raise BadInput(f"{name}: expected the mixtures of the other results, got others; score them together")
             found |= scores
@@ -160,16 +165,12 @@ def on_the_same_mixtures(results: dict[str, Result], part: str) -> dict[str, Any
 
 def general_table(scores: dict[str, Any]) -> list[str]:
     """Every system on the same mixtures: means, and the share of the mixtures whose STOI it lowers."""
+    metrics = [metric for metric in GENERAL_METRICS if any(metric in one["all"]["mean"] for one in scores.values())]
     lines = [
-        [
-            name,
-            str(one["all"]["mixtures"]),
-            *(cell(one["all"], metric) for metric in GENERAL_METRICS),
-            harmed(one["all"]),
-        ]
+        [name, str(one["all"]["mixtures"]), *(cell(one["all"], metric) for metric in metrics), harmed(one["all"])]
         for name, one in scores.items()
     ]
-    return table(["system", "mixtures", *headings(GENERAL_METRICS), "STOI lowered in"], lines)
+    return table(["system", "mixtures", *headings(metrics), "STOI lowered in"], lines)
 
 
 def harmed(scores: dict[str, Any]) -> str:
@@ -186,6 +187,88 @@ def general_parts(scores: dict[str, Any], part: str) -> list[str]:
         means = [scores[system][f"{part}s"][name]["mean"] for system in systems]
         lines.append([name, *(f"{mean['si_sdr']:.1f} / {mean['stoi']:.3f}" for mean in means)])
     return table([f"{part}: SI-SDR (dB) / STOI", *systems], lines)
+
+
+def by_snr_table(scores: dict[str, Any], metric: str) -> list[str]:
+    """One metric of every system at each SNR, with its interval."""
+    systems = list(scores)
+    snrs = sorted(scores[systems[0]]["snrs"], key=float)
+    lines = [[f"{snr} dB", *(cell(scores[system]["snrs"][snr], metric) for system in systems)] for snr in snrs]
+    return table([SHOWN[metric].heading, *systems], lines)
+
+
+def harmed_by_snr_table(scores: dict[str, Any]) -> list[str]:
+    """The share of the mixtures whose STOI each system lowers, at each SNR."""
+    systems = [system for system in scores if system != MIXTURE]
+    snrs = sorted(scores[MIXTURE]["snrs"], key=float)
+    lines = [[f"{snr} dB", *(harmed(scores[system]["snrs"][snr]) for system in systems)] for snr in snrs]
+    return table(["STOI lowered in", *systems], lines)
+
+
+def limit_table(result: Result) -> list[str]:
+    """One bundle's scores by its attenuation limit, on noisy and on clean speech."""
+    metrics = ("si_sdr", "stoi")
+    noisy, clean = result["scores"]["held out"], result["scores"]["clean"]
+    lines = [
+        [
+            limit,
+            *(cell(scores["all"], metric) for metric in metrics),
+            harmed(scores["all"]),
+            *(cell(clean[limit]["all"], metric) for metric in metrics),
+        ]
+        for limit, scores in noisy.items()
+    ]
+    return table(["limit", *headings(metrics), "STOI lowered in", "clean: SI-SDR (dB)", "clean: STOI"], lines)
+
+
+def draw_limits(result: Result, path: Path) -> None:
+    """SI-SDR gained, STOI gained and mixtures harmed, by attenuation limit."""
+    noisy, clean = result["scores"]["held out"], result["scores"]["clean"]
+    before = noisy[MIXTURE]["all"]["mean"]
+    limits = [limit for limit in noisy if limit != MIXTURE]
+    curves = {
+        "SI-SDR gained (dB)": [noisy[limit]["all"]["mean"]["si_sdr"] - before["si_sdr"] for limit in limits],
+        "STOI gained": [noisy[limit]["all"]["mean"]["stoi"] - before["stoi"] for limit in limits],
+        "mixtures whose STOI falls (%)": [100 * noisy[limit]["all"]["harmed"] for limit in limits],
+        "STOI of clean speech": [clean[limit]["all"]["mean"]["stoi"] for limit in limits],
+    }
+    figure = Figure(figsize=(9, 2.8), layout="constrained")
+    for axis, (title, values) in zip(figure.subplots(1, len(curves)), curves.items(), strict=True):
+        axis.plot(limits, values, "o-")
+        axis.set_title(title, fontsize=9)
+        axis.tick_params(labelsize=8)
+        axis.margins(y=0.15)
+        axis.grid(alpha=0.3)
+    figure.supxlabel(f"attenuation limit of `{result['bundle']}`", fontsize=9)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
+
+
+def draw_kinds(scores: dict[str, Any], path: Path) -> None:
+    """What each system adds to the mixture's SI-SDR and STOI, kind by kind; a deep loss is cut off, and in figures."""
+    kinds = sorted(scores[MIXTURE]["kinds"])
+    systems = [system for system in scores if system != MIXTURE]
+    figure = Figure(figsize=(9, 5.5), layout="constrained")
+    axes = figure.subplots(2, 1, sharex=True)
+    for axis, metric in zip(axes, ("si_sdr", "stoi"), strict=True):
+        before, most = [scores[MIXTURE]["kinds"][kind]["mean"][metric] for kind in kinds], 0.0
+        for place, system in enumerate(systems):
+            after = [scores[system]["kinds"][kind]["mean"][metric] for kind in kinds]
+            gained = [now - then for now, then in zip(after, before, strict=True)]
+            across = [kind + (place - (len(systems) - 1) / 2) * 0.8 / len(systems) for kind in range(len(kinds))]
+            axis.bar(across, gained, 0.8 / len(systems), label=system.strip("`"))
+            most = max(most, *gained)
+            for at, gain in zip(across, gained, strict=True):
+                if gain < -most / 2:
+                    axis.annotate(f"{gain:.{SHOWN[metric].digits}f}", (at + 0.12, -0.45 * most), fontsize=8)
+        axis.set_ylim(-most / 2, 1.1 * most)
+        axis.set_ylabel(f"{SHOWN[metric].heading} gained", fontsize=9)
+        axis.axhline(0, color="black", linewidth=0.8)
+        axis.grid(axis="y", alpha=0.3)
+    axes[1].set_xticks(range(len(kinds)), kinds)
+    axes[0].legend(ncols=len(systems), fontsize=8)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def level_table(result: Result) -> list[str]:
@@ -308,13 +391,21 @@ def page(results: dict[str, Result]) -> str:
     for part, title in GENERAL_PARTS.items():
         if scores := on_the_same_mixtures(results, part):
             tables = [general_table(scores)]
-            if part != "clean":
+            if part == "snr":
+                tables += [*(by_snr_table(scores, metric) for metric in BY_SNR), harmed_by_snr_table(scores)]
+            elif part != "clean":
                 tables += [general_parts(scores, "snr"), general_parts(scores, "kind")]
+            if part == "held out":
+                tables.append(["![What each system adds, kind by kind](kinds.png)"])
             parts.append((title, [line for lines in tables for line in [*lines, ""]][:-1]))
     parts.append(("Networks for any noise, one change at a time", ablation_table(results, GENERAL)))
     for name, result in results.items():
         if name.startswith("levels"):
             parts.append((f"Level, bundle {result['bundle']}", level_table(result)))
+        if name.startswith("limits"):
+            picture = f"![Scores by attenuation limit]({name}.png)"
+            lines = [*limit_table(result), "", picture]
+            parts.append((f"Attenuation limit, bundle {result['bundle']}, noise of held-out kinds", lines))
         if name.startswith("word-lengths"):
             title = f"Word lengths of the audio path, bundle {result['bundle']}, {result['mixtures']} mixtures"
             parts.append((title, word_length_table(result)))
@@ -344,4 +435,9 @@ def run(results: Path, bundles: Path) -> None:
     alone = {"the same with 256 units, other front ends": points(found, OTHER_FRONT_ENDS)}
     draw_sizes(series, alone, results / "sizes.png")
     draw_rounds(found, (PAPER_BGRU, *(row for row in CAUSES if not row.run_of)), results / "pi.png")
-    console.print(f"{results / 'README.md'}, sizes.png and pi.png: from {len(found)} results")
+    if scores := on_the_same_mixtures(found, "held out"):
+        draw_kinds(scores, results / "kinds.png")
+    for name, result in found.items():
+        if name.startswith("limits"):
+            draw_limits(result, results / f"{name}.png")
+    console.print(f"{results / 'README.md'} and its pictures: from {len(found)} results")

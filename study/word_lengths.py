@@ -1,4 +1,4 @@
-"""What the word lengths of the audio path cost: `bgru study word-lengths`.
+"""The cost of the audio path's word lengths: `bgru study word-lengths`.
 
 A bundle in integers of several word lengths against its front end in floating point, on the same mixtures. One flipped
 feature bit changes a twentieth of all mask bits for good, so masks say nothing: scores do, over many mixtures, next to

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, Sound, bundle_for
+from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, Limit, Sound, bundle_for
 
 
 def command(
@@ -14,6 +14,7 @@ def command(
     clock: Clock = None,
     seeds: Annotated[int, typer.Option(min=1, help="Most placements to try for the clock.")] = 8,
     sound: Sound = None,
+    limit: Limit = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file.
@@ -26,10 +27,10 @@ def command(
     With `--sound`, into `<build>/<board>/<bundle>/sound/`: from a Pmod I2S2's line in or an INMP441 microphone to the
     Pmod's line out, or with `jack` from the microphone to the ULX3S's own jack, without a PC (docs/sound.md has the
     wires). A button passes the sound on as it is. Prints the true sample rate and the delay too. With `--sound uart`,
-    into `sound_uart/`, sound comes from a PC: `bgru host --audio`.
+    into `sound_uart/`, sound comes from a PC: `bgru host --audio`. `--limit` is for a denoiser with sound on its pins.
 
     Example: `bgru bitstream --board icebreaker --bundle tiny --sound microphone`
     """
     from boards.flow.bitstream import run
 
-    run(bundle_for(bundle, board), board, fold, clock, seeds, build, sound)
+    run(bundle_for(bundle, board), board, fold, clock, seeds, build, sound, limit)

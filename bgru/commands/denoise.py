@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_OUTPUT, Bypass, Folder, SmallBundle, bundle_for, recording_or_sample
+from bgru.options import DEFAULT_OUTPUT, Bypass, Folder, Limit, SmallBundle, bundle_for, recording_or_sample
 
 
 def command(
@@ -30,6 +30,7 @@ def command(
         str | None, typer.Option(show_default="mean", help="What to hear of several channels: left, right or mean.")
     ] = None,
     bypass: Bypass = False,
+    limit: Limit = None,
 ) -> None:
     """Denoise recordings with the golden model, the same samples that the hardware computes.
 
@@ -43,7 +44,9 @@ def command(
 
     if channel is not None and channel not in CHANNELS:
         raise typer.BadParameter(f"expected {', '.join(CHANNELS)}, got {channel}", param_hint="--channel")
-    treatment = Treatment(CHANNELS[channel or "mean"], each=keep and channel is None, keep=keep, bypass=bypass)
+    treatment = Treatment(
+        CHANNELS[channel or "mean"], each=keep and channel is None, keep=keep, bypass=bypass, limit=limit
+    )
     given = paths or [recording_or_sample(None)]
     if folder is not None:
         many(given, folder, bundle_for(bundle), treatment)

@@ -1,9 +1,9 @@
 """`bgru live`."""
 
-from bgru.options import Bypass, SmallBundle, bundle_for
+from bgru.options import Bypass, Limit, SmallBundle, bundle_for
 
 
-def command(bundle: SmallBundle = None, bypass: Bypass = False) -> None:
+def command(bundle: SmallBundle = None, bypass: Bypass = False, limit: Limit = None) -> None:
     """Denoise sound as it comes: raw samples from standard input to standard output.
 
     Samples are mono, 16 bits, little-endian, at the bundle's rate (16 kHz for the shipped ones). Each hop is computed
@@ -17,4 +17,4 @@ def command(bundle: SmallBundle = None, bypass: Bypass = False) -> None:
     from model.bundle.read import read_bundle
     from model.reference.live import live
 
-    live(read_bundle(bundle_for(bundle)), sys.stdin.buffer, sys.stdout.buffer, bypass)
+    live(read_bundle(bundle_for(bundle)), sys.stdin.buffer, sys.stdout.buffer, bypass, limit)

@@ -13,6 +13,7 @@ from bgru.options import (
     Clock,
     Fold,
     Frames,
+    Limit,
     Recording,
     bundle_for,
     recording_or_sample,
@@ -32,6 +33,7 @@ def command(
     samples: Annotated[
         bool, typer.Option("--samples", help="Simulate the whole denoiser instead, samples in and samples out.")
     ] = False,
+    limit: Limit = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Run a recording through the RTL and compare every bit with the golden model.
@@ -41,7 +43,8 @@ def command(
     denoised recording, and exits with 1 at the first bit that differs, saying which.
 
     With `--samples` the audio path is in it too: the recording's 16-bit samples go in, and every feature bit, mask bit
-    and sample that comes out is compared; then an impulse measures the delay. In Verilator, from the RTL.
+    and sample that comes out is compared; then an impulse measures the delay. In Verilator, from the RTL. It takes
+    `--limit`.
 
     Example: `bgru sim --board icebreaker --frames 20`
     """
@@ -51,7 +54,9 @@ def command(
 
         if simulator != "verilator" or netlist or waves:
             raise typer.BadParameter("expected no --sim icarus, --netlist or --waves with --samples")
-        whole.run(folder, noisy, board, fold, clock, frames, build)
+        whole.run(folder, noisy, board, fold, clock, frames, build, limit)
+    elif limit is not None:
+        raise typer.BadParameter("expected --samples with --limit")
     else:
         from cosim.bench.sim import run
 

@@ -81,12 +81,23 @@ def generalisation(
     snr: Annotated[
         list[float] | None, typer.Option("--snr", callback=finite, show_default="0, 5 and 10", help=SNR_HELP)
     ] = None,
+    part: Annotated[
+        list[str] | None,
+        typer.Option(
+            show_default="all",
+            help="held out, known, snr (-5 to 20 dB), reverberant or clean; the others keep their scores. Repeatable.",
+        ),
+    ] = None,
+    quick: Annotated[bool, typer.Option(help="Leave out PESQ and DNSMOS, which take most of the time.")] = False,
     rnnoise: Annotated[bool, typer.Option(help="Score RNNoise as well.")] = True,
     label: Annotated[str, typer.Option(help="The JSON is called generalisation-LABEL.json.")] = "presets",
+    out: Annotated[Path, typer.Option("--out", help="Folder of the scores so far.")] = Path("runs/study"),
     results: Results = RESULTS,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
 ) -> None:
-    """Score bundles, RNNoise and the mixture on kinds of noise that training heard, and on held-out ones.
+    """Score bundles, RNNoise and the mixture on held-out kinds of noise and on known ones.
+
+    Also from -5 to 20 dB, on reverberant speech and on clean speech. A run that was stopped goes on where it was.
 
     Example: `bgru study generalisation --data data --score small`
     """
@@ -98,8 +109,11 @@ def generalisation(
         runs or [],
         count,
         snr or [],
+        part or [],
+        quick,
         rnnoise,
         label,
+        out,
         results,
         processes,
     )
@@ -114,6 +128,23 @@ def levels(data: Data, bundle: SmallBundle = None, results: Results = RESULTS) -
     from study.levels import run
 
     run(data, bundle_for(bundle), results)
+
+
+@command.command("limits")
+def limits(
+    data: Data,
+    bundle: SmallBundle = None,
+    count: Annotated[int, typer.Option(min=1, help="Mixtures of held-out kinds of noise.")] = 200,
+    results: Results = RESULTS,
+    processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
+) -> None:
+    """Score a bundle with attenuation limits from none to 6 dB, on held-out kinds of noise and on clean speech.
+
+    Example: `bgru study limits --data data --bundle small`
+    """
+    from study.limits import run
+
+    run(data, bundle_for(bundle), count, results, processes)
 
 
 @command.command("word-lengths")

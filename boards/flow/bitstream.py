@@ -59,7 +59,12 @@ class Routed:
 
 
 def route(
-    network: Network, board: Board, seeds: int, progress: Callable[[str], None], sound: str | None = None
+    network: Network,
+    board: Board,
+    seeds: int,
+    progress: Callable[[str], None],
+    sound: str | None = None,
+    limit: float | None = None,
 ) -> Routed:
     """Place and route the network's shape for a board, with as many seeds as it takes to meet the clock.
 
@@ -70,7 +75,7 @@ def route(
     """
     progress("elaborate the shape")
     shape = placeholder(network.bundle, network.spec) if sound is None else network
-    rtlil, constraints = top_rtlil(shape, board, sound)
+    rtlil, constraints = top_rtlil(shape, board, sound, limit)
     family = board.family if sound is None else multiplying(board.family)
     tries: list[Placement] = []
     with TemporaryDirectory() as scratch:
@@ -132,8 +137,11 @@ def run(
     seeds: int,
     build: Path,
     sound: str | None = None,
+    limit: float | None = None,
 ) -> None:
     """Make a bitstream of a bundle for a board, from the plan to the file: `bgru bitstream`."""
+    if limit is not None and sound in (None, UART):
+        raise BadInput(f"limit: expected sound from {' or '.join(SHIFTS)} with it, got {sound or 'the network alone'}")
     if sound is not None:
         check_source(sound, SOURCES)
     network_bundle, folding = read_bundle(bundle_folder), parse_folding(fold or [])
@@ -150,7 +158,7 @@ def run(
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
         task = bars.add_task("plan", total=None)
-        routed = route(network, board, seeds, lambda it: bars.update(task, description=it), sound)
+        routed = route(network, board, seeds, lambda it: bars.update(task, description=it), sound, limit)
         bars.update(task, description="write the weights into it")
         design = routed.placement.design
         with replacing_folder(folder) as target:

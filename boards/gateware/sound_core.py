@@ -51,6 +51,7 @@ class SoundCore(wiring.Component):
     network : with words of one bit in, and of a bin's mask bits out
     way : one of `SHIFTS`
     flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded
+    limit : attenuate no bin by more decibels; None is no limit
     """
 
     def __init__(
@@ -60,9 +61,10 @@ class SoundCore(wiring.Component):
         clock_hz: int,
         flash_offset: int | None = None,
         settle_seconds: float = SETTLE_SECONDS,
+        limit: float | None = None,
     ) -> None:
         self.network = network
-        self.denoiser = Denoiser(network, single_port=network.family.single_port_ram is not None)
+        self.denoiser = Denoiser(network, single_port=network.family.single_port_ram is not None, limit=limit)
         self.rate = rate(clock_hz, network.bundle.front_end.sample_rate, mclk=True)
         self.i2s, self.switch = I2S(self.rate, SHIFTS[way]), Button(clock_hz, settle_seconds)
         self.dac = ResistorDac(max(1, (clock_hz // CODE_HZ).bit_length() - 1)) if way == "jack" else None

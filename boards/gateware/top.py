@@ -36,13 +36,14 @@ class BoardTop(Elaboratable):
     """`BoardCore` on a board's UART, or `SoundCore` on its converters; LEDs and, if weights are loaded, flash.
 
     `sound` : None for the network alone, `UART` for the denoiser behind the link, otherwise one of `SHIFTS`.
+    `limit` : between converters, attenuate no bin by more decibels; None is no limit.
 
     The clock is the oscillator's if that has the right frequency, otherwise the PLL's. Reset lasts until
     `SETTLE_SECONDS` after the PLL has locked. One LED blinks once a second while all is well and eight times a second
     after an overrun; the other is lit when the weights are unusable.
     """
 
-    def __init__(self, network: Network, board: Board, sound: str | None = None) -> None:
+    def __init__(self, network: Network, board: Board, sound: str | None = None, limit: float | None = None) -> None:
         self.network, self.board, self.sound = network, board, sound
         if sound == "jack" and board.jack is None:
             raise BadInput(f"sound: expected a board with a jack, such as ulx3s_85f, got {board.name}")
@@ -52,7 +53,7 @@ class BoardTop(Elaboratable):
             kind = Kind.NETWORK if sound is None else Kind.SOUND
             self.core = BoardCore(network, board.clock_hz, flash_offset=board.flash_offset, kind=kind)
         else:
-            self.core = SoundCore(network, sound, board.clock_hz, flash_offset=board.flash_offset)
+            self.core = SoundCore(network, sound, board.clock_hz, flash_offset=board.flash_offset, limit=limit)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()

@@ -33,6 +33,7 @@ def run(
     clock: float | None,
     frames: int | None,
     build: Path,
+    limit: float | None = None,
 ) -> None:
     """Run a recording's samples through the denoiser of a board; exit with 1 at the first word that differs."""
     simulator_path("verilator", False)  # nothing is begun that can't be finished
@@ -43,7 +44,7 @@ def run(
     noisy = audio.read_samples(recording, front_end.sample_rate)
     samples = np.pad(noisy, (0, late + -len(noisy) % hop))[: frames and frames * hop]
     network = lay_out_sound(bundle, board, parse_folding(fold or []))
-    denoiser = Denoiser(network, single_port=board.family.single_port_ram is not None)
+    denoiser = Denoiser(network, single_port=board.family.single_port_ram is not None, limit=limit)
     predicted = Delay.of(front_end, network.spec, board)
     results = sound_results_of(network, board, build)
     results.discard("cosim_sound")

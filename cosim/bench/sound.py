@@ -13,6 +13,7 @@ from cosim.bench.fed import Fed
 from cosim.bench.flat import Flat
 from hw.flow.rtl import to_verilog
 from hw.gateware.denoiser import Denoiser
+from model.bundle.audio_constants import attenuation_floor
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.reference.analysis import Analysis
@@ -68,12 +69,18 @@ class Heard:
     compared: dict[str, int]
 
 
-def expected(bundle: Bundle, samples: Samples, bypass: bool = False) -> tuple[Bits, Bits, Samples]:
-    """Feature bits, mask bits (frames, ...) and samples of an utterance: what the hardware has to say."""
+def expected(
+    bundle: Bundle, samples: Samples, bypass: bool = False, limit: float | None = None
+) -> tuple[Bits, Bits, Samples]:
+    """Feature bits, mask bits (frames, ...) and samples of an utterance: what the hardware has to say.
+
+    limit : attenuate no bin by more decibels; None is no limit
+    """
     spectrum, features = Analysis(bundle.front_end)(samples)
     model = GoldenModel(bundle)
     mask = model.masks(features) if len(features) else np.zeros((0, bundle.layers[-1].units), np.uint8)
-    return features, mask, Synthesis(bundle.front_end)(spectrum, mask | np.uint8(bypass))
+    synthesis = Synthesis(bundle.front_end, attenuation_floor(limit, bundle.front_end))
+    return features, mask, synthesis(spectrum, mask | np.uint8(bypass))
 
 
 @dataclass(frozen=True)
@@ -81,12 +88,13 @@ class SoundBench:
     """A denoiser's simulator, built once and run as often as asked.
 
     program, folder : the simulator, and where it runs: next to the contents of its memories
-    bundle : what it is compared with
+    bundle, attenuation : what it is compared with, and its attenuation limit in dB
     """
 
     program: Path
     folder: Path
     bundle: Bundle
+    attenuation: float | None = None
 
     @classmethod
     def build(cls, denoiser: Denoiser, folder: Path, *, quick: bool = False) -> "SoundBench":
@@ -99,7 +107,7 @@ class SoundBench:
         main = Path(__file__).with_suffix(".cpp")
         define = ("-CFLAGS", f"-DMASK_BITS={bundle.front_end.mask_bits}")
         program = verilated(verilog, main, TOP, headers=[STREAMS], options=define, quick=quick)
-        return cls(program, folder, bundle)
+        return cls(program, folder, bundle, denoiser.limit)
 
     def run(
         self,
@@ -117,7 +125,7 @@ class SoundBench:
         pauses : of samples in and out
         """
         front_end, folder = self.bundle.front_end, self.folder
-        wanted = [expected(self.bundle, one, bypass) for one in utterances]
+        wanted = [expected(self.bundle, one, bypass, self.attenuation) for one in utterances]
         features, masks, samples = (np.concatenate([one[place].ravel() for one in wanted]) for place in range(3))
         words = [(one.astype(np.int32) & 0xFFFF) | ((np.arange(len(one)) == 0) << 16) for one in utterances]
         offered = np.concatenate(words).astype(np.int32)

@@ -35,9 +35,9 @@ def multiplying(family: Family) -> Family:
     return replace(family, synthesis=family.synthesis + option, cells=cells)
 
 
-def cost(front_end: FrontEnd, family: Family) -> Cost:
-    """What an engine takes on a family, synthesised by itself."""
-    return synthesise(to_rtlil(_engine(front_end, family), "engine"), "engine", multiplying(family))
+def cost(front_end: FrontEnd, family: Family, limited: bool = False) -> Cost:
+    """What an engine takes on a family, synthesised by itself; `limited` with an attenuation limit."""
+    return synthesise(to_rtlil(_engine(front_end, family, limited), "engine"), "engine", multiplying(family))
 
 
 def clock(front_end: FrontEnd, family: Family, seeds: Sequence[int] = (1, 2, 3)) -> float:
@@ -49,8 +49,8 @@ def clock(front_end: FrontEnd, family: Family, seeds: Sequence[int] = (1, 2, 3))
         return median(place(netlist, family, DEVICES[family.name], 100e6, seed).mhz for seed in seeds)
 
 
-def _engine(front_end: FrontEnd, family: Family) -> AudioEngine:
-    return AudioEngine(front_end, single_port=family.single_port_ram is not None)
+def _engine(front_end: FrontEnd, family: Family, limited: bool = False) -> AudioEngine:
+    return AudioEngine(front_end, family.single_port_ram is not None, limited)
 
 
 class Serial(wiring.Component):

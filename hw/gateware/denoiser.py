@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.audio.engine import AudioEngine, Sample
 from hw.gateware.network import Network
+from model.bundle.audio_constants import attenuation_floor
 from model.errors import BadInput
 
 __all__ = ["Denoiser", "Taken"]
@@ -37,16 +38,20 @@ class Denoiser(wiring.Component):
     ----------
     network : with words of one bit in, and of a bin's mask bits out
     single_port : the engine's memory is single-port RAM (iCE40 UltraPlus)
+    limit : attenuate no bin by more decibels; None is no limit
+
+    Raises `BadInput` for what `AudioEngine` refuses, and for a limit that isn't above 0 dB.
     """
 
-    def __init__(self, network: Network, single_port: bool = False) -> None:
+    def __init__(self, network: Network, single_port: bool = False, limit: float | None = None) -> None:
         front_end = network.bundle.front_end
         if (network.in_width, network.out_width) != (1, front_end.mask_bits):
             raise BadInput(
                 f"network: expected words of 1 and {front_end.mask_bits} bits behind an audio engine, "
                 f"got {network.in_width} and {network.out_width}"
             )
-        self.network, self.engine = network, AudioEngine(front_end, single_port)
+        self.limit, self.floor = limit, attenuation_floor(limit, front_end)
+        self.network, self.engine = network, AudioEngine(front_end, single_port, limited=limit is not None)
         self.loads = [name for name in network.signature.members if name.startswith("load_")]
         super().__init__(
             {
@@ -69,6 +74,8 @@ class Denoiser(wiring.Component):
         for name in self.loads:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(network, name))
         m.d.comb += engine.bypass.eq(self.bypass)
+        if engine.limited:
+            m.d.comb += engine.floor.eq(self.floor)
         for tap, source in ((self.feature, engine.features), (self.mask, network.o)):
             m.d.comb += [tap.data.eq(source.payload.data), tap.valid.eq(source.valid & source.ready)]
         return m

@@ -181,11 +181,13 @@ def _keys() -> tuple[Step, ...]:
     return schedule(groups)
 
 
-def _mask(mask_bits: int) -> tuple[Step, ...]:
-    """Y times the count of ones: once for each mask bit that is one, in place."""
+def _mask(mask_bits: int, limited: bool) -> tuple[Step, ...]:
+    """Y times the count of ones: once for each mask bit that is one, times F for each that is zero, in place."""
     groups = []
     for lane in (0, 1):
         part = _read(Region.SPECTRUM, lane, direct=True, bias=Bias.ZERO)
+        if limited:
+            part = replace(part, coefficient=Coefficient.POWER, bias=Bias.UP)
         terms = [replace(part, gate=gate) for gate in MASKS[:mask_bits]]
         if lane == 0:
             terms[0] = replace(terms[0], wait=Wait.MASK)
@@ -214,8 +216,8 @@ def _output() -> tuple[Step, ...]:
     return schedule(groups)
 
 
-def passes(fft_size: int, mask_bits: int) -> Mapping[Name, Pass]:
-    """All passes of N points."""
+def passes(fft_size: int, mask_bits: int, limited: bool = False) -> Mapping[Name, Pass]:
+    """All passes of N points; `limited` ones have an attenuation limit, and take as many cycles."""
     points, stages = fft_size // 2, fft_size.bit_length() - 2
     butterflies = Pass(_butterfly(), points // 2, angle=0, stages=stages, swaps=True)
     return {
@@ -225,7 +227,7 @@ def passes(fft_size: int, mask_bits: int) -> Mapping[Name, Pass]:
         Name.FORWARD: butterflies,
         Name.SPLIT: Pass(_split(), points // 2 + 1),
         Name.KEYS: Pass(_keys(), points + 1),
-        Name.MASK: Pass(_mask(mask_bits), points + 1),
+        Name.MASK: Pass(_mask(mask_bits, limited), points + 1),
         Name.MERGE: Pass(_merge(), points // 2 + 1, swaps=True),
         Name.INVERSE: butterflies,
         Name.OVERLAP: Pass(_overlap(), points, angle=2),

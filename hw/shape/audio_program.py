@@ -77,7 +77,7 @@ class Coefficient(Enum):
     """The multiplier's second operand.
 
     `ANGLE` is a cosine or sine, `SCALE` the output's constant, `OPERAND` a quarter of the first operand, `POWER` the
-    power of two that brings a bin's magnitudes below 2^17.
+    power of two that brings a bin's magnitudes below 2^17, and in the masks' pass what a mask bit of 0 counts.
     """
 
     ANGLE = 0
@@ -97,7 +97,10 @@ class Bias(Enum):
 
 
 class Gate(Enum):
-    """When a directly added word counts as zero: always, in the last quarter, where a mask bit is 0."""
+    """When a directly added word counts as zero: always, in the last quarter, where a mask bit is 0.
+
+    With an attenuation limit, the word is multiplied by the coefficient where a mask bit is 0.
+    """
 
     OPEN = 0
     CLOSED = 1

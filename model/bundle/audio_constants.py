@@ -9,8 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle.front_end import FrontEnd
+from model.errors import BadInput
 
-__all__ = ["cosine_table", "gain_limits", "key_thresholds", "output_scale", "quarter_cosine", "threshold_keys"]
+__all__ = [
+    "attenuation_floor",
+    "cosine_table",
+    "gain_limits",
+    "key_thresholds",
+    "output_scale",
+    "quarter_cosine",
+    "threshold_keys",
+]
 
 
 def quarter_cosine(fft_size: int, table_bits: int) -> list[int]:
@@ -50,6 +59,20 @@ def output_scale(front_end: FrontEnd) -> tuple[int, int]:
     divisor = 12 * front_end.largest_gain * 2**front_end.fraction_bits
     shift = divisor.bit_length() - 1
     return ((2 << (front_end.table_bits + shift)) // divisor + 1) // 2, shift
+
+
+def attenuation_floor(limit: float | None, front_end: FrontEnd) -> int:
+    """F: what a mask bit of 0 counts, in units of 2^-T, so that no bin is attenuated by more than `limit` decibels.
+
+    `floor(2^T 10^(-limit/20) + 1/2)`, T bits; 0 without a limit. Raises `BadInput` for a limit that isn't positive, or
+    so near to 0 dB that F would be 2^T.
+    """
+    if limit is None:
+        return 0
+    one = 2**front_end.table_bits
+    if not limit > 0 or (floor := math.floor(one * 10 ** (-limit / 20) + 0.5)) == one:
+        raise BadInput(f"limit: expected more than 0 dB of attenuation, got {limit:g}")
+    return floor
 
 
 def threshold_keys(thresholds: NDArray[np.float32], fraction_bits: int, mantissa_bits: int) -> NDArray[np.int32]:

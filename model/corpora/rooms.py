@@ -35,11 +35,13 @@ def recorded(folder: Path, sample_rate: int) -> dict[str, Signal]:
 
 
 def simulated(count: int, sample_rate: int, seed: int) -> list[Signal]:
-    """Responses of `count` random shoebox rooms; room i depends on the seed and i alone."""
-    return [_shoebox(sample_rate, np.random.default_rng([seed, index])) for index in range(count)]
+    """Responses of `count` random shoebox rooms: `shoebox` 0 to `count` - 1."""
+    return [shoebox(index, sample_rate, seed) for index in range(count)]
 
 
-def _shoebox(sample_rate: int, rng: np.random.Generator) -> Signal:
+def shoebox(index: int, sample_rate: int, seed: int) -> Signal:
+    """Response of a random shoebox room, which depends on the seed and `index` alone."""
+    rng = np.random.default_rng([seed, index])
     size = np.array([rng.uniform(*side) for side in SIDES])
     while True:
         try:  # large rooms can't be made dry enough

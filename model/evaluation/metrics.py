@@ -1,7 +1,8 @@
-"""How good a denoised recording is; every figure is higher for better.
+"""How good a denoised recording is; a higher figure is better.
 
 SDR, SIR and SAR (BSS Eval v3, Vincent et al. 2006, 512-tap distortion filter) by `fast_bss_eval`, STOI (Taal et al.
-2011) by `pystoi`, wide-band PESQ (ITU-T P.862.2) by `pesq`. Signals have the shape (samples,).
+2011) by `pystoi`, wide-band PESQ (ITU-T P.862.2) by `pesq`, DNSMOS by `model.evaluation.dnsmos`. Signals have the shape
+(samples,).
 """
 
 from collections.abc import Collection
@@ -15,6 +16,7 @@ import soxr
 from numpy.typing import NDArray
 
 from model.bundle.bits import Bits
+from model.evaluation.dnsmos import dnsmos
 from model.reference.audio import Signal
 
 
@@ -41,13 +43,22 @@ METRICS = {
     "mask_accuracy": Metric("mask accuracy", 3),
     "weighted_mask_accuracy": Metric("energy-weighted mask accuracy", 3),
 }
-"""Key in reports to how it is shown."""
+"""Key in reports to how it is shown: what is scored where nothing else is asked for."""
+
+OPINIONS = {
+    "dnsmos_sig": Metric("DNSMOS SIG", 2),
+    "dnsmos_bak": Metric("DNSMOS BAK", 2),
+    "dnsmos_ovrl": Metric("DNSMOS OVRL", 2),
+}
+"""Metrics that need no clean speech, and a second of a core for each recording."""
+
+SHOWN = METRICS | OPINIONS
 
 SILENCE = -30.0
-"""The figure in decibels where a signal is digitally silent and the true one is minus infinity: so means exist."""
+"""Stands in for minus infinity decibels where a signal is digitally silent, so that means exist."""
 
 WORST_PESQ = 1.0
-"""PESQ of an estimate that is digitally silent, for which P.862.2 has no value: the bottom of the opinion scale."""
+"""PESQ of a digitally silent estimate, for which P.862.2 has no value: the bottom of the scale."""
 
 LOADING = 1e-8
 """Added to the diagonal of BSS Eval's filter equations (signals have norm 1), which a pure tone leaves singular.
@@ -122,7 +133,7 @@ def pesq(clean: Signal, estimate: Signal, sample_rate: int) -> float | None:
 def scores(
     clean: Signal, noise: Signal, estimate: Signal, sample_rate: int, chosen: Collection[str] = tuple(METRICS)
 ) -> dict[str, float | None]:
-    """The `chosen` ones of `METRICS` that are of signals, for one recording; `noise` is the mixture's.
+    """The `chosen` ones of `SHOWN` that are of signals, for one recording; `noise` is the mixture's.
 
     SIR or SAR cost five times as much as SDR alone.
     """
@@ -137,6 +148,8 @@ def scores(
         found["stoi"] = stoi(clean, estimate, sample_rate)
     if "pesq" in chosen:
         found["pesq"] = pesq(clean, estimate, sample_rate)
+    if OPINIONS.keys() & set(chosen):
+        found |= dnsmos(estimate, sample_rate)
     return {key: value for key, value in found.items() if key in chosen}
 
 

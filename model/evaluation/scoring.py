@@ -5,7 +5,7 @@ golden model) are here; any other callable of the same form can be scored next t
 """
 
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache, partial
@@ -16,17 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
+from scipy.signal import fftconvolve
 from scipy.stats import t
 
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
 from model.console import console
-from model.corpora import corpus
+from model.corpora import corpus, rooms
 from model.corpora.corpus import Corpus
 from model.corpora.float_front_end import FloatFrontEnd, power
 from model.corpora.mixing import Mixture, mix
 from model.evaluation import metrics
-from model.evaluation.metrics import METRICS
+from model.evaluation.metrics import METRICS, SHOWN
 from model.reference.audio import Signal
 from model.reference.denoise import denoise
 from model.reference.recording import to_samples, to_signal
@@ -37,12 +38,16 @@ CONFIDENCE = 0.95
 MIXTURE = "mixture"
 """The system that does nothing, which others may harm: see `summary`."""
 
+ROOMS_SEED = 835
+"""Of the simulated rooms of reverberant trials; training has seeds of its own."""
+
 
 @dataclass(frozen=True)
 class Trial:
     """One utterance in one stretch of a noise (see `corpus.NOISE_PARTS`), mixed on request.
 
-    An `snr_db` of infinity is clean speech.
+    An `snr_db` of infinity is clean speech. With a `room`, the number of a simulated one, the speech is reverberant,
+    and is to be kept as it is: gains on a spectrum can't undo a room.
     """
 
     speaker: str
@@ -53,6 +58,12 @@ class Trial:
     snr_db: float
     sample_rate: int
     rms: float
+    room: int | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str, float]:
+        """Speaker, utterance, noise, SNR: those of the trial's rows."""
+        return self.speaker, self.utterance, self.noise, self.snr_db
 
     @property
     def utterance(self) -> str:
@@ -65,6 +76,9 @@ class Trial:
         Raises `BadInput` where a recording can't be read or is silent.
         """
         utterance = corpus.read_speech(self.speech, self.sample_rate)
+        if self.room is not None:
+            response = rooms.shoebox(self.room, self.sample_rate, ROOMS_SEED)
+            utterance = fftconvolve(utterance, response)[: len(utterance)].astype(np.float32)
         noise = _noise(self.noise_file, self.stretch, self.sample_rate)
         rng = np.random.default_rng(zlib.crc32(f"{self.speaker}/{self.speech.name}/{self.noise}".encode()))
         return mix(utterance, noise, self.snr_db, rng, self.rms)
@@ -191,14 +205,24 @@ class Row:
 
     @property
     def trial(self) -> tuple[str, str, str, float]:
-        """What makes a trial: rows of all systems on it have the same."""
+        """What makes a trial, as in `Trial.key`: rows of all systems on it have the same."""
         return self.speaker, self.utterance, self.noise, self.snr_db
 
 
 def score(
     systems: Mapping[str, System], trials: Sequence[Trial], chosen: Collection[str] = tuple(METRICS), processes: int = 1
 ) -> list[Row]:
-    """The chosen ones of `METRICS` for every trial and system, in that order, with a bar on the terminal.
+    """The chosen ones of `SHOWN` for every trial and system, in that order, with a bar on the terminal.
+
+    Processes as in `scored`.
+    """
+    return [row for rows in scored(systems, trials, chosen, processes) for row in rows]
+
+
+def scored(
+    systems: Mapping[str, System], trials: Sequence[Trial], chosen: Collection[str], processes: int = 1
+) -> Iterator[list[Row]]:
+    """The rows of each trial, a row for each system, as soon as they are there.
 
     With more processes than one, systems are pickled; OMP_NUM_THREADS=1 in the environment then keeps NumPy and
     PyTorch of each to one core, which is fastest.
@@ -206,10 +230,11 @@ def score(
     work = partial(_score, systems, chosen)
     shown = partial(track, description="scoring", total=len(trials), console=console)
     if processes == 1:
-        return [row for rows in shown(map(work, trials)) for row in rows]
+        yield from shown(map(work, trials))
+        return
     chunk = max(1, len(trials) // (8 * processes))  # the systems are sent once for each
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:  # a fork of PyTorch's threads may hang
-        return [row for rows in shown(pool.map(work, trials, chunksize=chunk)) for row in rows]
+        yield from shown(pool.map(work, trials, chunksize=chunk))
 
 
 def _score(systems: Mapping[str, System], chosen: Collection[str], trial: Trial) -> list[Row]:
@@ -266,7 +291,7 @@ def _values(rows: Sequence[Row], part: str) -> list[str]:
 
 
 def _figures(rows: Sequence[Row], before: Before) -> dict[str, Any]:
-    scores = {key: [row.scores[key] for row in rows if key in row.scores] for key in METRICS}
+    scores = {key: [row.scores[key] for row in rows if key in row.scores] for key in SHOWN}
     known = {key: [value for value in values if value is not None] for key, values in scores.items()}
     missing = {key: count for key, values in scores.items() if (count := len(values) - len(known[key]))}
     pairs = [(row.scores.get("stoi"), before.get(row.trial)) for row in rows if row.system != MIXTURE]

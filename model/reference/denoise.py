@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from model.bundle.audio_constants import attenuation_floor
 from model.bundle.bundle import Bundle
 from model.bundle.front_end import FrontEnd
 from model.reference.analysis import Analysis, Features
@@ -39,21 +40,27 @@ def hear(front_end: FrontEnd, recording: Samples) -> Features:
     return analyse(front_end, recording)[1]
 
 
-def apply_mask(front_end: FrontEnd, recording: Samples, mask: Mask) -> Samples:
-    """A recording (samples,) after a mask (frames, units): not delayed, as many samples."""
+def apply_mask(front_end: FrontEnd, recording: Samples, mask: Mask, limit: float | None = None) -> Samples:
+    """A recording (samples,) after a mask (frames, units): not delayed, as many samples.
+
+    limit : no bin is attenuated by more decibels; None is no limit
+    """
     spectrum, _ = analyse(front_end, recording)
-    return _synthesise(front_end, spectrum, mask, len(recording))
+    return _synthesise(front_end, spectrum, mask, len(recording), limit)
 
 
-def denoise(network: Bundle, recording: Samples) -> tuple[Samples, Mask]:
-    """A whole recording (samples,), denoised, and the golden model's mask (frames, units)."""
+def denoise(network: Bundle, recording: Samples, limit: float | None = None) -> tuple[Samples, Mask]:
+    """A whole recording (samples,), denoised, and the golden model's mask (frames, units).
+
+    limit : no bin is attenuated by more decibels; None is no limit
+    """
     spectrum, features = analyse(network.front_end, recording)
     mask = GoldenModel(network).masks(features)
-    return _synthesise(network.front_end, spectrum, mask, len(recording)), mask
+    return _synthesise(network.front_end, spectrum, mask, len(recording), limit), mask
 
 
-def _synthesise(front_end: FrontEnd, spectrum: Complex, mask: Mask, samples: int) -> Samples:
-    synthesis = Synthesis(front_end)
+def _synthesise(front_end: FrontEnd, spectrum: Complex, mask: Mask, samples: int, limit: float | None) -> Samples:
+    synthesis = Synthesis(front_end, attenuation_floor(limit, front_end))
     blocks = range(0, len(mask), BLOCK)
     found = [synthesis(Complex(*(part[i : i + BLOCK] for part in spectrum)), mask[i : i + BLOCK]) for i in blocks]
     return np.concatenate(found)[front_end.fft_size - front_end.hop :][:samples]
@@ -62,14 +69,16 @@ def _synthesise(front_end: FrontEnd, spectrum: Complex, mask: Mask, samples: int
 class Stream:
     """The whole audio path as hardware has it: samples in, as many samples out, N - hop samples late.
 
-    `bypass` puts the largest gain in place of the network's mask: the output is then the delayed input within 4 LSB.
-    `frames` counts frames so far, `kept` is the sum of all gains in their masks.
+    `bypass` puts the largest gain in place of the network's mask: the output is then the delayed input within 4 LSB. No
+    bin is attenuated by more than `limit` decibels. `frames` counts frames so far, `kept` is the sum of all gains in
+    their masks.
     """
 
-    def __init__(self, network: Bundle, bypass: bool = False) -> None:
+    def __init__(self, network: Bundle, bypass: bool = False, limit: float | None = None) -> None:
         self._hop = network.front_end.hop
         self.delay = network.front_end.fft_size - self._hop
-        self._analysis, self._synthesis = Analysis(network.front_end), Synthesis(network.front_end)
+        floor = attenuation_floor(limit, network.front_end)
+        self._analysis, self._synthesis = Analysis(network.front_end), Synthesis(network.front_end, floor)
         self._model, self._bypass = GoldenModel(network), bypass
         self._gain = network.front_end.unit_gain
         self.frames = self.kept = 0
@@ -93,13 +102,13 @@ class Stream:
 
 
 class Denoiser:
-    """A network at work on one recording, in memory that does not grow with its length.
+    """Denoise one recording piece by piece, in memory that does not grow with its length; options of `Stream`.
 
-    Bit by bit the same as `apply_mask` with the golden model's mask for the whole recording.
+    The same samples as `denoise` gives for the whole recording.
     """
 
-    def __init__(self, network: Bundle, bypass: bool = False) -> None:
-        self.stream, self._hop = Stream(network, bypass), network.front_end.hop
+    def __init__(self, network: Bundle, bypass: bool = False, limit: float | None = None) -> None:
+        self.stream, self._hop = Stream(network, bypass, limit), network.front_end.hop
 
     def __call__(self, recording: Iterable[Samples]) -> Iterator[Samples]:
         """A recording in pieces of any length to the denoised one, not delayed: as many samples in other pieces."""

@@ -41,12 +41,14 @@ class Treatment:
     each : every channel is heard and denoised by itself
     keep : sample rate and bit depth stay
     bypass : keep all bins, as if there were no network
+    limit : attenuate no bin by more decibels; None is no limit
     """
 
     channel: int | None = None
     each: bool = False
     keep: bool = False
     bypass: bool = False
+    limit: float | None = None
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ def denoise_file(
     sources = [source]
     if treatment.each and source.channels > 1:
         sources += [Recording(recording, rate, channel) for channel in range(1, source.channels)]
-    denoisers = [Denoiser(network, treatment.bypass) for _ in sources]
+    denoisers = [Denoiser(network, treatment.bypass, treatment.limit) for _ in sources]
     denoised = [denoiser(one.quantised()) for denoiser, one in zip(denoisers, sources, strict=True)]
     subtype, expected, heard = "PCM_16", source.samples, 0
     pieces: Iterator[Signal | Samples] = denoised[0]

@@ -13,9 +13,9 @@ from model.reference.recording import Samples
 __all__ = ["live", "play"]
 
 
-def live(network: Bundle, source: BinaryIO, sink: BinaryIO, bypass: bool = False) -> None:
-    """Denoise raw PCM in software, as `play` has it: `bgru live`."""
-    stream = Stream(network, bypass)
+def live(network: Bundle, source: BinaryIO, sink: BinaryIO, bypass: bool = False, limit: float | None = None) -> None:
+    """Denoise raw PCM in software, as `play` has it: `bgru live`. Options as in `Stream`."""
+    stream = Stream(network, bypass, limit)
     play(network.front_end, lambda hops: map(stream, hops), source, sink)
 
 

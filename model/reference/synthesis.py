@@ -19,10 +19,16 @@ Mask = NDArray[np.uint8]
 """Gains of the last layer's units, uint8 (frames, units): 0 or 1, or 0 to 2 top(n) for n bits."""
 
 
-def apply_mask(y: Complex, mask: Mask, front_end: FrontEnd) -> Complex:
-    """Y (frames, bins) times the gain of each bin, 0 to m: the sum of its units in the mask (frames, units). Exact."""
-    gains = mask.reshape(len(mask), front_end.bins, front_end.mask_bits).sum(axis=-1, dtype=np.int64)
-    return Complex(y.re * gains, y.im * gains)
+def apply_mask(y: Complex, mask: Mask, front_end: FrontEnd, floor: int = 0) -> Complex:
+    """Y (frames, bins) times m times the gain of each bin, from the mask (frames, units).
+
+    A bin's units add up to g of at most m; what is missing to m counts `floor` / 2^T, with the floor of
+    `model.bundle.audio_constants.attenuation_floor`. Exact where the floor is 0; otherwise rounded once.
+    """
+    sums = mask.reshape(len(mask), front_end.bins, front_end.mask_bits).sum(axis=-1, dtype=np.int64)
+    bits = front_end.table_bits
+    gains = (sums << bits) + (front_end.largest_gain - sums) * floor
+    return Complex(rounded(y.re * gains, bits), rounded(y.im * gains, bits))
 
 
 def merge(y: Complex, front_end: FrontEnd) -> Complex:
@@ -89,15 +95,16 @@ def output(sums: Integers, front_end: FrontEnd) -> NDArray[np.int16]:
 class Synthesis:
     """Spectra and masks to samples, a hop per frame, with the state that goes on from block to block.
 
-    The first sample out belongs to the first one of frame 0: N - hop samples before the recording.
+    The first sample out belongs to the first one of frame 0: N - hop samples before the recording. `floor` as in
+    `apply_mask`.
     """
 
-    def __init__(self, front_end: FrontEnd) -> None:
+    def __init__(self, front_end: FrontEnd, floor: int = 0) -> None:
         front_end.check()
-        self._front_end, self._add = front_end, OverlapAdd(front_end)
+        self._front_end, self._floor, self._add = front_end, floor, OverlapAdd(front_end)
 
     def __call__(self, y: Complex, mask: Mask) -> NDArray[np.int16]:
         """A hop of samples for every frame, from Y (frames, bins) and the mask (frames, units)."""
         it = self._front_end
-        z = inverse(merge(apply_mask(y, mask, it), it), it)
+        z = inverse(merge(apply_mask(y, mask, it, self._floor), it), it)
         return output(self._add(dual_window(z, it)), it)

@@ -9,13 +9,18 @@ from collections.abc import Iterator
 from importlib.metadata import version
 from typing import Annotated, Any
 
+import numpy as np
 import pytest
 import typer
 from typer.core import TyperGroup, TyperOption
 
 from bgru.cli import GROUPS, TRAINING, Commands, app
+from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from model.errors import BadInput
+from model.reference.audio import read_samples
+from model.reference.denoise import denoise
+from model.shipped import bundle_folder
 from tests.support.command import bgru
 from tests.support.integer_bundles import small_integer_bundle
 from tests.support.paths import ROOT
@@ -255,6 +260,16 @@ def test_a_name_that_looks_like_markup_is_printed_as_it_is(tmp_path, name):
     result = bgru("denoise", ROOT / "samples" / "noisy.flac", tmp_path / name, "--bundle", "tiny")
     assert result.exit_code == 0, result.output
     assert f"{name}: " in result.output
+
+
+def test_a_limit_is_in_what_denoise_writes_and_one_of_0_is_refused(tmp_path):
+    noisy, written = ROOT / "samples" / "noisy.flac", tmp_path / "out.wav"
+    result = bgru("denoise", noisy, written, "--bundle", "tiny", "--limit", "12")
+    assert result.exit_code == 0, result.output
+    network = read_bundle(bundle_folder("tiny"))
+    expected, _ = denoise(network, read_samples(noisy, network.front_end.sample_rate), 12.0)
+    assert np.array_equal(read_samples(written, network.front_end.sample_rate), expected)
+    assert bgru("denoise", noisy, written, "--limit", "0").exit_code == 2
 
 
 def test_a_shipped_bundle_goes_by_its_name_from_any_folder(tmp_path, monkeypatch):

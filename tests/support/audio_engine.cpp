@@ -1,6 +1,6 @@
 // Run a Verilated audio engine on streams from files: samples and mask words in, feature bits and samples out.
 //
-// Arguments: seed, cycle limit, bypass, then for each of the streams i, mask, features and o the probability in percent
+// Arguments: seed, cycle limit, bypass, floor, then for each of the streams i, mask, features and o the probability in percent
 // of a pause after a transfer and its longest length; then the folder. It holds i.bin and mask.bin with an int32 per
 // word, counts.bin with the numbers of words that must come on features and o, and frames.bin with the number of
 // features that must have come before each mask word is offered. Writes features.bin and o.bin: (cycle, word) as int64,
@@ -17,10 +17,10 @@ int main(int, char** argv) {
     const std::int64_t limit = std::atoll(argv[2]);
     Pauses pauses[4];
     for (int stream = 0; stream < 4; ++stream) {
-        pauses[stream].percent = std::atoi(argv[4 + 2 * stream]);
-        pauses[stream].longest = std::atoi(argv[5 + 2 * stream]);
+        pauses[stream].percent = std::atoi(argv[5 + 2 * stream]);
+        pauses[stream].longest = std::atoi(argv[6 + 2 * stream]);
     }
-    const std::string folder = std::string(argv[12]) + "/";
+    const std::string folder = std::string(argv[13]) + "/";
     const auto samples = read(folder + "i.bin"), masks = read(folder + "mask.bin");
     const auto counts = read(folder + "counts.bin"), after = read(folder + "frames.bin");
     std::vector<std::int64_t> features, out, samples_taken, masks_taken;
@@ -30,6 +30,9 @@ int main(int, char** argv) {
     engine.clk = 0;
     engine.rst = 1;
     engine.bypass = std::atoi(argv[3]);
+#ifdef LIMITED
+    engine.floor = std::atoi(argv[4]);
+#endif
     for (int edge = 0; edge < 4; ++edge) {
         engine.clk = !engine.clk;
         engine.eval();

@@ -79,18 +79,20 @@ def check(
     bypass: bool = False,
     prompt: bool = False,
     engine: AudioEngine | None = None,
+    floor: int | None = None,
     limit: int | None = None,
 ) -> Run:
     """Run the utterances one after the other and compare all that comes out with the reference.
 
     pauses : of samples, masks, features and output
+    floor : what a mask bit of 0 counts, of an engine with an attenuation limit
     prompt : mask words are offered from the start; otherwise only once their frame's features have come
     """
     masks, bits, starts, want = [], [], [], []
     for samples in utterances:
         y, found = Analysis(it)(samples)
         mask = rng.integers(0, 2, (len(found), it.bins * it.mask_bits)).astype(np.uint8)
-        want.append(Synthesis(it)(y, mask | bypass))
+        want.append(Synthesis(it, floor or 0)(y, mask | bypass))
         masks.append(mask.reshape(-1, it.mask_bits) @ (1 << np.arange(it.mask_bits)))
         bits.append(found.ravel())
         starts += [int(frame == 0) for frame in range(len(found)) for _ in range(it.features)]
@@ -105,15 +107,16 @@ def check(
         inputs = {"i": np.concatenate(words), "mask": np.concatenate(masks), "frames": offered}
         for file, values in (inputs | {"counts": [len(features), len(out)]}).items():
             np.asarray(values, np.int32).tofile(folder / f"{file}.bin")
-        verilog = to_verilog(Flat(engine or AudioEngine(it)), TOP, folder)
-        program = verilated(verilog, Path(__file__).with_suffix(".cpp"), TOP, headers=[STREAMS])
+        verilog = to_verilog(Flat(engine or AudioEngine(it, limited=floor is not None)), TOP, folder)
+        options = () if floor is None else ("-CFLAGS", "-DLIMITED")
+        program = verilated(verilog, Path(__file__).with_suffix(".cpp"), TOP, headers=[STREAMS], options=options)
         most = limit or (frames + 2) * 20 * it.fft_size * 16 + sum(
             count * pause.percent * pause.longest // 100
             for count, pause in zip((len(inputs["i"]), len(offered), len(features), len(out)), pauses, strict=True)
         )
-        options = [int(rng.integers(2**31)), most, int(bypass)]
-        options += [value for pause in pauses for value in (pause.percent, pause.longest)]
-        status = subprocess.run([str(program), *map(str, options), name], cwd=folder).returncode
+        arguments = [int(rng.integers(2**31)), most, int(bypass), floor or 0]
+        arguments += [value for pause in pauses for value in (pause.percent, pause.longest)]
+        status = subprocess.run([str(program), *map(str, arguments), name], cwd=folder).returncode
         got = {file: np.fromfile(folder / f"{file}.bin", np.int64).reshape(-1, 2) for file in ("features", "o")}
         taken, mask_taken = (np.fromfile(folder / f"{file}_taken.bin", np.int64) for file in ("i", "mask"))
     came = [len(got["features"]), len(got["o"])]

@@ -21,8 +21,9 @@ def rnd(x: int, shift: int) -> int:
 class Plain:
     """One recording through the audio path. `peak` has the largest number of bits of every kind of node."""
 
-    def __init__(self, front_end: FrontEnd) -> None:
+    def __init__(self, front_end: FrontEnd, limit: float = math.inf) -> None:
         self.it = front_end
+        self.floor = math.floor(2**front_end.table_bits * 10 ** (-limit / 20) + 0.5)
         self.n, self.t, self.f, self.p = (
             front_end.fft_size,
             front_end.table_bits,
@@ -145,10 +146,14 @@ class Plain:
             self.note("word", pr, pi, dr, di, tr, ti, *z[k])
         return z
 
+    def masked(self, part: int, gain: int) -> int:
+        missing = self.it.largest_gain - gain
+        return rnd(part * (gain * 2**self.t + missing * self.floor), self.t)
+
     def frame_out(self, y: list[tuple[int, int]], mask: list[int]) -> list[int]:
         m = self.it.mask_bits
         gains = [sum(mask[m * k : m * k + m]) for k in range(self.n // 2 + 1)]
-        y = [(re * gain, im * gain) for (re, im), gain in zip(y, gains, strict=True)]
+        y = [(self.masked(re, gain), self.masked(im, gain)) for (re, im), gain in zip(y, gains, strict=True)]
         self.note("word", *(part for value in y for part in value))
         swapped = self.fft([(im, re) for re, im in self.merge(y)], True)
         z = [part for re, im in swapped for part in (im, re)]

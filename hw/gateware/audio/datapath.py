@@ -1,4 +1,4 @@
-"""The pipeline behind the program: memory word and cosine to product, sum and result."""
+"""The pipeline that executes the program: memory word times cosine, sum, result."""
 
 from amaranth.hdl import Module, Mux, Signal, signed
 from amaranth.lib import wiring
@@ -18,7 +18,7 @@ __all__ = ["Datapath"]
 
 
 class Datapath(wiring.Component):
-    """Do what an instruction says with the word that it read (the table in `hw.shape.audio_program`).
+    """Execute an instruction on the word that it read (the table in `hw.shape.audio_program`).
 
     Latency: 6 cycles from an instruction to `sum` and `mark`, 7 to `result`. Throughput: a term every cycle.
     Cost: two multipliers of 16 x 16 bits, the constants' ROM, about 250 LUT4.
@@ -26,7 +26,8 @@ class Datapath(wiring.Component):
     Members
     -------
     instruction : In(Instruction); issue : In(1), there is one
-    closed : In(1), its term counts as 0; first : In(1), it is one of a pass' first iteration
+    closed : In(1), its term counts as 0; floored : In(1), it is multiplied, though direct
+    first : In(1), the instruction is one of a pass' first iteration
     angle : In(log2 N); frame : In, which of the gain's limits
     halve : In(1), results are to be halved, as the instructions of the last six cycles' are
     word : In(signed(width)), what the memory gave; operand : Out, a cycle later
@@ -45,7 +46,7 @@ class Datapath(wiring.Component):
         super().__init__(
             {
                 "instruction": In(Instruction()),
-                **dict.fromkeys(("issue", "closed", "first", "halve"), In(1)),
+                **dict.fromkeys(("issue", "closed", "floored", "first", "halve"), In(1)),
                 "angle": In(exact_log2(front_end.fft_size)),
                 "frame": In(range(front_end.gain_frames + 1)),
                 "word": In(signed(self.width)),
@@ -85,7 +86,9 @@ class Datapath(wiring.Component):
 
         # Control goes down the pipeline next to the operands.
         invert = Signal()
-        turned = delayed(m, flip, 1) & ~delayed(m, word.direct, 4)
+        direct = Signal()
+        m.d.comb += direct.eq(word.direct & ~self.floored)
+        turned = delayed(m, flip, 1) & ~delayed(m, direct, 4)
         m.d.sync += invert.eq(delayed(m, word.minus, 4) ^ turned ^ (delayed(m, word.absolute, 4) & mac.sign))
         m.d.comb += [
             mac.operand.eq(self.operand),
@@ -94,7 +97,7 @@ class Datapath(wiring.Component):
             mac.add.eq(delayed(m, word.add & self.issue, 5)),
             mac.first.eq(delayed(m, word.first, 5)),
             mac.bias.eq(delayed(m, word.bias, 5)),
-            mac.direct.eq(delayed(m, word.direct, 5)),
+            mac.direct.eq(delayed(m, direct, 5)),
             mac.invert.eq(invert),
             mac.halve.eq(self.halve),
             mac.energy.eq(self.energy),

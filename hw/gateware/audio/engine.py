@@ -37,17 +37,24 @@ class AudioEngine(wiring.Component):
     o : Out(stream of signed(16)), as many samples as complete hops came in; the first N - hop are before the first in
     features : Out(stream of Word(1)); mask : In(stream of Word(m)), a word for each bin
     bypass : In(1), count all mask bits as ones
+    floor : In(15), what a mask bit of 0 counts, in units of 2^-15 (`model.bundle.audio_constants.attenuation_floor`);
+        taken at every bin, so change it in silence; only where `limited`
+
+    Parameters
+    ----------
+    single_port : the memory is single-port RAM (iCE40 UltraPlus)
+    limited : there is an attenuation limit. It takes no cycle.
 
     Raises `BadInput` for features in binary code, and for word lengths other than T = 15, f = 2, p = 10.
     """
 
-    def __init__(self, front_end: FrontEnd, single_port: bool = False) -> None:
+    def __init__(self, front_end: FrontEnd, single_port: bool = False, limited: bool = False) -> None:
         if front_end.code != "thermometer":
             raise BadInput(f"audio engine: expected features in thermometer code, got {front_end.code} code")
         lengths = front_end.table_bits, front_end.fraction_bits, front_end.mantissa_bits
         if lengths != WORD_LENGTHS[0]:
             raise BadInput(f"audio engine: expected word lengths {WORD_LENGTHS[0]}, got {lengths}")
-        self.front_end, self.single_port = front_end, single_port
+        self.front_end, self.single_port, self.limited = front_end, single_port, limited
         super().__init__(
             {
                 "i": In(stream.Signature(Sample())),
@@ -55,13 +62,14 @@ class AudioEngine(wiring.Component):
                 "features": Out(stream.Signature(Word(1))),
                 "mask": In(stream.Signature(Word(front_end.mask_bits))),
                 "bypass": In(1),
+                **({"floor": In(15)} if limited else {}),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         it, width = self.front_end, widths(self.front_end).word
-        m.submodules.sequencer = sequencer = Sequencer(it.fft_size, passes(it.fft_size, it.mask_bits))
+        m.submodules.sequencer = sequencer = Sequencer(it.fft_size, passes(it.fft_size, it.mask_bits, self.limited))
         m.submodules.addresses = addresses = Addresses(it.fft_size)
         m.submodules[LOADED] = ram = SinglePortRam(8 * it.fft_size, width, self.single_port)
         m.submodules.datapath = datapath = Datapath(it)
@@ -94,16 +102,23 @@ class AudioEngine(wiring.Component):
             samples.free.eq(~(issue & (word.access != Access.NONE))),
         ]
 
+        closed, floored = self._closed(m, sequencer), Signal()
+        power = features.power
+        if self.limited:
+            masks = number == Name.MASK
+            m.d.comb += floored.eq(closed & masks)
+            power = Mux(masks, self.floor, power)
         m.d.comb += [
             datapath.instruction.eq(word),
             datapath.issue.eq(issue),
-            datapath.closed.eq(self._closed(m, sequencer)),
+            datapath.closed.eq(closed & ~floored),
+            datapath.floored.eq(floored),
             datapath.first.eq(sequencer.first),
             datapath.angle.eq(sequencer.angle),
             datapath.frame.eq(control.frame),
             datapath.halve.eq(number == Name.INVERSE),
             datapath.word.eq(ram.word),
-            datapath.power.eq(features.power),
+            datapath.power.eq(power),
             datapath.energy.eq(features.energy),
             features.mark.eq(datapath.mark),
             features.sum.eq(datapath.sum),
@@ -140,7 +155,7 @@ class AudioEngine(wiring.Component):
         return m
 
     def _closed(self, m: Module, sequencer: Sequencer) -> Signal:
-        """Whether the instruction's gate lets its term count as 0."""
+        """Whether the instruction's gate is closed to its term."""
         closed, n, mask_bits = Signal(), sequencer.n, self.front_end.mask_bits
         mask = self.mask.payload.data | self.bypass.replicate(mask_bits)
         with m.Switch(sequencer.instruction.gate):

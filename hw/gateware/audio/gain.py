@@ -9,7 +9,7 @@ __all__ = ["Energy"]
 
 
 class Energy(wiring.Component):
-    """S, which forgets `(S + frames - 1) >> log2(frames)` of itself, in turn, bit by bit.
+    """S, which forgets `(S + frames - 1) >> log2(frames)` of itself, bit-serially.
 
     Latency: `width + 1` cycles to forget, or to show all bits in turn. Cost: about 1.2 LUT4 a bit.
 

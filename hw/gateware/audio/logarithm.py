@@ -1,4 +1,4 @@
-"""The leading one of a number and the bits below it: a logarithm to base 2."""
+"""A bit-serial logarithm to base 2: the leading one and the bits below it."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
@@ -10,9 +10,9 @@ MANTISSA = 10
 
 
 class SerialLogarithm(wiring.Component):
-    """floor(log2) and the 10 bits below the leading one, of a number that comes bit by bit, lowest first.
+    """floor(log2) and the 10 bits below the leading one, of a number that arrives bit by bit, lowest first.
 
-    Every one might be the leading one; the last was. Latency: none, after the last bit. Cost: about 40 LUT4.
+    The last one that arrives is the leading one. Latency: none, after the last bit. Cost: about 40 LUT4.
 
     Members
     -------

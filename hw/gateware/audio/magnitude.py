@@ -1,4 +1,4 @@
-"""How far a bin's magnitudes must be shifted to be squared."""
+"""The shift that lets a bin's magnitudes be squared."""
 
 from amaranth.hdl import Cat, Const, Module, Signal, signed
 from amaranth.lib import wiring

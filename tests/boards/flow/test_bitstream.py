@@ -105,6 +105,14 @@ def test_the_whole_denoiser_between_converters(board, source, tmp_path):
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
+        (
+            ("--sound", "uart", "--limit", "12"),
+            "error: limit: expected sound from codec or microphone or jack with it, got uart",
+        ),
+        (
+            ("--limit", "12"),
+            "error: limit: expected sound from codec or microphone or jack with it, got the network alone",
+        ),
         (("--sound", "telephone"), "error: sound: expected codec or microphone or jack or uart, got telephone"),
         (
             ("--sound", "jack", "--board", "icebreaker"),

@@ -88,6 +88,19 @@ def test_the_clock_makes_the_sample_rate(case):
 
 
 @pytest.mark.simulator
+def test_with_a_limit_it_is_that_of_denoise_with_the_limit(case, tmp_path):
+    result = bgru("sim", "--samples", "--limit", "12", *case)
+    assert result.exit_code == 0, result.output
+    made, limited = tmp_path / "build" / "ulx3s_85f" / "random" / "in_from_samples.wav", tmp_path / "out.wav"
+    bgru("denoise", tmp_path / "in.wav", limited, "--bundle", tmp_path / "net", "--limit", "12")
+    assert made.read_bytes() == limited.read_bytes()
+
+
+def test_a_limit_without_the_audio_path_is_refused(case):
+    assert bgru("sim", "--limit", "12", *case).exit_code == 2
+
+
+@pytest.mark.simulator
 def test_a_word_that_differs_ends_it_with_1(case, tmp_path, monkeypatch):
     truth = cosim.bench.sound.expected
 

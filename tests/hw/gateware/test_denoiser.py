@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.bench.sound import Heard, Pauses, SoundBench
+from cosim.bench.sound import Heard, Pauses, SoundBench, expected
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
 from hw.shape.family import FAMILIES
@@ -26,7 +26,9 @@ from tests.support.random_bundles import random_foldings, seeds
 pytestmark = pytest.mark.simulator
 
 
-def made(fft_size: int, mask_bits: int, units: int, seed: int, weights: Source = "rom") -> tuple[Bundle, Denoiser]:
+def made(
+    fft_size: int, mask_bits: int, units: int, seed: int, weights: Source = "rom", limit: float | None = None
+) -> tuple[Bundle, Denoiser]:
     """A random network of any folding behind a random front end."""
     rng = np.random.default_rng(seed)
     front_end = random_front_end(rng, fft_size, mask_bits)
@@ -34,7 +36,7 @@ def made(fft_size: int, mask_bits: int, units: int, seed: int, weights: Source =
     mask = random_layer(rng, "dense", units, mask_bits * front_end.bins, name="mask")
     bundle = Bundle("random", front_end, (gru, mask))
     foldings = {name: dataclasses.replace(one, weights=weights) for name, one in random_foldings(rng, bundle).items()}
-    return bundle, Denoiser(Network(bundle, foldings, FAMILIES["ecp5"], 1, mask_bits))
+    return bundle, Denoiser(Network(bundle, foldings, FAMILIES["ecp5"], 1, mask_bits), limit=limit)
 
 
 def run(denoiser: Denoiser, bundle: Bundle, utterances: list[Samples], **how: Any) -> Heard:
@@ -64,6 +66,15 @@ def test_every_bit_and_sample_is_the_reference(shape, seed, signals, both, bypas
     heard = run(denoiser, bundle, utterances, pauses=both, bypass=bypass, seed=seed % 1000)
     assert heard.difference is None
     assert heard.compared["sample"] == sum(len(one) // hop * hop for one in utterances)
+
+
+@pytest.mark.parametrize("limit", [6.0, 12.0, 200.0])
+def test_a_limit_is_the_references(limit):
+    bundle, denoiser = made(16, 3, 7, 2, limit=limit)
+    samples = random_samples(np.random.default_rng(3), 64)
+    heard = run(denoiser, bundle, [samples])
+    assert heard.difference is None
+    assert np.array_equal(heard.samples, expected(bundle, samples)[2]) == (limit == 200.0)
 
 
 def test_weights_that_are_loaded_first_give_the_same():

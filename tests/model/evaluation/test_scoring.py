@@ -89,6 +89,15 @@ def test_an_excerpt_depends_on_names_only(corpus: Corpus, trials: list[scoring.T
     assert not any(np.array_equal(trial.mixture().noise, other) for other in others)
 
 
+def test_a_room_makes_speech_reverberant_and_leaves_snr_and_length(trials: list[scoring.Trial]) -> None:
+    dry = trials[0].mixture()
+    wet, other = (dataclasses.replace(trials[0], room=room).mixture() for room in (0, 1))
+    assert len(wet.clean) == len(dry.clean)
+    assert metrics.si_sdr(dry.clean, wet.clean) < 10
+    assert not np.array_equal(wet.clean, other.clean)
+    assert np.sum(np.square(wet.clean)) == pytest.approx(np.sum(np.square(wet.noise)), rel=1e-3)  # 0 dB
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_noise_is_of_the_last_part_unless_all_of_it_is_shared(corpus: Corpus, shared: bool) -> None:
     """A noise that grows evenly tells by how much it grows in an excerpt where that began."""

@@ -46,6 +46,22 @@ def test_mask_of_some_bins_leaves_those():
     assert np.allclose(kept[100:-100], 0.4 * low[100:-100], atol=0.01)
 
 
+@given(limit=st.floats(0.5, 60), seed=seeds)
+def test_a_limit_leaves_what_is_masked_out_at_that_level(limit, seed):
+    recording = np.random.default_rng(seed).integers(-(2**15), 2**15, 500).astype(np.int16)
+    got = apply_mask(FRONT_END, recording, mask_like(recording, 0), limit)
+    assert distance(got, np.rint(recording * 10 ** (-limit / 20))) <= 5
+
+
+def test_a_limit_far_below_the_least_sample_is_none():
+    recording = noise()
+    mask = np.random.default_rng(0).integers(0, 2, mask_like(recording, 0).shape, dtype=np.uint8)
+    assert np.array_equal(apply_mask(FRONT_END, recording, mask, 200), apply_mask(FRONT_END, recording, mask))
+
+
+limits = st.one_of(st.none(), st.floats(0.1, 60))
+
+
 # A recording in pieces.
 
 
@@ -77,15 +93,15 @@ def swelling(samples: int) -> Samples:
 def test_in_pieces_it_is_the_whole_bit_by_bit():
     shares = []
 
-    @given(network=networks(), samples=st.integers(1, 2500), cuts=st.integers(0, 9), seed=seeds)
+    @given(network=networks(), samples=st.integers(1, 2500), cuts=st.integers(0, 9), seed=seeds, limit=limits)
     @settings(max_examples=60)
-    def same(network: Bundle, samples: int, cuts: int, seed: int) -> None:
+    def same(network: Bundle, samples: int, cuts: int, seed: int, limit: float | None) -> None:
         whole = swelling(samples)
         front_end = network.front_end
         mask = GoldenModel(network).masks(hear(front_end, whole))
-        expected = apply_mask(front_end, whole, mask)
-        assert np.array_equal(denoise_whole(network, whole)[0], expected)
-        denoise = Denoiser(network)
+        expected = apply_mask(front_end, whole, mask, limit)
+        assert np.array_equal(denoise_whole(network, whole, limit)[0], expected)
+        denoise = Denoiser(network, limit=limit)
         got = np.concatenate(list(denoise(cut(whole, cuts, seed))))
         assert got.dtype == np.int16
         assert np.array_equal(got, expected)

@@ -1,12 +1,16 @@
 """Synthesis: every stage against the rules in plain integers, and what a mask does to a recording."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from model.bundle.audio_constants import attenuation_floor
 from model.bundle.audio_widths import widths
 from model.bundle.front_end import FrontEnd
+from model.errors import BadInput
 from model.reference.analysis import Analysis
 from model.reference.fixed_point import Complex
 from model.reference.synthesis import Synthesis, apply_mask, dual_window, inverse, merge
@@ -26,19 +30,51 @@ def pairs(z: Complex) -> list[list[tuple[int, int]]]:
     return [[*zip(*rows, strict=True)] for rows in zip(z.re.tolist(), z.im.tolist(), strict=True)]
 
 
-@given(front_ends(), sounds, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.9, 1.0]))
-def test_every_stage_is_the_rule_in_plain_integers(it, kind, hops, share):
+limits = st.one_of(st.none(), st.floats(0.1, 120))
+"""Attenuation limits, dB."""
+
+
+@given(front_ends(), sounds, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.9, 1.0]), limits)
+def test_every_stage_is_the_rule_in_plain_integers(it, kind, hops, share, limit):
     samples = sound(kind[0], hops * it.hop, kind[1], kind[2])
     y, bits = Analysis(it)(samples)
     mask = mask_of(it, len(bits), kind[1]) * (np.random.default_rng(kind[1]).random(mask_shape(it, len(bits))) < share)
-    plain = Plain(it)
+    plain = Plain(it, math.inf if limit is None else limit)
     expected = plain.synthesis(pairs(y), mask.tolist())
-    z = merge(apply_mask(y, mask, it), it)
+    z = merge(apply_mask(y, mask, it, attenuation_floor(limit, it)), it)
     assert dual_window(inverse(z, it), it).tolist() == [
         plain.frame_out(*frame) for frame in zip(pairs(y), mask.tolist(), strict=True)
     ]
-    assert Synthesis(it)(y, mask).tolist() == expected
+    assert Synthesis(it, attenuation_floor(limit, it))(y, mask).tolist() == expected
     assert plain.peak["word"] <= widths(it).word
+
+
+@given(front_ends(), sounds, st.integers(0, 2**32 - 1))
+def test_without_a_limit_a_bin_is_multiplied_by_the_number_of_its_ones(it, kind, seed):
+    y, bits = Analysis(it)(sound(kind[0], 3 * it.hop, kind[1], kind[2]))
+    mask = np.random.default_rng(seed).integers(0, 2, (len(bits), it.bins * it.mask_bits), dtype=np.uint8)
+    ones = mask.reshape(len(mask), it.bins, it.mask_bits).sum(axis=-1, dtype=np.int64)
+    found = apply_mask(y, mask, it)
+    assert np.array_equal(found.re, y.re * ones)
+    assert np.array_equal(found.im, y.im * ones)
+
+
+@given(front_ends(), sounds, st.floats(0.1, 60), st.integers(0, 2**32 - 1))
+def test_no_bin_is_attenuated_by_more_than_the_limit_and_none_is_amplified(it, kind, limit, seed):
+    y, bits = Analysis(it)(sound(kind[0], 3 * it.hop, kind[1], kind[2]))
+    mask = np.random.default_rng(seed).integers(0, 2, (len(bits), it.bins * it.mask_bits), dtype=np.uint8)
+    found = apply_mask(y, mask, it, attenuation_floor(limit, it))
+    least = 10 ** (-limit / 20) - 0.5 / 2**it.table_bits  # F is rounded
+    for part, before in zip(found, y, strict=True):
+        gained, most = np.abs(part), it.mask_bits * np.abs(before)
+        assert (gained >= least * most - 0.5).all()
+        assert (gained <= most).all()
+
+
+@given(front_ends(), st.integers(0, 120))
+def test_a_limit_of_0_or_less_is_refused(it, below):
+    with pytest.raises(BadInput, match="limit: expected more than 0 dB of attenuation, got"):
+        attenuation_floor(-float(below), it)
 
 
 @given(front_ends(), st.sampled_from(KINDS), st.lists(st.integers(1, 5), min_size=1, max_size=5))

@@ -50,6 +50,23 @@ def test_utterances_of_any_length_with_pauses_on_all_streams(seed, shape, four, 
     check(it, [random_samples(rng, length) for length in lengths], rng, four, prompt=prompt)
 
 
+@given(seeds, st.sampled_from([SHAPES[1], SHAPES[4]]), st.integers(0, 2**15 - 1), st.booleans())
+@some
+def test_a_mask_bit_of_0_counts_the_floor(seed, shape, floor, bypass):
+    rng = np.random.default_rng(seed)
+    it = random_front_end(rng, *shape)
+    samples = random_samples(rng, int(rng.integers(1, 9)) * it.hop, str(rng.choice(["noise", "square", "dc"])))
+    check(it, [samples], rng, bypass=bypass, floor=floor)
+
+
+def test_a_floor_of_0_is_no_limit():
+    rng = np.random.default_rng(2)
+    it = random_front_end(rng, *SHAPES[1])
+    utterances = [random_samples(rng, 20 * it.hop)]
+    limited, plain = (check(it, utterances, np.random.default_rng(3), floor=floor) for floor in (0, None))
+    assert np.array_equal(limited.out, plain.out)  # the cycles; `check` compares the samples
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_a_last_bin_that_is_not_taken_waits_out_the_next_frame(seed):
     """The logarithm is the bins' and the gain's in turn."""
@@ -79,15 +96,16 @@ def test_long_words_are_refused():
         AudioEngine(it)
 
 
-def check_at_length():
+def check_at_length(floor=None):
     """Noise for so long that a wrong rounding, a quarter of a sample's unit, shows at the output (but for ties)."""
     rng = np.random.default_rng(1)
     it = random_front_end(rng, 32, 2, 4, 4)
-    check(it, [random_samples(rng, 1000 * it.hop)], rng)
+    check(it, [random_samples(rng, 1000 * it.hop)], rng, floor=floor)
 
 
-def test_roundings_at_length():
-    check_at_length()
+@pytest.mark.parametrize("floor", [None, 8231])
+def test_roundings_at_length(floor):
+    check_at_length(floor)
 
 
 def _cosine(monkeypatch):
@@ -131,10 +149,11 @@ def _changed(monkeypatch, name, **changes):
         lambda patch: _changed(patch, Name.OVERLAP, bias=Bias.ZERO),
         lambda patch: _changed(patch, Name.OUTPUT, bias=Bias.UP),
         lambda patch: _changed(patch, Name.KEYS, absolute=False),
+        lambda patch: _changed(patch, Name.MASK, bias=Bias.ZERO),
     ],
-    ids=["cosine", "energy", "butterfly", "window", "split", "merge", "overlap", "output", "keys"],
+    ids=["cosine", "energy", "butterfly", "window", "split", "merge", "overlap", "output", "keys", "mask"],
 )
 def test_a_mutant_is_found(monkeypatch, mutate):
     mutate(monkeypatch)
     with pytest.raises(AssertionError, match="expected"):
-        check_at_length()
+        check_at_length(8231)
