@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from model.bundle.read import read_bundle
+from model.bundle.tables import sigmoid_table, tanh_table
 from model.reference.golden_model import GoldenModel
+from tests.support.integer_bundles import any_features
 from tests.support.paths import ROOT
 
 DOCS = sorted([*(ROOT / "docs").glob("*.md"), *ROOT.glob("*.md")])
@@ -20,15 +22,19 @@ def examples(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```$", page.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
-def test_the_example_of_the_bundle_page_writes_a_bundle_with_numpy_alone(tmp_path):
-    (example,) = examples(ROOT / "docs" / "bundle.md")
-    imported = set(re.findall(r"^(?:import|from) (\w+)", example, re.MULTILINE))
+def test_the_examples_of_the_bundle_page_write_bundles_with_numpy_alone(tmp_path):
+    code = "".join(examples(ROOT / "docs" / "bundle.md"))
+    imported = set(re.findall(r"^(?:import|from) (\w+)", code, re.MULTILINE))
     assert imported == {"hashlib", "json", "pathlib", "numpy"}
-    subprocess.run([sys.executable, "-c", example], cwd=tmp_path, check=True, timeout=60)
-    network = read_bundle(tmp_path / "example")
-    assert [(layer.name, layer.inputs, layer.units) for layer in network.layers] == [("gru0", 18, 12), ("mask", 12, 9)]
-    features = np.random.default_rng(0).integers(0, 2, (20, 18), dtype=np.uint8)
-    assert 0 < GoldenModel(network).masks(features).mean() < 1
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True, timeout=60)
+    for name, inputs in (("example", 18), ("integers", 9)):
+        network = read_bundle(tmp_path / name)
+        sizes = [(layer.name, layer.inputs, layer.units) for layer in network.layers]
+        assert sizes == [("gru0", inputs, 12), ("mask", 12, 9)]
+        features = any_features(np.random.default_rng(0), network.front_end, 20)
+        assert 0 < GoldenModel(network).masks(features).mean() < network.front_end.unit_gain
+    recurrent = read_bundle(tmp_path / "integers").layers[0].arrays
+    assert np.array_equal(recurrent["tanh"], tanh_table(8)) and np.array_equal(recurrent["sigmoid"], sigmoid_table(8))
 
 
 @pages
