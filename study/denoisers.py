@@ -12,7 +12,7 @@ import soxr
 
 from model.corpora.mixing import Mixture
 from model.errors import BadInput
-from model.evaluation.scoring import Estimate
+from model.evaluation.scoring import Enhanced
 from model.reference.audio import Signal
 
 FULL_SCALE = 32768.0
@@ -34,8 +34,8 @@ class RNNoise:
     def __post_init__(self) -> None:
         _library()
 
-    def __call__(self, signals: Mixture) -> Estimate:
-        return Estimate(self.denoise(signals.mixture))
+    def __call__(self, signals: Mixture) -> Enhanced:
+        return Enhanced(self.denoise(signals.mixture))
 
     def denoise(self, recording: Signal) -> Signal:
         """The speech in a recording (samples,): the same length, without delay."""

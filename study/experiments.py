@@ -34,7 +34,7 @@ Figures = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Stage:
+class Phase:
     """Epochs of a run at one pi (at the study's `length` of 1), and the paper's figures of the network then."""
 
     pi: Pi
@@ -56,7 +56,7 @@ class Experiment:
     name: str
     group: str
     label: str
-    stages: tuple[Stage, ...]
+    stages: tuple[Phase, ...]
     settings: tuple[str, ...] = ()
     layers: tuple[float, ...] = (1.0,)
     protocol: str = "disjoint"
@@ -76,8 +76,8 @@ class Experiment:
         return [f"hidden={hidden}", f"stages={stages}", *self.settings]
 
 
-def _real(epochs: int, paper: Figures | None = None, scored: bool = True) -> Stage:
-    return Stage(REAL, epochs, 1e-2, 1e-3, paper, scored)
+def _real(epochs: int, paper: Figures | None = None, scored: bool = True) -> Phase:
+    return Phase(REAL, epochs, 1e-2, 1e-3, paper, scored)
 
 
 def _fcn(given: str, layer: float, paper: Figures) -> Experiment:
@@ -87,7 +87,7 @@ def _fcn(given: str, layer: float, paper: Figures) -> Experiment:
 
 
 def _bnn(layer: float, paper: Figures) -> Experiment:
-    stages = (_real(20, scored=False), Stage(BINARY, 20, 5e-3, 5e-4, paper))
+    stages = (_real(20, scored=False), Phase(BINARY, 20, 5e-3, 5e-4, paper))
     return Experiment(f"bnn-{layer:g}", "paper", "BNN", stages, (*PAPER, "kind=dense"), (layer, layer))
 
 
@@ -103,7 +103,7 @@ PAPER_BGRU = Experiment(
     "GRU, then BGRU",
     (
         _real(30, (16.12, 0.9459)),
-        *(Stage(Pi(pi, pi), 4, 5e-3 / (1 + pi), 2e-3 / (1 + pi), figures) for pi, figures in ROUND_2.items()),
+        *(Phase(Pi(pi, pi), 4, 5e-3 / (1 + pi), 2e-3 / (1 + pi), figures) for pi, figures in ROUND_2.items()),
     ),
     PAPER,
 )
@@ -142,16 +142,16 @@ CAUSES = tuple(
     )
 )
 
-RECIPE = (Stage(BINARY, 8, 1e-2, 1e-3),)
+RECIPE = (Phase(BINARY, 8, 1e-2, 1e-3),)
 """Stages of the ablations: bitwise from the first step, and short; for comparison only."""
 
 
-def _ablation(name: str, label: str, *settings: str, stages: tuple[Stage, ...] = RECIPE, **changes: Any) -> Experiment:
+def _ablation(name: str, label: str, *settings: str, stages: tuple[Phase, ...] = RECIPE, **changes: Any) -> Experiment:
     made = Experiment(f"ablation-{name}", "ablations", label, stages, (*BASE, *settings), open_speech=True)
     return replace(made, **changes)
 
 
-def _mixed(weights: float, activations: float) -> tuple[Stage, ...]:
+def _mixed(weights: float, activations: float) -> tuple[Phase, ...]:
     return (replace(RECIPE[0], pi=Pi(weights, activations)),)
 
 
@@ -189,18 +189,18 @@ ABLATIONS = (
     _ablation(
         "warm",
         "a quarter of the epochs real-valued first",
-        stages=(Stage(REAL, 2, 1e-2, 1e-2, scored=False), Stage(BINARY, 6, 1e-2, 1e-3)),
+        stages=(Phase(REAL, 2, 1e-2, 1e-2, scored=False), Phase(BINARY, 6, 1e-2, 1e-3)),
     ),
     _ablation(
         "activations-first",
         "activations bitwise, weights only after half of the epochs",
-        stages=(Stage(Pi(0.0, 1.0), 4, 1e-2, 1e-2, scored=False), Stage(BINARY, 4, 5e-3, 1e-3)),
+        stages=(Phase(Pi(0.0, 1.0), 4, 1e-2, 1e-2, scored=False), Phase(BINARY, 4, 5e-3, 1e-3)),
     ),
     _ablation(
         "gradual",
         "pi from 0 to 1 in eight steps",
         stages=tuple(
-            Stage(Pi(round(step / 7, 3), round(step / 7, 3)), 1, rate, rate, scored=step == 7)
+            Phase(Pi(round(step / 7, 3), round(step / 7, 3)), 1, rate, rate, scored=step == 7)
             for step, rate in enumerate((1e-2, 1e-2, 9e-3, 8e-3, 6e-3, 4e-3, 2e-3, 1e-3))
         ),
     ),
@@ -213,7 +213,7 @@ SIZES = tuple(
     for units in (64, 128, 512)
 )
 
-LONG = (Stage(BINARY, 32, 1e-2, 5e-4), Stage(BINARY, 32, 4e-3, 2e-4))
+LONG = (Phase(BINARY, 32, 1e-2, 5e-4), Phase(BINARY, 32, 4e-3, 2e-4))
 """Stages of the networks that are trained at length: the rate falls twice."""
 
 SMALL = (*FIVE_DB, "hidden=256", "mask_bits=3")
@@ -225,7 +225,7 @@ MORE = (*LARGE, "per_row=true", "speech_speeds=0.9,0.95,1,1.05,1.1")
 """As `LARGE`, a cutoff per row, and voices that are a little higher or lower than they were recorded."""
 
 
-def _real_valued(stages: tuple[Stage, ...]) -> tuple[Stage, ...]:
+def _real_valued(stages: tuple[Phase, ...]) -> tuple[Phase, ...]:
     return tuple(replace(stage, pi=REAL) for stage in stages)
 
 
@@ -258,7 +258,7 @@ SHORT = ("hidden=96", "sequences=32", "mask_bits=3")
 def _general(name: str, label: str, *settings: str) -> Experiment:
     settings = (*SHORT, *settings)
     return Experiment(
-        f"general-{name}", "general", label, (Stage(BINARY, 12, 1e-2, 5e-4),), settings, protocol="general"
+        f"general-{name}", "general", label, (Phase(BINARY, 12, 1e-2, 5e-4),), settings, protocol="general"
     )
 
 

@@ -10,7 +10,7 @@ from model.bundle.read import read_bundle
 from model.console import console
 from model.corpora.mixing import Mixture
 from model.evaluation import scoring
-from model.evaluation.scoring import Estimate, Golden, System
+from model.evaluation.scoring import Enhanced, Golden, System
 from model.training import run_report
 from study import protocol
 from study.run import write
@@ -31,10 +31,10 @@ class Turned:
     system: System
     decibels: float
 
-    def __call__(self, signals: Mixture) -> Estimate:
+    def __call__(self, signals: Mixture) -> Enhanced:
         gain = np.float32(10.0 ** (self.decibels / 20.0))
         loud = Mixture(*(gain * signal for signal in (signals.mixture, signals.clean, signals.noise)))
-        return Estimate(self.system(loud).signal / gain)
+        return Enhanced(self.system(loud).signal / gain)
 
 
 def run(data: Path, folder: Path, results: Path) -> None:

@@ -13,7 +13,7 @@ from model.bundle.read import read_bundle
 from model.console import console
 from model.corpora.mixing import Mixture
 from model.evaluation import scoring
-from model.evaluation.scoring import MIXTURE, Estimate, System, unprocessed
+from model.evaluation.scoring import MIXTURE, Enhanced, System, unprocessed
 from model.reference.denoise import apply_mask, hear
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import to_samples, to_signal
@@ -28,7 +28,7 @@ METRICS = ("si_sdr", "stoi")
 
 
 @dataclass(frozen=True, eq=False)
-class Network:
+class Masked:
     """A bundle that remembers its mask for the latest mixture, as every limit asks for it."""
 
     bundle: Bundle
@@ -43,17 +43,17 @@ class Network:
 class Limited:
     """A bundle that attenuates no bin by more than `limit` decibels; None is no limit."""
 
-    network: Network
+    network: Masked
     limit: float | None
 
-    def __call__(self, signals: Mixture) -> Estimate:
+    def __call__(self, signals: Mixture) -> Enhanced:
         front_end, mask = self.network.bundle.front_end, self.network.mask(signals)
-        return Estimate(to_signal(apply_mask(front_end, to_samples(signals.mixture), mask, self.limit)))
+        return Enhanced(to_signal(apply_mask(front_end, to_samples(signals.mixture), mask, self.limit)))
 
 
 def run(data: Path, folder: Path, count: int, results: Path, processes: int) -> None:
     """Score a bundle with each of `LIMITS`."""
-    network = Network(read_bundle(folder))
+    network = Masked(read_bundle(folder))
     systems: dict[str, System] = {MIXTURE: unprocessed}
     systems |= {"none" if limit is None else f"{limit:g} dB": Limited(network, limit) for limit in LIMITS}
     trials = generalisation.trials(data, count, protocol.SNRS_DB)

@@ -7,10 +7,10 @@ import torch
 
 from model.corpora.float_front_end import FloatFrontEnd, power
 from model.corpora.mixing import Mixture
-from model.evaluation.scoring import Estimate, masked
+from model.evaluation.scoring import Enhanced, masked
 from model.training.batches import features
 from model.training.bernoulli import Draw
-from model.training.network import Network, Pi
+from model.training.network import MaskNetwork, Pi
 from model.training.trainer import bipolar
 
 SEED = 0
@@ -21,12 +21,12 @@ SEED = 0
 class Masker:
     """A network at `pi`, in float32, with a binary mask; its input is bits, or `magnitudes`."""
 
-    network: Network
+    network: MaskNetwork
     front_end: FloatFrontEnd
     pi: Pi
     magnitudes: bool
 
-    def __call__(self, signals: Mixture) -> Estimate:
+    def __call__(self, signals: Mixture) -> Enhanced:
         heard = power(self.front_end.stft(signals.mixture))
         x = bipolar(features(self.front_end, heard, self.magnitudes))[:, None]
         with torch.no_grad():

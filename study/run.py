@@ -24,7 +24,7 @@ from model.pages import training_plot
 from model.training import config, run_report, trainer
 from model.training.config import Config
 from model.training.distributed import Team, join
-from model.training.network import Network
+from model.training.network import MaskNetwork
 from study import protocol, test_set_updates
 from study.experiments import ROWS, Experiment
 from study.networks import Masker
@@ -40,7 +40,7 @@ SPEECH_OF_OPEN = Path("open") / "speech"
 """The speech that is added to the paper's in rows with `open_speech`."""
 
 
-def weight_bits(network: Network) -> int:
+def weight_bits(network: MaskNetwork) -> int:
     """What the network's weights take at pi = 1: two bits each."""
     return sum(2 * layer.rows.weight.numel() for layer in network.layers)
 

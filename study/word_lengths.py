@@ -19,7 +19,7 @@ from model.console import console
 from model.corpora.float_front_end import FloatFrontEnd
 from model.corpora.mixing import Mixture
 from model.evaluation import scoring
-from model.evaluation.scoring import Estimate, Golden, Row, System, masked
+from model.evaluation.scoring import Enhanced, Golden, Row, System, masked
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import to_samples, to_signal
 from model.training import run_report
@@ -53,7 +53,7 @@ class FloatingPoint:
     bundle: Bundle
     flipped: int = 0
 
-    def __call__(self, signals: Mixture) -> Estimate:
+    def __call__(self, signals: Mixture) -> Enhanced:
         front_end = FloatFrontEnd.of(self.bundle.front_end)
         signals = replace(signals, mixture=to_signal(to_samples(signals.mixture)))
         features = front_end.hear(signals.mixture)

@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from hw.shape.cycles import predict
-from hw.shape.estimate import Estimate
+from hw.shape.estimate import AreaEstimate
 from hw.shape.family import Family
 from hw.shape.folding import Folding, Source
 from hw.shape.layer_spec import LayerSpec
@@ -58,7 +58,7 @@ class Options:
 
     def __init__(self, layer: Layer, family: Family, source: Source, folding: Folding | None = None) -> None:
         self.layer, self.given = layer, folding is not None
-        self.estimate = Estimate(layer, family)
+        self.estimate = AreaEstimate(layer, family)
         large = family.single_port_ram if source == "loaded" else None
         deepest = large[0] if large else max(family.block_ram)
         foldings = [folding] if folding else list(_foldings(layer, source, packed=not layer.binary))

@@ -23,7 +23,7 @@ JOB = Path(os.environ.get("BGRU_JOB", "."))
 PERIOD_NS = 10
 
 
-class Mismatch(Exception):
+class Differs(Exception):
     """The hardware and the golden model differ; the arguments say where."""
 
 
@@ -150,7 +150,7 @@ class Bench:
                 payload = await self.take(dut.o__valid, dut.o__ready, dut.o__payload, probability)
                 bits = np.append(bits, _bits(payload & (1 << width) - 1, width))
                 if payload >> width != int(self.arrays["starts"][frame]):
-                    raise Mismatch("output", frame, "start", index, int(self.arrays["starts"][frame]), payload >> width)
+                    raise Differs("output", frame, "start", index, int(self.arrays["starts"][frame]), payload >> width)
             padded = np.pad(expected[frame], (0, count * width - expected.shape[1]))
             _compare("output", frame, "mask", padded, bits)
             self.mask[frame] = bits[: expected.shape[1]]
@@ -168,7 +168,7 @@ class Bench:
             await ReadOnly()
             before, offered = offered, int(payload.value) if valid.value else None
             if before is not None and offered != before:
-                raise Mismatch("output", len(self.finished), "payload held until taken", 0, before, offered)
+                raise Differs("output", len(self.finished), "payload held until taken", 0, before, offered)
             if offered is not None and go:
                 await FallingEdge(self.dut.clk)
                 return offered
@@ -201,7 +201,7 @@ class Bench:
         """Await a comparing coroutine and leave word of a mismatch: it ends the test at once, wherever it is."""
         try:
             await checking
-        except Mismatch as mismatch:
+        except Differs as mismatch:
             keys = ("layer", "frame", "signal", "unit", "expected", "actual")
             report({"mismatch": dict(zip(keys, mismatch.args, strict=True))})
             raise
@@ -219,7 +219,7 @@ class Bench:
         for _ in range(100):  # nothing may come after the last word
             await ReadOnly()
             if self.dut.o__valid.value:
-                raise Mismatch("output", self.frames, "valid after the last word", 0, 0, 1)
+                raise Differs("output", self.frames, "valid after the last word", 0, 0, 1)
             await FallingEdge(self.dut.clk)
         for task in streams:
             task.cancel()
@@ -251,7 +251,7 @@ def _compare(layer: str, frame: int, signal: str, expected: np.ndarray, actual: 
     different = np.flatnonzero(expected != actual)
     if len(different):
         unit = int(different[0])
-        raise Mismatch(layer, frame, signal, unit, int(expected[unit]), int(actual[unit]))
+        raise Differs(layer, frame, signal, unit, int(expected[unit]), int(actual[unit]))
 
 
 @cocotb.test()

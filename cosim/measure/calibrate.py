@@ -16,7 +16,7 @@ from scipy.optimize import nnls
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, synthesise
 from hw.gateware.network import make_layer
-from hw.shape.estimate import Estimate
+from hw.shape.estimate import AreaEstimate
 from hw.shape.family import FAMILIES, Family
 from hw.shape.folding import Folding, Source
 from model.bundle.layers import Kind, Layer
@@ -97,7 +97,7 @@ def fit(parts: Sequence[Mapping[str, float]], lut4: Sequence[int]) -> dict[str, 
 
 def estimated(configuration: Configuration, family: Family, coefficients: Mapping[str, float]) -> dict[str, int]:
     """LUT4 and RAM blocks with these coefficients."""
-    estimate = Estimate(configuration.layer(), family)
+    estimate = AreaEstimate(configuration.layer(), family)
     lut4 = sum(coefficients[name] * count for name, count in estimate.parts(configuration.folding).items())
     return {"lut4": round(lut4), **estimate.blocks(configuration.folding)}
 
@@ -131,7 +131,7 @@ def run(names: list[str] | None, result: Path) -> None:
 def _result(family: Family, costs: dict[str, list[tuple[Configuration, Cost]]]) -> dict[str, Any]:
     """What is written down of a family."""
     used = costs["calibration"]
-    parts = [Estimate(one.layer(), family).parts(one.folding) for one, _ in used]
+    parts = [AreaEstimate(one.layer(), family).parts(one.folding) for one, _ in used]
     coefficients = fit(parts, [cost["lut4"] for _, cost in used])
     layers = {
         part: [

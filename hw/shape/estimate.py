@@ -24,7 +24,7 @@ from hw.shape.ram_mapping import Mapped, mapped
 from hw.shape.words import ceil_log2, words
 from model.bundle.layers import Layer
 
-__all__ = ["CALIBRATION", "Estimate", "layer_cycles", "layer_resources", "ram_blocks", "weight_use"]
+__all__ = ["CALIBRATION", "AreaEstimate", "layer_cycles", "layer_resources", "ram_blocks", "weight_use"]
 
 CALIBRATION = Path(__file__).parent / "calibration.json"
 
@@ -35,7 +35,7 @@ def coefficients(family: str) -> Mapping[str, float]:
     return dict(json.loads(CALIBRATION.read_text())[family]["coefficients"])
 
 
-class Estimate:
+class AreaEstimate:
     """What a layer needs on a family, at any folding: a tenth of a millisecond each, for a search through all of them.
 
     The layer's weights matter only for its biases, of which Yosys leaves out what is the same in all words.
@@ -166,7 +166,7 @@ def layer_cycles(spec: LayerSpec) -> dict[str, int]:
 
 def ram_blocks(layer: Layer, spec: LayerSpec) -> dict[str, int]:
     """RAM blocks of each kind that the family has: exactly those that Yosys will take."""
-    return Estimate(layer, spec.family).blocks(spec.folding)
+    return AreaEstimate(layer, spec.family).blocks(spec.folding)
 
 
 def weight_use(spec: LayerSpec) -> tuple[int, int]:
@@ -181,4 +181,4 @@ def weight_use(spec: LayerSpec) -> tuple[int, int]:
 
 def layer_resources(layer: Layer, spec: LayerSpec) -> dict[str, Any]:
     """LUT4 (docs/planning.md has the error), the bits stored, and the RAM blocks."""
-    return {"bits": sum(spec.bits.values()), **Estimate(layer, spec.family).resources(spec.folding)}
+    return {"bits": sum(spec.bits.values()), **AreaEstimate(layer, spec.family).resources(spec.folding)}

@@ -119,7 +119,7 @@ def sample(
 
 
 @dataclass(frozen=True, eq=False)
-class Estimate:
+class Enhanced:
     """A system's estimate of the speech (samples,) and, of a system that masks, its mask and front end."""
 
     signal: Signal
@@ -127,13 +127,13 @@ class Estimate:
     front_end: FloatFrontEnd | None = None
 
 
-System = Callable[[Mixture], Estimate]
+System = Callable[[Mixture], Enhanced]
 
 
-def masked(front_end: FloatFrontEnd, signals: Mixture, mask: Bits) -> Estimate:
+def masked(front_end: FloatFrontEnd, signals: Mixture, mask: Bits) -> Enhanced:
     """The estimate of a mask (frames, bins) on a mixture."""
     spectrum = front_end.stft(signals.mixture) * front_end.gains(mask)
-    return Estimate(front_end.istft(spectrum, len(signals.mixture)), mask, front_end)
+    return Enhanced(front_end.istft(spectrum, len(signals.mixture)), mask, front_end)
 
 
 @lru_cache(maxsize=4)
@@ -145,9 +145,9 @@ def dominance(front_end: FloatFrontEnd, signals: Mixture) -> NDArray[np.float32]
     return power(front_end.stft(signals.clean)) - power(front_end.stft(signals.noise))
 
 
-def unprocessed(signals: Mixture) -> Estimate:
+def unprocessed(signals: Mixture) -> Enhanced:
     """The system that does nothing."""
-    return Estimate(signals.mixture)
+    return Enhanced(signals.mixture)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,7 +156,7 @@ class IdealMask:
 
     front_end: FloatFrontEnd
 
-    def __call__(self, signals: Mixture) -> Estimate:
+    def __call__(self, signals: Mixture) -> Enhanced:
         return masked(self.front_end, signals, (dominance(self.front_end, signals) > 0).astype(np.uint8))
 
 
@@ -171,9 +171,9 @@ class Golden:
         """The STFT that its mask is scored in."""
         return FloatFrontEnd.of(self.bundle.front_end)
 
-    def __call__(self, signals: Mixture) -> Estimate:
+    def __call__(self, signals: Mixture) -> Enhanced:
         samples, mask = denoise(self.bundle, to_samples(signals.mixture))
-        return Estimate(to_signal(samples), mask[: self.front_end.frames(len(samples))], self.front_end)
+        return Enhanced(to_signal(samples), mask[: self.front_end.frames(len(samples))], self.front_end)
 
 
 def of_bundle(bundle: Bundle) -> dict[str, System]:

@@ -21,7 +21,7 @@ from model.training.bernoulli import Draw
 from model.training.config import Config, with_settings
 from model.training.distributed import join
 from model.training.loss import weighted_loss
-from model.training.network import REAL, Binarisation, Network, Pi
+from model.training.network import REAL, Binarisation, MaskNetwork, Pi
 from model.training.trainer import augmentation, bipolar
 
 HALF = Pi(0.5, 0.5)
@@ -94,7 +94,7 @@ def pipeline(settings: Config, seconds: float) -> float:
     return frames_per_second(step, settings.sequences * settings.frames, seconds, torch.device("cpu"))
 
 
-def bitwise(network: Network, pi: Pi, x: Tensor) -> Tensor:
+def bitwise(network: MaskNetwork, pi: Pi, x: Tensor) -> Tensor:
     """The network's output at `pi`, with fresh Bernoulli masks."""
     v: Tensor = network(x, pi=pi, draw=Draw(0, x.device))[0]
     return v
@@ -111,7 +111,9 @@ def measure(preset: str, seconds: float, device: torch.device) -> dict[str, Any]
     for name, mixed in (("float32", False), ("bfloat16", True)):
         torch.manual_seed(0)
         reference = Reference(features, units, outputs).to(device)
-        network = Network(features, (units,), outputs, "bgru", Binarisation(settings.rho, settings.slope)).to(device)
+        network = MaskNetwork(features, (units,), outputs, "bgru", Binarisation(settings.rho, settings.slope)).to(
+            device
+        )
         runs: dict[str, tuple[nn.Module, Callable[[Tensor], Tensor]]] = {
             "torch.nn.GRU": (reference, reference),
             "pi = 0": (network, partial(bitwise, network, REAL)),

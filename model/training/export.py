@@ -15,10 +15,10 @@ from model.bundle.matrices import Matrix
 from model.corpora.float_front_end import FloatFrontEnd
 from model.training import network as training
 from model.training.integers import Gru, IntegerDense
-from model.training.network import BGRU, Dense, Network
+from model.training.network import BGRU, Dense, MaskNetwork
 
 
-def to_bundle(network: Network, front_end: FloatFrontEnd, name: str, provenance: dict[str, Any]) -> Bundle:
+def to_bundle(network: MaskNetwork, front_end: FloatFrontEnd, name: str, provenance: dict[str, Any]) -> Bundle:
     """The quantised (pi = 1) form of a network; layers are named by kind and place: gru0, dense1, ..., mask."""
     names = [f"{'dense' if layer.kind == 'dense' else 'gru'}{index}" for index, layer in enumerate(network.hidden)]
     layers = tuple(_layer(layer, label) for layer, label in zip(network.layers, [*names, "mask"], strict=True))

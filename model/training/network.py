@@ -387,7 +387,7 @@ class Numbers(Protocol):
         """Layers of these sizes, from the features to the mask; `kind` is that of the hidden layers."""
 
 
-class Network(nn.Module):
+class MaskNetwork(nn.Module):
     """Any number of hidden layers, then the dense layer of the mask.
 
     `hidden` gives the units of each hidden layer, `kind` the kind of all of them, `numbers` what they compute with.

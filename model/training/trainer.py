@@ -37,7 +37,7 @@ from model.training.config import Config, Stage
 from model.training.distributed import Team
 from model.training.integers import Quantisation
 from model.training.loss import Envelopes, weighted_loss
-from model.training.network import BINARY, Binarisation, Network, Numbers, Pi
+from model.training.network import BINARY, Binarisation, MaskNetwork, Numbers, Pi
 
 CHECKPOINT = "checkpoint.safetensors"
 FITTING_MIXTURES = 100
@@ -68,7 +68,7 @@ class Validation:
         self.cost = np.abs(power(speech) - power(noise))
         self.features = bipolar(mixtures.features(self.mixture, np.zeros(len(sources)))).to(team.device)
 
-    def scores(self, network: Network, pi: Pi, seed: int) -> Scores:
+    def scores(self, network: MaskNetwork, pi: Pi, seed: int) -> Scores:
         """Mask accuracies, mean SDR, SI-SDR and STOI of the network as it is at `pi`."""
         with torch.no_grad():
             v, _ = network(self.features, pi=pi, draw=Team(device=self.team.device).draw(seed))
@@ -216,7 +216,7 @@ def make_front_end(settings: Config, thresholds: NDArray[np.float32]) -> FloatFr
     )
 
 
-def make_network(front_end: FloatFrontEnd, settings: Config) -> Network:
+def make_network(front_end: FloatFrontEnd, settings: Config) -> MaskNetwork:
     """The network of the settings, as it begins."""
     torch.manual_seed(settings.seed)
     numbers: Numbers = Binarisation(settings.rho, settings.slope, settings.zeros_learn, settings.per_row)
@@ -225,7 +225,7 @@ def make_network(front_end: FloatFrontEnd, settings: Config) -> Network:
         bits = front_end.feature_bits, settings.state_bits, settings.gain_bits
         numbers = Quantisation(weights, *bits, settings.slope)
     inputs = front_end.features if settings.input == "bits" else front_end.bins
-    return Network(inputs, settings.hidden, front_end.bins * front_end.mask_bits, settings.kind, numbers)
+    return MaskNetwork(inputs, settings.hidden, front_end.bins * front_end.mask_bits, settings.kind, numbers)
 
 
 def stage_file(out: Path, pi: Pi) -> Path:
@@ -233,7 +233,7 @@ def stage_file(out: Path, pi: Pi) -> Path:
     return out / f"pi-{pi.weights:g}-{pi.activations:g}.safetensors"
 
 
-def load(out: Path, settings: Config, pi: Pi) -> tuple[Network, FloatFrontEnd]:
+def load(out: Path, settings: Config, pi: Pi) -> tuple[MaskNetwork, FloatFrontEnd]:
     """The best network at `pi` of a run of these settings, and its front end."""
     groups, _ = checkpoint.load(stage_file(out, pi))
     front_end = make_front_end(settings, groups["front_end"]["thresholds"].numpy())
@@ -318,7 +318,7 @@ def train(
     return history
 
 
-def _warm_start(network: Network, mixtures: Mixtures, path: Path) -> None:
+def _warm_start(network: MaskNetwork, mixtures: Mixtures, path: Path) -> None:
     """Begin with the weights and the front end of another run's best bitwise network."""
     groups, _ = checkpoint.load(path)
     thresholds = groups["front_end"]["thresholds"].numpy()
@@ -332,7 +332,7 @@ def _warm_start(network: Network, mixtures: Mixtures, path: Path) -> None:
 
 
 def _save(
-    out: Path, network: Network, optimiser: torch.optim.Optimizer, front_end: FloatFrontEnd, state: dict[str, Any]
+    out: Path, network: MaskNetwork, optimiser: torch.optim.Optimizer, front_end: FloatFrontEnd, state: dict[str, Any]
 ) -> None:
     """Write the checkpoint and, where this epoch is the best so far at its pi, the file that keeps that network."""
     groups = {

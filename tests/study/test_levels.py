@@ -11,7 +11,7 @@ pytest.importorskip("pystoi")
 pytest.importorskip("torch")
 
 from model.corpora.mixing import Mixture, mix
-from model.evaluation.scoring import Estimate
+from model.evaluation.scoring import Enhanced
 from study.levels import Turned
 
 
@@ -22,9 +22,9 @@ def test_what_a_system_hears_is_turned_up_and_what_it_says_down_again(decibels: 
     speech, noise = (rng.normal(0, 0.1, 3000).astype(np.float32) for _ in range(2))
     signals, heard = mix(speech, noise, 0.0, rng), []
 
-    def system(given: Mixture) -> Estimate:
+    def system(given: Mixture) -> Enhanced:
         heard.append(given)
-        return Estimate(given.mixture)
+        return Enhanced(given.mixture)
 
     turned = Turned(system, decibels)(signals)
     gain = 10 ** (decibels / 20)

@@ -14,7 +14,7 @@ from model.training.config import Config  # noqa: E402 (after importorskip)
 from model.training.distributed import Team  # noqa: E402 (after importorskip)
 from model.training.network import BINARY, REAL  # noqa: E402 (after importorskip)
 from study import protocol, run, tables, test_set_updates  # noqa: E402 (after importorskip)
-from study.experiments import FIVE_DB, Experiment, Stage  # noqa: E402 (after importorskip)
+from study.experiments import FIVE_DB, Experiment, Phase  # noqa: E402 (after importorskip)
 from study.networks import Masker  # noqa: E402 (after importorskip)
 
 pytestmark = pytest.mark.training
@@ -23,7 +23,7 @@ ROW = Experiment(
     "bgru",
     "paper",
     "GRU, then BGRU",
-    (Stage(REAL, 1, 1e-2, 1e-2, (16.12, 0.9459)), Stage(BINARY, 1, 1e-2, 1e-2)),
+    (Phase(REAL, 1, 1e-2, 1e-2, (16.12, 0.9459)), Phase(BINARY, 1, 1e-2, 1e-2)),
     test_time_passes=2,
 )
 SMALLEST = (

@@ -12,7 +12,7 @@ from boards.flow.layout import options_of
 from boards.flow.sound import audio_parts, lay_out_sound, sound_design, sound_frame_rate, sound_room
 from hw.flow.audio import multiplying
 from hw.flow.synth import synthesise
-from hw.shape.estimate import Estimate
+from hw.shape.estimate import AreaEstimate
 from hw.shape.folding import Folding
 from model.bundle.bundle import Bundle
 from model.bundle.random_bundle import random_layer
@@ -37,7 +37,7 @@ def having(board: Board, **available: int) -> Board:
 def planned(bundle: Bundle, board: Board) -> dict[str, int]:
     """What the denoiser is estimated to take."""
     layers = lay_out_sound(bundle, board, {}).layers.values()
-    parts = [Estimate(one.layer, board.family).resources(one.folding) for one in layers]
+    parts = [AreaEstimate(one.layer, board.family).resources(one.folding) for one in layers]
     parts += audio_parts(bundle, board).values()
     return {kind: sum(part.get(kind, 0) for part in parts) for kind in board.available if kind != "ff"}
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cosim.measure.calibrate import PARTS, Configuration, configurations, fit, measure
-from hw.shape.estimate import CALIBRATION, Estimate
+from hw.shape.estimate import CALIBRATION, AreaEstimate
 from hw.shape.family import ECP5, FAMILIES
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
@@ -50,7 +50,7 @@ def test_the_smallest_layers_measured_again_are_within_10_percent_too(family):
         shape = {name: layer[name] for name in ("kind", "inputs", "units", "binary")}
         one = Configuration(**shape, folding=Folding(**layer["folding"]), seed=tuple(layer["seed"]))
         measured = measure(one, family)
-        estimate = Estimate(one.layer(), family).resources(one.folding)
+        estimate = AreaEstimate(one.layer(), family).resources(one.folding)
         assert estimate["lut4"] == pytest.approx(measured["lut4"], rel=0.1)
         assert {**estimate, "lut4": 0} == {**{kind: measured[kind] for kind in estimate}, "lut4": 0}
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hw.flow.rtl import FORGET_CONTENTS, to_rtlil, yosys
 from hw.flow.synth import BRACKETS
 from hw.gateware.network import make_layer
-from hw.shape.estimate import Estimate
+from hw.shape.estimate import AreaEstimate
 from hw.shape.family import FAMILIES
 from hw.shape.folding import Folding
 from hw.shape.ram_mapping import mapped
@@ -40,7 +40,7 @@ def yosys_blocks(layer, folding, family, folder) -> dict[str, int]:
 
 
 def predicted_blocks(layer, folding, family) -> dict[str, int]:
-    estimate = Estimate(layer, family)
+    estimate = AreaEstimate(layer, family)
     memories = estimate.memories(estimate.spec(folding))
     distributed = sum(n * one.cells for n, one in memories if one.resource == "distributed")
     return {"block_ram": 0, "spram": 0, **estimate.blocks(folding), "distributed": distributed}

@@ -19,7 +19,7 @@ from model.corpora.corpus import Corpus, Split
 from model.corpora.float_front_end import FloatFrontEnd
 from model.corpora.mixing import Mixture, ideal_binary_mask
 from model.evaluation import metrics, scoring
-from model.evaluation.scoring import Estimate, Row
+from model.evaluation.scoring import Enhanced, Row
 from model.reference import audio
 
 pytestmark = pytest.mark.training
@@ -39,8 +39,8 @@ def bundle_of_constant_mask(bit: int) -> Bundle:
     return Bundle("constant", front_end().to_integers(), (Layer("mask", "dense", BINS, BINS, weights, threshold),))
 
 
-def clean(signals: Mixture) -> Estimate:
-    return Estimate(signals.clean)
+def clean(signals: Mixture) -> Enhanced:
+    return Enhanced(signals.clean)
 
 
 @pytest.fixture

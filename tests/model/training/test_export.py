@@ -17,7 +17,7 @@ from model.corpora.float_front_end import FloatFrontEnd  # noqa: E402 (after imp
 from model.reference.golden_model import GoldenModel  # noqa: E402 (after importorskip)
 from model.training.bernoulli import Draw  # noqa: E402 (after importorskip)
 from model.training.export import to_bundle  # noqa: E402 (after importorskip)
-from model.training.network import BGRU, BINARY, Binarisation, Network  # noqa: E402 (after importorskip)
+from model.training.network import BGRU, BINARY, Binarisation, MaskNetwork  # noqa: E402 (after importorskip)
 
 sizes = st.integers(1, 70)
 
@@ -28,7 +28,7 @@ def front_end(fft_size: int) -> FloatFrontEnd:
     return FloatFrontEnd(16000, fft_size, max(1, fft_size // 4), "hann", 0.1, thresholds)
 
 
-def network_bits(network: Network, features: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def network_bits(network: MaskNetwork, features: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Mask bits (frames, bins) of the network at pi = 1."""
     x = 2.0 * torch.from_numpy(features).float()[:, None] - 1.0
     with torch.no_grad():
@@ -52,7 +52,7 @@ def test_golden_model_equals_network_bit_for_bit(
     """Any shape, density and thresholds; with `integer_bias` thresholds are small integers, so that ties abound."""
     torch.manual_seed(seed)
     front = front_end(2 * half)
-    network = Network(front.features, hidden, front.bins, kind, Binarisation(rho, per_row=per_row))
+    network = MaskNetwork(front.features, hidden, front.bins, kind, Binarisation(rho, per_row=per_row))
     network.centre(torch.rand(front.features) * 2 - 1)
     for layer in network.layers:
         rows = layer.rows
@@ -70,7 +70,7 @@ def test_golden_model_equals_network_bit_for_bit(
 def test_ties_are_met_and_give_one() -> None:
     """A gate of two opposite weights sums to 0, its threshold: r, z, candidate and mask bit are all 1."""
     front = front_end(2)
-    network = Network(2, [1], 2, "bgru", Binarisation(rho=1.0, slope=1.0))
+    network = MaskNetwork(2, [1], 2, "bgru", Binarisation(rho=1.0, slope=1.0))
     layer = network.hidden[0]
     layer.rows.weight.data.copy_(torch.tensor([[[0.5, -0.5, 0.5]]] * 3))
     layer.rows.bias.data.copy_(layer.rows.effective(BINARY, Draw())[2].detach())  # threshold -1
@@ -85,18 +85,18 @@ def test_ties_are_met_and_give_one() -> None:
 
 def test_layers_are_named_by_kind_and_place() -> None:
     front = front_end(16)
-    made = to_bundle(Network(9, [4, 5], 9, "bgru", Binarisation(rho=0.8, slope=1.0)), front, "names", {"a": 1})
+    made = to_bundle(MaskNetwork(9, [4, 5], 9, "bgru", Binarisation(rho=0.8, slope=1.0)), front, "names", {"a": 1})
     assert [(layer.name, layer.kind) for layer in made.layers] == [
         ("gru0", "bgru"),
         ("gru1", "bgru"),
         ("mask", "dense"),
     ]
-    made = to_bundle(Network(9, [4], 9, "dense", Binarisation(rho=0.8, slope=1.0)), front, "names", {})
+    made = to_bundle(MaskNetwork(9, [4], 9, "dense", Binarisation(rho=0.8, slope=1.0)), front, "names", {})
     assert [layer.name for layer in made.layers] == ["dense0", "mask"]
 
 
 def test_initial_state_is_exported_as_its_sign() -> None:
-    network = Network(9, [5], 9, "bgru", Binarisation(rho=0.8, slope=1.0))
+    network = MaskNetwork(9, [5], 9, "bgru", Binarisation(rho=0.8, slope=1.0))
     layer = network.hidden[0]
     assert isinstance(layer, BGRU)
     layer.initial.data.copy_(torch.tensor([-1.0, 0.0, 1.0, -0.1, 0.1]))
@@ -109,7 +109,7 @@ def test_initial_state_is_exported_as_its_sign() -> None:
 def test_a_threshold_out_of_reach_stays_out_of_reach(bias: float) -> None:
     """Clipped to just beyond what the sum can be, it still means always or never."""
     front = front_end(16)
-    network = Network(9, [], 9, "dense", Binarisation(rho=0.8, slope=1.0))
+    network = MaskNetwork(9, [], 9, "dense", Binarisation(rho=0.8, slope=1.0))
     network.mask.rows.bias.data.fill_(bias)
     made = to_bundle(network, front, "far", {})
     assert np.all(np.abs(made.layers[0].threshold) <= 10)
@@ -119,7 +119,7 @@ def test_a_threshold_out_of_reach_stays_out_of_reach(bias: float) -> None:
 
 def test_bundle_of_a_network_survives_the_disk(tmp_path: Any) -> None:
     front = front_end(16)
-    made = to_bundle(Network(9, [7], 9, "bgru", Binarisation(rho=0.8, slope=1.0)), front, "disk", {"seed": 1})
+    made = to_bundle(MaskNetwork(9, [7], 9, "bgru", Binarisation(rho=0.8, slope=1.0)), front, "disk", {"seed": 1})
     write_bundle(made, tmp_path / "b")
     features = np.random.default_rng(0).integers(0, 2, (30, 9), dtype=np.uint8)
     again = read_bundle(tmp_path / "b")

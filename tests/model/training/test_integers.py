@@ -17,7 +17,7 @@ from model.corpora.float_front_end import FloatFrontEnd  # noqa: E402 (after imp
 from model.reference.golden_model import GoldenModel  # noqa: E402 (after importorskip)
 from model.training.export import to_bundle  # noqa: E402 (after importorskip)
 from model.training.integers import Gru, Quantisation, _nearest, _Tables, best_step  # noqa: E402 (after importorskip)
-from model.training.network import BINARY, REAL, Network  # noqa: E402 (after importorskip)
+from model.training.network import BINARY, REAL, MaskNetwork  # noqa: E402 (after importorskip)
 from tests.support.integer_bundles import any_features  # noqa: E402 (after importorskip)
 
 exact = st.sampled_from([name for name in WEIGHT_FORMATS if name != "seo6"])
@@ -33,11 +33,11 @@ def front_end(bins: int, code: str, feature_bits: int, gain_bits: int) -> FloatF
 
 def network_of(
     weights: str, feature_bits: int, bits: int, gain_bits: int, kind: str, hidden: list[int], bins: int, seed: int
-) -> Network:
+) -> MaskNetwork:
     """Random weights, biases and means of the features."""
     torch.manual_seed(seed)
     how = Quantisation(WEIGHT_FORMATS[weights], feature_bits, bits, gain_bits, slope=8.0)
-    network = Network(bins, hidden, bins, kind, how)
+    network = MaskNetwork(bins, hidden, bins, kind, how)
     network.centre(one(feature_bits) * (2 * torch.rand(bins) - 1))
     for layer in network.layers:
         layer.rows.weight.data.normal_()
@@ -45,7 +45,7 @@ def network_of(
     return network
 
 
-def masks(network: Network, features: np.ndarray) -> np.ndarray:
+def masks(network: MaskNetwork, features: np.ndarray) -> np.ndarray:
     """Of the network in float64 at pi = 1, (frames, units), from the features (frames, features)."""
     x = torch.from_numpy(features).double()[:, None]
     with torch.no_grad():

@@ -14,7 +14,7 @@ from model.training.network import (  # noqa: E402 (after importorskip)
     BINARY,
     REAL,
     Binarisation,
-    Network,
+    MaskNetwork,
     Pi,
     Rows,
     activation,
@@ -69,7 +69,7 @@ def test_cutoff_and_scale_are_shared_by_input_and_recurrent_weights_of_one_gate(
 
 def test_ties_go_to_plus_one_and_to_one() -> None:
     assert sign(torch.tensor([-1.5, -0.0, 0.0, 2.0])).tolist() == [-1.0, 1.0, 1.0, 1.0]
-    network = Network(2, [], 1, "dense", Binarisation(rho=1.0, slope=1.0))
+    network = MaskNetwork(2, [], 1, "dense", Binarisation(rho=1.0, slope=1.0))
     network.mask.rows.weight.data.fill_(0.5)
     v, _ = network(torch.tensor([[[1.0, -1.0]], [[-1.0, -1.0]]]))
     assert (v >= 0).flatten().tolist() == [True, False]
@@ -125,7 +125,7 @@ def test_gradient_of_the_weights(pi: float, zeros_learn: bool) -> None:
 def test_round_1_is_a_gru_with_compressed_weights() -> None:
     """Eq. (9): one step against the formula, reset gate before the product."""
     torch.manual_seed(0)
-    network = Network(5, [4], 3, "bgru", Binarisation(rho=0.8, slope=2.0))
+    network = MaskNetwork(5, [4], 3, "bgru", Binarisation(rho=0.8, slope=2.0))
     layer = network.hidden[0]
     x, h = torch.randn(1, 2, 5), torch.rand(2, 4) * 2 - 1
     states = layer(x, h, REAL, Draw())
@@ -151,7 +151,7 @@ def test_the_written_out_gradient_through_time_is_autograds(
 ) -> None:
     """Every parameter's gradient of a BGRU layer, eq. (11) and (12), against the same recorded step by step."""
     torch.manual_seed(seed)
-    network = Network(inputs, [units], 1, "bgru", Binarisation(rho=0.6, slope=3.0, per_row=True))
+    network = MaskNetwork(inputs, [units], 1, "bgru", Binarisation(rho=0.6, slope=3.0, per_row=True))
     layer, x = network.hidden[0], sign(torch.randn(frames, batch, inputs))
     h = None if begins else sign(torch.randn(batch, units))
     upstream = torch.randn(frames, batch, units)
@@ -195,7 +195,7 @@ def test_bitwise_activations_of_dense_layers_have_the_relaxed_gradient(pi: Pi) -
 
 def test_training_products_are_bfloat16_and_those_that_are_compared_are_not() -> None:
     """Outside of autocast sums of ternary weights are integers, exact; under it they are rounded to 8 bits."""
-    network = Network(1001, [], 1, "dense", Binarisation(rho=1.0, slope=math.sqrt(1001)))
+    network = MaskNetwork(1001, [], 1, "dense", Binarisation(rho=1.0, slope=math.sqrt(1001)))
     network.mask.rows.weight.data.fill_(0.5)
     x = torch.ones(1, 1, 1001)
     scale = float(network.mask.rows.effective(BINARY, Draw())[2])
@@ -206,7 +206,7 @@ def test_training_products_are_bfloat16_and_those_that_are_compared_are_not() ->
 
 def test_no_tensor_is_made_on_another_device_than_the_networks() -> None:
     """On PyTorch's `meta` device any tensor made on the CPU by mistake is an error, as it is on a GPU."""
-    network = Network(8, [6], 3, "bgru", Binarisation(rho=0.8, slope=2.0)).to("meta")
+    network = MaskNetwork(8, [6], 3, "bgru", Binarisation(rho=0.8, slope=2.0)).to("meta")
     v, _ = network(torch.ones(4, 2, 8, device="meta"), pi=REAL)
     v.sum().backward()
     assert v.device.type == "meta"
@@ -214,7 +214,7 @@ def test_no_tensor_is_made_on_another_device_than_the_networks() -> None:
 
 def test_states_carried_over_chunks_equal_one_long_call() -> None:
     torch.manual_seed(1)
-    network = Network(8, [6, 5], 3, "bgru", Binarisation(rho=0.8, slope=2.0))
+    network = MaskNetwork(8, [6, 5], 3, "bgru", Binarisation(rho=0.8, slope=2.0))
     x = sign(torch.randn(12, 4, 8))
     whole, _ = network(x)
     first, states = network(x[:5])
@@ -225,7 +225,7 @@ def test_states_carried_over_chunks_equal_one_long_call() -> None:
 
 def test_every_state_is_bipolar_from_the_first_frame() -> None:
     torch.manual_seed(1)
-    layer = Network(8, [6], 3, "bgru", Binarisation(rho=0.8, slope=2.0)).hidden[0]
+    layer = MaskNetwork(8, [6], 3, "bgru", Binarisation(rho=0.8, slope=2.0)).hidden[0]
     states = layer(sign(torch.randn(9, 2, 8)), None, BINARY, Draw())
     assert set(states.unique().tolist()) <= {-1.0, 1.0}
 
@@ -234,7 +234,7 @@ def test_pre_activations_are_of_order_one_at_any_size() -> None:
     torch.manual_seed(0)
     spreads = []
     for features in (64, 1024):
-        network = Network(features, [], 50, "dense", Binarisation(rho=0.8, slope=2.0))
+        network = MaskNetwork(features, [], 50, "dense", Binarisation(rho=0.8, slope=2.0))
         v, _ = network(sign(torch.randn(1, 200, features)))
         spreads.append(float(v.detach().std()))
     assert math.isclose(spreads[0], spreads[1], rel_tol=0.2)
