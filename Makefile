@@ -32,8 +32,9 @@ sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare eve
 	@$(BGRU) sim $(DESIGN) --recording "$(RECORDING)" --sim $(SIM) \
 		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves) \
 		$(if $(filter-out 0,$(NETLIST)),--netlist)
-ifeq ($(SIM)$(filter-out 0,$(NETLIST)$(WAVES)),verilator)
-	@$(BGRU) sim $(LAYOUT) --recording "$(RECORDING)" --samples $(if $(FRAMES),--frames $(FRAMES))
+ifeq ($(SIM)$(filter-out 0,$(WAVES)),verilator)
+	@$(BGRU) sim $(LAYOUT) --recording "$(RECORDING)" --samples $(if $(FRAMES),--frames $(FRAMES)) \
+		$(if $(filter-out 0,$(NETLIST)),--netlist)
 endif
 
 plan: $(VENV)/sim.installed  ## Foldings of a network on a board: latency against LUT4, or the least for RATE= frames/s.

