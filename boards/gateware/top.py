@@ -39,8 +39,8 @@ class BoardTop(Elaboratable):
     `limit` : between converters, attenuate no bin by more decibels; None is no limit.
 
     The clock is the oscillator's if that has the right frequency, otherwise the PLL's. Reset lasts until
-    `SETTLE_SECONDS` after the PLL has locked. One LED blinks once a second while all is well and eight times a second
-    after an overrun; the other is lit when the weights are unusable.
+    `SETTLE_SECONDS` after the PLL has locked. One LED blinks once a second while all is well and six to eight times a
+    second after an overrun; the other is lit when the weights are unusable.
     """
 
     def __init__(self, network: Network, board: Board, sound: str | None = None, limit: float | None = None) -> None:

@@ -122,6 +122,46 @@ def test_the_jack_gets_the_references_samples():
     assert len(set(taken)) > 10 and overrun == [0]
 
 
+def test_a_source_that_is_too_fast_loses_samples_which_are_counted_and_garbles_none():
+    """The network takes longer for a frame than a hop of samples does."""
+    rng = np.random.default_rng(6)
+    front_end = random_front_end(rng, 16, 2)
+    gru = random_layer(rng, "bgru", front_end.features, 32, name="gru0")
+    mask = random_layer(rng, "dense", 32, 2 * front_end.bins, name="mask")
+    bundle = Bundle("random", front_end, (gru, mask))
+    folding = {"gru0": Folding(1, 1), "mask": Folding(1, 1)}
+    dut = SoundCore(Network(bundle, folding, FAMILIES["ecp5"], 1, 2), "codec", CLOCK_HZ // 2, settle_seconds=1e-6)
+    words = [int(word) for word in rng.integers(-(1 << 22), 1 << 22, 120)]
+    samples = np.array([plain_level(word, 0) for word in words], np.int16)
+    taken_in, given, overruns, lost = [], [], [], []
+    bench = Bench(dut, limit=512 * (len(words) + 9))
+
+    async def converter(ctx):
+        left, bits, last = iter(words), iter(()), (0, 1)
+        for _ in range(512 * (len(words) + 4)):
+            now = ctx.get(dut.sclk), ctx.get(dut.ws)
+            if last[0] and not now[0]:
+                if now[1] != last[1]:
+                    bits = iter(slot_of(0 if now[1] else next(left, 0), 24))
+                ctx.set(dut.sd_in, next(bits, 0))
+            last = now if last[0] != now[0] else (now[0], last[1])
+            for stream, log in ((dut.denoiser.i, taken_in), (dut.denoiser.o, given)):
+                if ctx.get(stream.valid) and ctx.get(stream.ready):
+                    log.append(ctx.get(stream.payload.data if stream is dut.denoiser.i else stream.payload))
+            overruns.append(ctx.get(dut.overrun))
+            lost.append(ctx.get(dut.i2s.lost))
+            await ctx.tick()
+
+    bench.simulator.add_testbench(converter)
+    bench.run()
+    assert overruns[0] == 0 and overruns == sorted(overruns) and overruns[-1] == 1
+    assert lost == sorted(lost) and lost[-1] > 5
+    before = next(place for place, (took, came) in enumerate(zip(taken_in, samples, strict=False)) if took != came)
+    assert before > 3 * front_end.hop  # the engine's ring was full first
+    wanted = expected(bundle, np.array(taken_in, np.int16))[2]
+    assert len(given) > before and given == wanted[: len(given)].tolist()  # of the samples that were taken
+
+
 def test_a_clock_that_makes_no_such_rate_is_refused():
     with pytest.raises(BadInput, match="sample rate: expected one that division makes of 12,000,000 Hz"):
         core(made(), "codec", 12_000_000)

@@ -77,6 +77,75 @@ def test_a_limit_is_the_references(limit):
     assert np.array_equal(heard.samples, expected(bundle, samples)[2]) == (limit == 200.0)
 
 
+# The special cases of docs/audio.md, asked of the samples themselves; `exact` also compares them with the reference.
+
+
+@pytest.fixture(scope="module")
+def bench(tmp_path_factory) -> SoundBench:
+    return SoundBench.build(made(32, 2, 9, 3)[1], tmp_path_factory.mktemp("denoiser"), quick=True)
+
+
+SIZE, HOP = 32, 8
+LATE = SIZE - HOP
+
+
+def exact(bench: SoundBench, *utterances: Samples, **how: Any) -> Samples:
+    """The samples that come out."""
+    heard = bench.run(utterances, **how)
+    assert heard.difference is None
+    return heard.samples
+
+
+@given(kinds, seeds, st.integers(1, 30))
+@settings(max_examples=30)
+def test_bypassed_sound_is_the_input_within_4_and_late_by_a_window_less_a_hop(bench, kind, seed, hops):
+    samples = random_samples(np.random.default_rng(seed), hops * HOP, kind)
+    late = exact(bench, np.pad(samples, (0, LATE)), bypass=True)[LATE:]
+    assert np.abs(late.astype(int) - samples).max() <= 4
+
+
+def test_silence_is_silence(bench):
+    assert not exact(bench, np.zeros(40 * HOP, np.int16)).any()
+
+
+@given(kinds, seeds, st.booleans())
+@settings(max_examples=20)
+def test_after_sound_silence_ends_in_zeros_a_window_later(bench, kind, seed, bypass):
+    sound = random_samples(np.random.default_rng(seed), 5 * HOP + seed % HOP, kind)
+    heard = exact(bench, np.concatenate([sound, np.zeros(4 * SIZE, np.int16)]), bypass=bypass)
+    assert not heard[len(sound) + LATE + SIZE :].any()  # late, and a window
+
+
+@given(kinds, seeds, st.integers(1, 3))
+@settings(max_examples=20)
+def test_a_shift_by_hops_shifts_the_output_by_hops(bench, kind, seed, hops):
+    """Bypassed: the slow gain, and with it the mask, depends on how many frames there were."""
+    sound = random_samples(np.random.default_rng(seed), 9 * HOP, kind)
+    first = exact(bench, sound, bypass=True)
+    later = exact(bench, np.pad(sound, (hops * HOP, 0)), bypass=True)
+    assert np.array_equal(later[hops * HOP :], first)
+
+
+@given(seeds, st.integers(1, HOP - 1))
+@settings(max_examples=20)
+def test_a_restart_in_mid_hop_forgets_what_came_before(bench, seed, rest):
+    rng = np.random.default_rng(seed)
+    before, after = (random_samples(rng, count) for count in (6 * HOP + rest, 8 * HOP))
+    alone = exact(bench, after)
+    assert np.array_equal(exact(bench, before, after)[6 * HOP :], alone)
+
+
+@pytest.mark.parametrize("end", ["source", "sink"])
+def test_a_source_or_a_sink_that_stops_for_many_frames_changes_no_sample(bench, end):
+    samples = random_samples(np.random.default_rng(5), 12 * HOP + 3)
+    stops = Pauses(10, 50_000)
+    pausing = (stops, Pauses()) if end == "source" else (Pauses(), stops)
+    heard = bench.run([samples], pauses=pausing, seed=1)
+    assert heard.difference is None
+    assert np.diff(heard.given).max() > 20 * 2_000  # cycles: twenty frames and more
+    assert np.array_equal(heard.samples, exact(bench, samples))
+
+
 def test_weights_that_are_loaded_first_give_the_same():
     bundle, denoiser = made(32, 2, 9, 3, weights="loaded")
     assert denoiser.loads == ["load_gru0", "load_mask"]
