@@ -1,7 +1,4 @@
-"""Which pin of a part goes to which pin of a board: tables and drawings of docs/sound.md.
-
-`python -m boards.wiring` writes the drawings to docs/sound and prints the tables.
-"""
+"""Which pin of a part goes to which pin of a board: tables and drawings, those of docs/sound.md (`bgru wiring`)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +7,11 @@ from typing import Any
 from amaranth.build import Subsignal
 
 from boards.definitions.board import Board
-from boards.definitions.registry import BOARDS
+from boards.definitions.registry import find
 from boards.definitions.sound import CODEC, MICROPHONE
+from model.files import replacing
 
-__all__ = ["DRAWINGS", "Wire", "drawing", "main", "table", "wires"]
-
-DRAWINGS = Path("docs/sound")
+__all__ = ["Wire", "drawing", "run", "table", "wires"]
 
 PART_PINS = {
     MICROPHONE: ("INMP441", {"sck": ["SCK"], "ws": ["WS"], "sd": ["SD"]}),
@@ -140,13 +136,10 @@ def drawing(board: Board) -> str:
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def main() -> None:
-    """Write the drawings, print the tables."""
-    DRAWINGS.mkdir(exist_ok=True)
-    for board in BOARDS.values():
-        (DRAWINGS / f"{board.name}.svg").write_text(drawing(board), encoding="utf-8")
-        print(f"{board.name}\n\n{table(board)}")
-
-
-if __name__ == "__main__":
-    main()
+def run(board_name: str, picture: Path | None) -> None:
+    """Print a board's table, and write its drawing to `picture`: `bgru wiring`."""
+    board = find(board_name)
+    print(table(board), end="")
+    if picture is not None:
+        with replacing(picture) as temporary:
+            temporary.write_text(drawing(board), encoding="utf-8")

@@ -1,13 +1,15 @@
 """The wires of microphone and codec: against the ULX3S's constraints, the Pmod and the page."""
 
 import re
+from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from boards.definitions.registry import BOARDS, find
 from boards.gateware.sample_rate import rate
-from boards.wiring import DRAWINGS, drawing, table, wires
+from boards.wiring import drawing, table, wires
+from tests.support.command import bgru
 from tests.support.paths import ROOT
 
 PAGE = (ROOT / "docs" / "sound.md").read_text(encoding="utf-8")
@@ -44,8 +46,24 @@ def test_no_fpga_pin_has_two_wires_and_only_data_comes_in(board):
 @boards
 def test_the_page_has_the_table_and_the_drawing_as_they_are_made(board):
     assert table(board) in PAGE
-    assert (ROOT / DRAWINGS / f"{board.name}.svg").read_text(encoding="utf-8") == drawing(board)
+    assert (ROOT / "docs" / "sound" / f"{board.name}.svg").read_text(encoding="utf-8") == drawing(board)
     assert f"(sound/{board.name}.svg)" in PAGE
+
+
+@boards
+def test_the_command_prints_a_boards_table_and_draws_it_where_asked(board, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = bgru("wiring", "--board", board.name)
+    assert (result.exit_code, result.output) == (0, table(board))
+    assert list(tmp_path.iterdir()) == []
+    result = bgru("wiring", "--board", board.name, "--drawing", "new/wires.svg")
+    assert (result.exit_code, result.output) == (0, table(board))
+    assert Path("new/wires.svg").read_text(encoding="utf-8") == drawing(board)
+
+
+def test_an_unknown_board_is_refused():
+    result = bgru("wiring", "--board", "nexys")
+    assert result.exit_code == 2 and "nexys" in result.stderr
 
 
 @boards
