@@ -31,12 +31,13 @@ def results_of(network: Network, board: Board, build: Path) -> Results:
     return Results(_folder(network, board, build), network, keys)
 
 
-def sound_results_of(network: Network, board: Board, build: Path) -> Results:
+def sound_results_of(network: Network, board: Board, build: Path, limit: float | None = None) -> Results:
     """The results of a network's denoiser on a board at its clock, in `<build>/<board>/<bundle>/report/sound`.
 
-    The key adds the clock, which makes the sample rate.
+    The key adds the clock, which makes the sample rate, and the attenuation limit in dB.
     """
-    keys = {"cosim_sound": key([identity(["sound", *described(network)]), str(board.clock_hz)])}
+    parts = ["sound", *described(network), str(limit)]
+    keys = {"cosim_sound": key([identity(parts), str(board.clock_hz)])}
     return Results(_folder(network, board, build) / "sound", network, keys)
 
 

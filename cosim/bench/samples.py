@@ -53,7 +53,7 @@ def run(
     network = lay_out_sound(bundle, board, parse_folding(fold or []))
     denoiser = Denoiser(network, single_port=board.family.single_port_ram is not None, limit=limit)
     predicted = Delay.of(front_end, network.spec, board)
-    results = sound_results_of(network, board, build)
+    results = sound_results_of(network, board, build, limit)
     results.discard("cosim_sound")
 
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())

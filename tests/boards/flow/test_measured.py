@@ -66,15 +66,14 @@ def test_another_version_of_a_tool_is_another_result(tool, stages, monkeypatch):
     assert {stage for stage, key in before.items() if key != after[stage]} == stages
 
 
-def test_a_denoisers_results_are_of_its_network_and_its_clock():
-    def sound(bundle=MADE, folding=FOLDING, mhz=50, build=Path("build")):
-        return sound_results_of(lay_out(bundle, BOARD, folding, 1, 1), BOARD.at(mhz), build)
+def test_a_denoisers_results_are_of_its_network_its_clock_and_its_limit():
+    def sound(bundle=MADE, folding=FOLDING, mhz=50, limit=None):
+        return sound_results_of(lay_out(bundle, BOARD, folding, 1, 1), BOARD.at(mhz), Path("build"), limit)
 
     other = random_bundle(np.random.default_rng(1), [("bgru", 6)], bins=9)
-    same, *others = (
-        found.keys["cosim_sound"]
-        for found in (sound(), sound(other), sound(folding={**FOLDING, "gru0": Folding(2, 4)}), sound(mhz=25))
-    )
+    folded = {**FOLDING, "gru0": Folding(2, 4)}
+    found = sound(), sound(other), sound(folding=folded), sound(mhz=25), sound(limit=12.0)
+    same, *others = (one.keys["cosim_sound"] for one in found)
     assert sound().keys == {"cosim_sound": same}
-    assert len({same, *others}) == 4
+    assert len({same, *others}) == 5
     assert same not in results_of(lay_out(MADE, BOARD, FOLDING, 1, 1), BOARD, Path("build")).keys.values()
