@@ -98,16 +98,15 @@ class Harness:
         return SimpleNamespace(**next(found for found in calls if found.get("self", component) is component))
 
     def signal(self, component: Any, name: str) -> Signal:
-        """The one signal with this name of its own in a component, where a loop makes several from one variable."""
-        fragment = self._fragments[id(component)]
-        signals = [
-            signal
-            for statements in fragment.statements.values()
-            for statement in statements
-            for signal in [*statement._lhs_signals(), *statement._rhs_signals()]
-        ]
-        (found,) = {id(signal): signal for signal in signals if signal.name == name}.values()
-        return found
+        """The one signal with this name in a component and its parts, where no function has it in a variable."""
+        fragments, found = [self._fragments[id(component)]], {}
+        for fragment in fragments:
+            fragments += [part for part, *_ in fragment.subfragments]
+            for statement in (each for statements in fragment.statements.values() for each in statements):
+                for signal in [*statement._lhs_signals(), *statement._rhs_signals()]:
+                    found[id(signal)] = signal
+        (named,) = (signal for signal in found.values() if signal.name == name)
+        return named
 
     def free(self, shape: Any, name: str) -> Any:
         """An input that may have any value in any cycle."""
