@@ -253,8 +253,8 @@ PROOFS = (
     Proof(
         "link-step",
         "After any bytes, an END puts the receiver where reset puts it: no escape, no index, the CRC at its beginning; "
-        "the CRC is that of the packet's bytes, and right if it is 0 at the end; a packet gets one verdict, and only that "
-        "changes which frame is expected; only a verdict makes the line wait.",
+        "the CRC is that of the packet's bytes, and right if it is 0 at the end; a packet gets one verdict, and only "
+        "that changes which frame is expected; only a verdict makes the line wait.",
         "boards/gateware/link_receiver.py",
         step,
         "induction",
