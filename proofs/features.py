@@ -16,7 +16,7 @@ __all__ = ["PROOFS"]
 
 
 def energy(width: int, frames: int) -> str:
-    """The bits of S as they come, next to integers; the environment waits while the unit is busy."""
+    """The bits of S as they come, checked against integers. The environment waits while the unit is busy."""
     h = Harness()
     dut = h.component(Energy(width, frames))
     inner = h.inside(dut, Energy.elaborate)
@@ -31,7 +31,7 @@ def energy(width: int, frames: int) -> str:
     after = Signal(width, name="after")
     h.m.d.comb += after.eq(Mux(forgets, before - share, before))
     h.check(~h.past(dut.busy & (inner.left == 1)) | dut.busy | (dut.energy == after))
-    # How it works: so many bits of the new S are out, and what they carry is known.
+    # How it works: `out` bits of the new S are out, and their carry is known.
     shifted, even = ~(before >> shift), ~before[:shift].any()
     for out in range(width):
         total = before[:out] + Mux(forgets, shifted[:out], 0) + (forgets & even)
@@ -47,7 +47,7 @@ def energy(width: int, frames: int) -> str:
 
 
 def logarithm(width: int) -> str:
-    """A number of up to `width` bits that comes bit by bit, next to the number so far."""
+    """A number of up to `width` bits, bit by bit, checked against the number so far."""
     h = Harness()
     dut = h.component(SerialLogarithm())
     inner = h.inside(dut, SerialLogarithm.elaborate)
