@@ -27,7 +27,7 @@ def total(values: list[Value]) -> Value:
 
 
 def popcount() -> str:
-    """Each width's count next to the sum of the bits that went in `latency` cycles ago."""
+    """Each width's count, checked against the sum of the bits that went in `latency` cycles earlier."""
     h = Harness()
     for width in POPCOUNT_WIDTHS:
         dut = h.component(Popcount(width), f"count_{width}")
@@ -39,7 +39,7 @@ def popcount() -> str:
 
 
 def sums() -> str:
-    """Adders of mixed widths in shared chains, next to each by itself."""
+    """Adders of mixed widths in shared chains, checked against each adder alone."""
     h = Harness()
     adders = []
     for index, (left, right) in enumerate([(1, 1), (3, 2), (2, 4), (5, 5), (4, 1), (6, 6), (1, 3), (9, 8)]):
@@ -51,7 +51,7 @@ def sums() -> str:
 
 
 def mvu(arithmetic: Arithmetic, simd: int, columns: int, dynamic: bool, pe: int = 2) -> str:
-    """A row's accumulator next to one of twice the width that sums integers: weights times operands.
+    """A row's accumulator, checked against one of twice the width that sums integers: weights times operands.
 
     The environment: biases and counts are what `hw.shape.biases` allows for `columns`, and a row group's words follow
     `first`. The bias is 0 or less and at least one below what can be counted.
@@ -149,7 +149,7 @@ def _number(decoder: TritDecoder) -> Value:
 
 
 def unpack() -> str:
-    """A word of packed weights: each weight is its own decoder's, whatever the others are."""
+    """A word of packed weights: each weight is what its own decoder gives, whatever the others are."""
     h = Harness()
     for count in (1, 5, 7, 12):
         dut = h.component(Unpack(count), f"unpack_{count}")
@@ -190,7 +190,7 @@ PROOFS = (
     ),
     Proof(
         "packed-sums",
-        "Adders that share a carry chain give the same sums as each by itself.",
+        "Adders that share a carry chain give the same sums as separate adders.",
         "hw/gateware/popcount.py",
         sums,
         "induction",

@@ -119,7 +119,7 @@ def multiply(width: int) -> str:
 
 
 def rounding(width: int, output_shift: int) -> str:
-    """Accumulation next to integers, and the roundings that the biases make. A product is any word, times 1."""
+    """The accumulator, checked against integers, and the rounding of each bias. A product is any word times 1."""
     h = Harness()
     dut = h.component(MultiplyAccumulate(width, output_shift))
     h.m.d.comb += dut.coefficient.eq(1)

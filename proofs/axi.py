@@ -1,4 +1,4 @@
-"""The AXI4-Stream cores: whatever the packets, what is inside gets whole frames and gives whole packets."""
+"""The AXI4-Stream core of the network: whole frames in and whole packets out, whatever the packets."""
 
 from types import SimpleNamespace
 
@@ -47,7 +47,7 @@ def core(h: Harness) -> AxiNetwork:
 
 
 def read(h: Harness, dut: AxiStream, name: str) -> tuple[Value, Value]:
-    """A register was asked for in the cycle before, and what it reads as now."""
+    """Whether a register was read in the cycle before, and the data now on the bus."""
     address = next(place for place, register in enumerate(dut.registers) if register.name == name)
     asked = dut.wb_cyc_i & dut.wb_stb_i & ~dut.wb_ack_o & (dut.wb_adr_i == address)
     return h.past(asked), dut.wb_dat_o

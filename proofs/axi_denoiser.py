@@ -1,4 +1,4 @@
-"""The denoiser's core: a recording in is a recording out, of the same length, and the next one begins afresh."""
+"""The denoiser's core: a recording comes out as long as it went in, and the next one starts clean."""
 
 from dataclasses import replace
 

@@ -1,11 +1,41 @@
 """All proofs."""
 
-from proofs import arithmetic, audio, axi, axi_denoiser, bgru, engine, flash, input_buffer, link, netlist, repack, sound
+from proofs import (
+    arithmetic,
+    audio,
+    axi,
+    axi_denoiser,
+    bgru,
+    engine,
+    features,
+    flash,
+    input_buffer,
+    link,
+    memory,
+    netlist,
+    repack,
+    sound,
+)
 from proofs.proof import Proof
 
 __all__ = ["PROOFS"]
 
-MODULES = (arithmetic, repack, input_buffer, engine, bgru, audio, axi, axi_denoiser, link, flash, sound, netlist)
+MODULES = (
+    arithmetic,
+    repack,
+    input_buffer,
+    engine,
+    memory,
+    bgru,
+    audio,
+    features,
+    axi,
+    axi_denoiser,
+    link,
+    flash,
+    sound,
+    netlist,
+)
 
 PROOFS: dict[str, Proof] = {proof.name: proof for module in MODULES for proof in module.PROOFS}
 """By name, in the order of the table."""

@@ -1,4 +1,4 @@
-"""The contract of every stream: what is offered stays until it is taken, and what is taken moves on."""
+"""The stream contract: an offer stays until it is taken, and transfers never stall for ever."""
 
 from typing import Any
 

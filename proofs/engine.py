@@ -22,8 +22,8 @@ __all__ = ["PROOFS"]
 def credit(words: int) -> str:
     """Row groups of `words` words through an engine whose weights are streamed, so that any can come.
 
-    The credit is tied to what is under way: results in the queue, results that the pipeline will give, and the row
-    group that is open. The pipeline is a delay, so its contents are the transfers of the last cycles.
+    The credit counts the results in the queue and in the pipeline, and the open row group. The pipeline is a delay, so
+    its contents are the transfers of the last cycles.
     """
     h = Harness()
     groups = 2

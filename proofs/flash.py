@@ -1,4 +1,4 @@
-"""The flash loader: weights that are not right are never reported as done, whatever the chip sends."""
+"""The flash loader: wrong weights are never reported as done, whatever the chip sends."""
 
 from functools import partial
 
@@ -14,9 +14,9 @@ IDENTITY = bytes([0x12, 0x34, 0x56, 0x78, 0x9A, 0xBC, 0xDE, 0xF0])
 
 
 def loader(words: int, width: int) -> str:
-    """The bytes that the loader reads, next to the image's format: identity, words, CRC.
+    """The bytes that the loader reads, checked against the image's format: identity, words, CRC.
 
-    The harness counts bytes by itself. The CRC's arithmetic is the library's; its register is at the residue.
+    The harness has its own byte count. The CRC's arithmetic is the library's.
     """
     h = Harness()
     dut = h.component(FlashLoader(words, width, IDENTITY, 0, 100_000))

@@ -1,4 +1,4 @@
-"""The circuit around a component that says what must hold: free inputs, constants, assumptions, assertions."""
+"""The circuit around a component: free inputs, constants, assumptions, assertions."""
 
 import sys
 from collections.abc import Callable
@@ -29,7 +29,7 @@ TRACED = ("hw.", "boards.", "amaranth.lib.fifo", "amaranth.lib.crc")
 
 
 class _Elaborated(Elaboratable):
-    """A component that is elaborated already, so that its inner signals are known."""
+    """A component that is already elaborated, so that its inner signals are known."""
 
     def __init__(self, fragment: Fragment) -> None:
         self.fragment = fragment
@@ -39,7 +39,7 @@ class _Elaborated(Elaboratable):
 
 
 def anything(m: Module, shape: Any, name: str, *, fixed: bool = False) -> Any:
-    """A signal of any value in any cycle; with `fixed`, of the same value in all of them."""
+    """A signal that may have any value in any cycle, or with `fixed` any one value in all cycles."""
     signal = Signal(shape, name=name)
     value = signal.as_value() if isinstance(signal, ValueCastable) else Value.cast(signal)
     m.submodules += Instance("$anyconst" if fixed else "$anyseq", p_WIDTH=len(value), o_Y=value)
@@ -47,7 +47,7 @@ def anything(m: Module, shape: Any, name: str, *, fixed: bool = False) -> Any:
 
 
 class Harness:
-    """A module with one or more components whose inputs are free, and statements about them.
+    """A module with components whose inputs are free, and statements about them.
 
     m : the module, for any other logic
     begun : 1 from the second cycle on
@@ -84,7 +84,7 @@ class Harness:
 
     @staticmethod
     def hollow(component: Any) -> Any:
-        """Leave only the ports of a component that is a part of another: the harness drives its outputs."""
+        """Leave only a part's ports: the harness drives its outputs."""
         vars(component)["elaborate"] = lambda platform: Module()
         return component
 
@@ -98,16 +98,15 @@ class Harness:
         return SimpleNamespace(**next(found for found in calls if found.get("self", component) is component))
 
     def signal(self, component: Any, name: str) -> Signal:
-        """The one signal with this name of its own in a component, where a loop makes several from one variable."""
-        fragment = self._fragments[id(component)]
-        signals = [
-            signal
-            for statements in fragment.statements.values()
-            for statement in statements
-            for signal in [*statement._lhs_signals(), *statement._rhs_signals()]
-        ]
-        (found,) = {id(signal): signal for signal in signals if signal.name == name}.values()
-        return found
+        """The one signal with this name in a component and its parts, where no function has it in a variable."""
+        fragments, found = [self._fragments[id(component)]], {}
+        for fragment in fragments:
+            fragments += [part for part, *_ in fragment.subfragments]
+            for statement in (each for statements in fragment.statements.values() for each in statements):
+                for signal in [*statement._lhs_signals(), *statement._rhs_signals()]:
+                    found[id(signal)] = signal
+        (named,) = (signal for signal in found.values() if signal.name == name)
+        return named
 
     def free(self, shape: Any, name: str) -> Any:
         """An input that may have any value in any cycle."""
@@ -118,7 +117,7 @@ class Harness:
         return anything(self.m, shape, name, fixed=True)
 
     def past(self, value: ValueLike, cycles: int = 1) -> Value:
-        """The value so many cycles ago; 0 before the first cycle."""
+        """The value `cycles` cycles earlier; 0 before the first cycle."""
         value = Value.cast(value)
         for _ in range(cycles):
             register = Signal(value.shape(), name="past")
@@ -127,11 +126,11 @@ class Harness:
         return value
 
     def assume(self, condition: ValueLike) -> None:
-        """The environment sees to it, in every cycle."""
+        """What the environment guarantees, in every cycle."""
         self.m.d.comb += Assume(condition)
 
     def check(self, condition: ValueLike) -> None:
-        """To be proved, in every cycle."""
+        """What must hold, in every cycle."""
         self.m.d.comb += Assert(condition)
 
     def rtlil(self) -> str:

@@ -1,4 +1,4 @@
-"""InputBuffer: the reader sees whole vectors, each bit as it came, in order."""
+"""InputBuffer: the reader sees whole vectors, bit by bit as they came, in order."""
 
 from amaranth.hdl import Cat, Const
 

@@ -2,11 +2,13 @@
 
 from amaranth.hdl import Cat, Const, Mux, Signal, Value
 
+from boards.gateware.link import HostLink
 from boards.gateware.link_feeder import FrameFeeder
 from boards.gateware.link_format import LinkFormat
 from boards.gateware.link_receiver import PacketReceiver
 from boards.gateware.slip import Stuff, Unstuff
-from boards.host.protocol import END
+from boards.gateware.slots import Slots
+from boards.host.protocol import END, HEADER, OVERHEAD, Type
 from proofs.contract import Counted, Remembered, counter, held, moved, stuck
 from proofs.harness import Harness
 from proofs.proof import Mutant, Proof
@@ -82,6 +84,7 @@ def step() -> str:
     ended = moved(unstuff.o) & unstuff.o.payload.end
     data = moved(unstuff.o) & ~unstuff.o.payload.end
     h.check(~h.past(data) | (crc == crc16(h.past(crc), h.past(unstuff.o.payload.data))))
+    h.check(unstuff.right == (crc == 0))
     state = h.signal(dut, "receive_state")
     h.check(state <= 1)
     h.check(~h.past(ended) | ((inner.index == 0) & (crc == 0xFFFF)))
@@ -131,6 +134,107 @@ def feeder() -> str:
     return h.rtlil()
 
 
+def exactly_once() -> str:
+    """The whole link, from bytes on the line to frames for the network, with any bytes and any answers.
+
+    The decision on a packet is compared with what its bytes were, after escapes. One arbitrary byte of one arbitrary
+    frame is followed through its slot, of which `slots` proves that it keeps what was written.
+    """
+    h = Harness()
+    form = LinkFormat(frame_bytes=3, answer_bytes=1, slots=4, info=b"")
+    dut = h.component(HostLink(form))
+    link = h.inside(dut, HostLink.elaborate)
+    receiver, feeder, slots = link.receiver, link.feeder, link.frames
+    inner = h.inside(receiver, PacketReceiver.elaborate)
+    packets, state = inner.unstuff, h.signal(dut, "receive_state")
+    h.assume(held(h, dut.i))
+
+    # A packet: its bytes, and whether its CRC is right.
+    item, most = packets.o.payload, OVERHEAD + form.frame_bytes + 1
+    data, ended = moved(packets.o) & ~item.end, moved(packets.o) & item.end
+    count = Signal(range(most + 1), name="count")
+    with h.m.If(ended | data):
+        h.m.d.sync += count.eq(Mux(ended, 0, Mux(count == most, most, count + 1)))
+    kind, sequence, low, high = (Remembered(h, data & (count == place), item.data).was for place in range(HEADER))
+    right, length = (Remembered(h, ended, value).was for value in (packets.right, count))
+    fits = Remembered(h, (state == 0) & (count == 0), (feeder.taken + form.slots)[:8] != receiver.expected)
+    started = Signal(name="started")
+    decided = state == 1
+    good = right & (length == OVERHEAD + form.frame_bytes) & (low == form.frame_bytes) & (high == 0)
+    good &= ((kind == Type.START) | ((kind == Type.FRAME) & started)) & (sequence == receiver.expected)
+    accepted = decided & good & ~dut.loading & fits.was
+    h.check(~h.begun | (receiver.expected == (h.past(receiver.expected) + h.past(accepted))[:8]))
+    with h.m.If(accepted):
+        h.m.d.sync += started.eq(1)
+
+    # An arbitrary byte of an arbitrary frame, as the packet had it and as the network gets it.
+    which, at = h.fixed(8, "which"), h.fixed(range(form.frame_bytes), "at")
+    h.assume(at < form.frame_bytes)
+    mine = accepted & (receiver.expected == which)
+    byte = Remembered(h, data & (count == HEADER + at), item.data)
+    wanted, begins = Remembered(h, mine, byte.was), Remembered(h, mine, kind == Type.START)
+    index = counter(h, moved(feeder.o), form.frame_bytes, "index")
+    leaving = moved(dut.frames) & (feeder.taken == which)
+    h.check(~leaving | (dut.frames.payload.start == begins.was))
+    h.check(~(leaving & (index == at)) | (dut.frames.payload.data == wanted.was))
+    # No word without an accepted frame, and the next frame only after the last word of this one.
+    waiting = (receiver.expected - feeder.taken)[:8]
+    over = (moved(dut.frames) & (index == form.frame_bytes - 1)) | feeder.skipped
+    h.check(~dut.frames.valid | (waiting != 0))
+    h.check(~h.begun | (feeder.taken == (h.past(feeder.taken) + h.past(over))[:8]))
+    h.check(held(h, dut.frames))
+
+    # The slot keeps what was written last; a byte that is read while it is written may be anything.
+    place = (form.frame_span[0] + at)[: form.frame_bits]
+    writes = slots.write_enable & (slots.write_slot == which[:2]) & (slots.write_place == place)
+    cell = Remembered(h, writes, slots.write_data)
+    read = (slots.read_slot == which[:2]) & (slots.read_place == place)
+    h.assume(~h.past(read & ~writes) | (slots.read_data == h.past(cell.was)))
+
+    # How it works.
+    fed, feeding = h.inside(feeder, FrameFeeder.elaborate), h.signal(dut, "feed_state")
+    h.check((state <= 1) & (feeding <= 3) & (index < form.frame_bytes))
+    h.check((inner.index == count) & (count <= most) & (~decided | (count == 0)))
+    h.check((inner.begun == started) & (started | (receiver.expected == 0)))
+    h.check((count == 0) | (inner.room == fits.was))
+    h.check(~decided | (inner.room == fits.was))
+    h.check((count < 1) | (inner.kind == kind))
+    h.check((count < 2) | (inner.sequence == sequence))
+    h.check(~decided | (length < 2) | ((inner.kind == kind) & (inner.sequence == sequence)))
+    expected_length = Mux(kind == Type.IDENTIFY, 0, form.frame_bytes)
+    h.check((count != 3) | (inner.whole == (low == expected_length)))
+    h.check((count < 4) | (inner.whole == ((low == expected_length) & (high == 0))))
+    h.check(~decided | (inner.right == right))
+    whole = (low == expected_length) & (high == 0) & (length == OVERHEAD + expected_length)
+    h.check(~decided | (length < HEADER) | (inner.whole == whole))
+    h.check(~decided | (length >= HEADER) | ~inner.whole)
+    h.check(~decided | (length < 2) | (inner.behind == (receiver.expected + ~sequence)[:8]))
+    h.check((waiting <= form.slots) & ((feeding == 0) | (waiting != 0)))
+    h.check((count == 0) | ~fits.was | (waiting != form.slots))
+    h.check(~decided | ~fits.was | (waiting != form.slots))
+    h.check((feeding != 0) | (index == 0))
+    h.check(feeder.place == (index + form.frame_span[0])[: form.frame_bits])
+    stored = (which - feeder.taken)[:8] < waiting
+    h.check(~stored | (cell.was == wanted.was))
+    h.check(~stored | (receiver.starts.bit_select(which[:2], 1) == begins.was))
+    coming = fits.was & (receiver.expected == which) & ((count > HEADER + at) | (decided & (length > HEADER + at)))
+    h.check(~coming | (cell.was == byte.was))
+    h.check((feeding != 3) | (feeder.taken != which) | (index != at) | (fed.byte == wanted.was))
+    return h.rtlil()
+
+
+def slots() -> str:
+    """An arbitrary byte of the slots, unless it is read while it is written."""
+    h = Harness()
+    dut = h.component(Slots(4, 2))
+    which, place = h.fixed(2, "which"), h.fixed(2, "place")
+    writes = dut.write_enable & (dut.write_slot == which) & (dut.write_place == place)
+    cell = Remembered(h, writes, dut.write_data)
+    reads = (dut.read_slot == which) & (dut.read_place == place)
+    h.check(~h.past(reads & ~writes) | (dut.read_data == h.past(cell.was)))
+    return h.rtlil()
+
+
 PROOFS = (
     Proof(
         "link-feeder",
@@ -149,7 +253,8 @@ PROOFS = (
     Proof(
         "link-step",
         "After any bytes, an END puts the receiver where reset puts it: no escape, no index, the CRC at its beginning; "
-        "a packet gets one verdict, and only that changes which frame is expected; only a verdict makes the line wait.",
+        "the CRC is that of the packet's bytes, and right if it is 0 at the end; a packet gets one verdict, and only "
+        "that changes which frame is expected; only a verdict makes the line wait.",
         "boards/gateware/link_receiver.py",
         step,
         "induction",
@@ -163,6 +268,32 @@ PROOFS = (
             Mutant(Unstuff.elaborate, "escaped.eq(byte == ESC)", "escaped.eq(escaped | (byte == ESC))"),
             Mutant(PacketReceiver.elaborate, "index.eq(0)]", "index.eq(room)]"),
         ),
+    ),
+    Proof(
+        "slots",
+        "A byte that is read is the one that was written there last, unless one is written there in the same cycle.",
+        "boards/gateware/slots.py",
+        slots,
+        "bounded",
+        10,
+        (Mutant(Slots.elaborate, "Cat(self.read_place, self.read_slot)", "Cat(self.read_slot, self.read_place)"),),
+    ),
+    Proof(
+        "link-exactly-once",
+        "Whatever the bytes on the line: a packet is accepted if and only if its CRC is right, it is a frame of the "
+        "right length and the next in sequence, the first one a START, the weights are there and a slot was free; each "
+        "accepted frame reaches the network once, whole, in order, with its own bytes and start (frames of 3 bytes).",
+        "boards/gateware/link.py",
+        exactly_once,
+        "induction",
+        3,
+        (
+            Mutant(PacketReceiver.elaborate, "(behind == 255) & room", "room"),
+            Mutant(HostLink.elaborate, "store.write_place.eq(writer.place)", "store.write_place.eq(writer.place + 1)"),
+            Mutant(PacketReceiver.elaborate, "whole & (item.data == length[8:])", "item.data == length[8:]"),
+            Mutant(PacketReceiver.elaborate, "with m.If(~right):", "with m.If(0):"),
+        ),
+        reach=20,
     ),
     Proof(
         "slip",

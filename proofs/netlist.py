@@ -1,4 +1,4 @@
-"""The passes over ECP5 netlists: what they put in place of cells does the same as those cells."""
+"""The ECP5 netlist passes: the cells that they put in do the same as those they take out."""
 
 import copy
 import json
@@ -46,7 +46,7 @@ endmodule
 
 
 class Outputs(wiring.Component):
-    """Memories whose registers do more or less than a block RAM's own, so that they must stay where they are."""
+    """Memories whose registers do more or less than a block RAM's own, and so must stay."""
 
     def __init__(self) -> None:
         super().__init__({"address": In(10), "enable": In(1), "o": Out(36)})
@@ -65,7 +65,7 @@ class Outputs(wiring.Component):
 
 @cache
 def netlists() -> tuple[str, ...]:
-    """What the passes run on, as Yosys' JSON: MVUs of each kind, a network, the audio engine, and `Outputs`."""
+    """What the passes run on, as Yosys' JSON: MVUs of each kind, a network, the audio engine, `Outputs`."""
     bundle = random_bundle(np.random.default_rng(0), (("bgru", 16),))
     designs = (
         *(MVU(kind, 2, 9, 40, dynamic) for kind in (Ternary(), Binary()) for dynamic in (False, True)),
@@ -87,7 +87,7 @@ Change = Callable[[dict[str, Any], str], int]
 
 @dataclass(frozen=True)
 class Pattern:
-    """What a pass changes: cells before and after, and the nets that they drive for the rest of the netlist."""
+    """One change of a pass: the cells before and after, and the nets that they drive for the rest of the netlist."""
 
     before: list[Cell]
     after: list[Cell]
@@ -95,7 +95,7 @@ class Pattern:
 
 
 def touched(change: Change) -> Iterator[Pattern]:
-    """All that a pass changes in the netlists: a cell, together with those in front or behind that it replaces."""
+    """Every change of a pass in the netlists: a cell, with the cells in front or behind that it replaces."""
     for text in netlists():
         netlist = json.loads(text)
         module = netlist["modules"][TOP]
@@ -112,7 +112,7 @@ def touched(change: Change) -> Iterator[Pattern]:
 
 
 JOINT = {"LUT4": "Z", "TRELLIS_FF": "DI"}
-"""The pin by which a cell hangs on what replaces it."""
+"""The pin that connects a removed cell to the one that replaces it."""
 
 
 def nets(cells: Iterable[Cell], direction: str) -> list[Bit]:
@@ -128,7 +128,7 @@ def nets(cells: Iterable[Cell], direction: str) -> list[Bit]:
 
 
 def modelled(cell: Cell) -> list[Cell]:
-    """A cell as the models know it: block RAM as its outputs, in front of which is whatever is stored."""
+    """A cell in terms of the models: a block RAM is its outputs, and the stored data are inputs."""
     if cell["type"] != "DP16KD":
         return [cell]
     wide = int(cell["parameters"]["DATA_WIDTH_B"], 2) == 36  # then port B's outputs are on both sides
@@ -195,7 +195,7 @@ def equivalence(change: Change) -> str:
 
 
 def _renamed(cells: list[Cell], number: dict[Bit, int]) -> list[Cell]:
-    """Cells with other numbers for their nets. A pin without a value is a 0, as `absorb` has it."""
+    """Cells with their nets renumbered. A pin at x counts as 0, as in `absorb`."""
     return [
         {
             **cell,

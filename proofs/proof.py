@@ -1,4 +1,4 @@
-"""What a proof is: a sentence about a component, a circuit that asserts it, and mutants that it must refuse."""
+"""A proof: a sentence about a component, a circuit that asserts it, and mutants that it must refute."""
 
 import inspect
 import textwrap

@@ -1,4 +1,4 @@
-"""Yosys makes a formula of a circuit, and z3 decides it: step by step from reset, or by induction."""
+"""Yosys turns a circuit into a formula, and z3 decides it: step by step from reset, or by induction."""
 
 import json
 import os
@@ -36,7 +36,7 @@ SCRIPT = [
 """Memories become registers: they are small, and z3 is quicker with them than with arrays. A word beyond a memory's end
 may have any value."""
 
-SECONDS = 120
+SECONDS = 300
 """Longest run of one proof before it counts as unknown."""
 
 
@@ -46,7 +46,7 @@ class Unknown(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """What came out of a run: `proved` or `refuted`, the seconds it took, and a counterexample's waveform."""
+    """The result of a run: `proved` or `refuted`, its seconds, and a counterexample's waveform."""
 
     verdict: Literal["proved", "refuted"]
     seconds: float

@@ -24,12 +24,12 @@ __all__ = ["DOCS", "MARK", "Outcome", "listed", "markdown", "prove", "run"]
 
 DOCS = Path("docs/proofs.md")
 MARK = "<!-- {} of `bgru prove --renew` -->"
-"""The lines in `DOCS` between which the table is."""
+"""The lines around the table in `DOCS`."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came out of a proof.
+    """The outcome of a proof.
 
     verdict : proved, refuted, unknown (no answer), or empty (a mutant was not refuted)
     seconds : of Yosys and z3, without the mutants
@@ -45,7 +45,7 @@ class Outcome:
 
 
 def run(names: Sequence[str], jobs: int | None, renew: bool, build: Path) -> None:
-    """Prove what is named, or all; exits with 1 where one is not proved or a mutant is not refuted."""
+    """Prove the named properties, or all. Exit with 1 unless all are proved and every mutant is refuted."""
     unknown = [name for name in names if name not in PROOFS]
     if unknown:
         raise BadInput(f"proof: expected names that bgru prove --list prints, got {', '.join(unknown)}")
@@ -76,7 +76,7 @@ def listed() -> Table:
 
 
 def prove(proofs: Sequence[Proof], jobs: int, build: Path) -> list[Outcome]:
-    """Decide each proof and each of its mutants, so many at once; leaves waveforms of what is refuted in `build`."""
+    """Decide each proof and its mutants, `jobs` at a time. Counterexamples go to `build` as waveforms."""
     columns = (TextColumn("{task.description:32}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     pool = ThreadPoolExecutor(jobs)
     with Progress(*columns, console=console) as bars, pool:
@@ -152,7 +152,7 @@ def markdown(seconds: dict[str, float]) -> str:
 
 
 def _renew(outcomes: Sequence[Outcome]) -> None:
-    """Write the table into the documentation, and the seconds next to it."""
+    """Write the table into the documentation, and its seconds into a file next to it."""
     seconds = {outcome.proof.name: round(outcome.seconds, 1) for outcome in outcomes}
     begin, end = MARK.format("table"), MARK.format("end of the table")
     if not DOCS.is_file():

@@ -21,7 +21,7 @@ RATE = SampleRate(clock_hz=4, divisor=4, mclk_divisor=None)
 
 
 def shaper() -> str:
-    """The noise shaper's sum as an integer, next to the wire that holds it; and the error that a code leaves."""
+    """The noise shaper's sum, checked against the integer, and the error that a code leaves."""
     h = Harness()
     dut = h.component(NoiseShaper())
     inner = h.inside(dut, NoiseShaper.elaborate)
@@ -37,7 +37,7 @@ def shaper() -> str:
 
 
 def levels() -> str:
-    """Each level shift of any word of 24 bits, next to its rounding and saturation in integers."""
+    """Each level shift of any word of 24 bits, checked against rounding and saturation in integers."""
     h = Harness()
     word = h.free(signed(WORD), "word")
     for shift in SHIFTS:

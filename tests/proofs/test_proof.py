@@ -1,4 +1,4 @@
-"""Mutants: a line of a function's source is another while it is applied, and only then."""
+"""Mutants: a line of a function's source is replaced while the mutant is applied, and only then."""
 
 import pytest
 
