@@ -7,18 +7,21 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
-from model.bundle.bits import Bits
+from model.bundle.audio_constants import attenuation_floor
 from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from model.console import console
 from model.corpora.mixing import Mixture
 from model.evaluation import scoring
 from model.evaluation.scoring import MIXTURE, Enhanced, System, unprocessed
-from model.reference.denoise import apply_mask, hear
+from model.reference.denoise import analyse
+from model.reference.fixed_point import Complex
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import to_samples, to_signal
+from model.reference.synthesis import Mask, Synthesis
 from model.training import run_report
 from study import generalisation, protocol
+from study.generalisation import Journal
 from study.run import write
 
 LIMITS = (None, 24.0, 18.0, 12.0, 6.0)
@@ -29,14 +32,15 @@ METRICS = ("si_sdr", "stoi")
 
 @dataclass(frozen=True, eq=False)
 class Masked:
-    """A bundle that remembers its mask for the latest mixture, as every limit asks for it."""
+    """A bundle that remembers the latest mixture's spectrum and mask, as every limit asks for them."""
 
     bundle: Bundle
 
     @lru_cache(maxsize=1)  # noqa: B019, one network lives as long as the program
-    def mask(self, signals: Mixture) -> Bits:
-        """Of a whole mixture."""
-        return GoldenModel(self.bundle).masks(hear(self.bundle.front_end, to_samples(signals.mixture)))
+    def hear(self, signals: Mixture) -> tuple[Complex, Mask]:
+        """Spectrum (frames, bins) and mask (frames, units) of a mixture."""
+        spectrum, features = analyse(self.bundle.front_end, to_samples(signals.mixture))
+        return spectrum, GoldenModel(self.bundle).masks(features)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,22 +51,24 @@ class Limited:
     limit: float | None
 
     def __call__(self, signals: Mixture) -> Enhanced:
-        front_end, mask = self.network.bundle.front_end, self.network.mask(signals)
-        return Enhanced(to_signal(apply_mask(front_end, to_samples(signals.mixture), mask, self.limit)))
+        front_end = self.network.bundle.front_end
+        samples = Synthesis(front_end, attenuation_floor(self.limit, front_end))(*self.network.hear(signals))
+        return Enhanced(to_signal(samples[front_end.fft_size - front_end.hop :][: len(signals.mixture)]))
 
 
-def run(data: Path, folder: Path, count: int, results: Path, processes: int) -> None:
-    """Score a bundle with each of `LIMITS`."""
+def run(data: Path, folder: Path, count: int, out: Path, results: Path, processes: int) -> None:
+    """Score a bundle with each of `LIMITS`; a run that was stopped goes on where it was."""
     network = Masked(read_bundle(folder))
+    name = network.bundle.name
     systems: dict[str, System] = {MIXTURE: unprocessed}
     systems |= {"none" if limit is None else f"{limit:g} dB": Limited(network, limit) for limit in LIMITS}
     trials = generalisation.trials(data, count, protocol.SNRS_DB)
-    found = {
-        "held out": scoring.summary(scoring.score(systems, trials["held out"], METRICS, processes)),
-        "clean": scoring.summary(scoring.score(systems, trials["clean"], METRICS, processes)),
-    }
-    path = results / f"limits-{network.bundle.name}.json"
-    write({"bundle": network.bundle.name, "environment": run_report.environment(), "scores": found}, path)
+    found = {}
+    for part in ("held out", "clean"):
+        journal = Journal(out / f"limits-{name}" / f"{part}.jsonl", {name: network.bundle.identity.hex()})
+        found[part] = scoring.summary(journal.score(systems, trials[part], METRICS, processes))
+    path = results / f"limits-{name}.json"
+    write({"bundle": name, "environment": run_report.environment(), "scores": found}, path)
     for limit, scores in found["held out"].items():
         mean, clean = scores["all"]["mean"], found["clean"][limit]["all"]["mean"]
         console.print(

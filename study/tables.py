@@ -402,6 +402,10 @@ def page(results: dict[str, Result]) -> str:
     for name, result in results.items():
         if name.startswith("levels"):
             parts.append((f"Level, bundle {result['bundle']}", level_table(result)))
+        if name == "fine-tuning":
+            scores = result["scores"]["held out"]
+            lines = [*general_table(scores), "", *general_parts(scores, "kind")]
+            parts.append(("Fine-tuning to one device", lines))
         if name.startswith("limits"):
             picture = f"![Scores by attenuation limit]({name}.png)"
             lines = [*limit_table(result), "", picture]

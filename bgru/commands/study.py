@@ -135,6 +135,7 @@ def limits(
     data: Data,
     bundle: SmallBundle = None,
     count: Annotated[int, typer.Option(min=1, help="Mixtures of held-out kinds of noise.")] = 200,
+    out: Annotated[Path, typer.Option("--out", help="Folder of the scores so far.")] = Path("runs/study"),
     results: Results = RESULTS,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
 ) -> None:
@@ -144,7 +145,7 @@ def limits(
     """
     from study.limits import run
 
-    run(data, bundle_for(bundle), count, results, processes)
+    run(data, bundle_for(bundle), count, out, results, processes)
 
 
 @command.command("word-lengths")

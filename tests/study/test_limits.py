@@ -20,7 +20,7 @@ def test_the_lower_the_limit_the_nearer_the_scores_are_to_the_mixtures(
 ) -> None:
     whole = generalisation.trials
     monkeypatch.setattr(generalisation, "trials", lambda *of: {part: some[:1] for part, some in whole(*of).items()})
-    limits.run(Path(str(DATA)), Path("bundles/tiny"), 10, tmp_path, 1)
+    limits.run(Path(str(DATA)), Path("bundles/tiny"), 10, tmp_path / "runs", tmp_path, 1)
     result = json.loads((tmp_path / "limits-tiny.json").read_text())
     clean = [scores["all"]["mean"]["stoi"] for scores in result["scores"]["clean"].values()]
     assert clean[0] == 1.0  # the mixture, which is the clean speech
