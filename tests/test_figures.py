@@ -5,12 +5,16 @@ import re
 
 import pytest
 
+from boards.definitions.registry import find
+from boards.flow.shipped import SOUNDING
+from boards.gateware.sample_rate import rate
 from cosim.measure.skipping import shares, stored_bits
 from hw.flow.components import LANES
 from model.bundle.read import read_bundle
 from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+SOUND = (ROOT / "docs" / "sound.md").read_text(encoding="utf-8")
 HARDWARE = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
 BASELINES = json.loads((ROOT / "baselines.json").read_text())
 PRESETS = [folder.parent.name for folder in sorted((ROOT / "bundles").glob("*/manifest.json"))]
@@ -42,6 +46,16 @@ def test_the_readme_has_the_scores_of_the_model_cards(name):
 def test_the_readme_has_the_cycles_of_the_baselines(name):
     cycles = max(layer["cycles"] for layer in BASELINES["presets"][name].values() if "cycles" in layer)
     assert f"{cycles:,}" in row(README, f"[`{name}`](bundles/{name}/README.md)")
+
+
+@pytest.mark.parametrize("name", list(SOUNDING))
+def test_the_sound_page_has_the_denoisers_of_the_baselines(name):
+    found, board = BASELINES["sound"][name], find(SOUNDING[name].board)
+    lut4, ram, _, clock, *_, delay = row(SOUND, f"`{board.name}` | `{name}` | codec")
+    assert lut4 == f"{found['lut4']:,} of {board.available['lut4']:,}"
+    assert ram == f"{found['block_ram']} of {board.available['block_ram']}"
+    assert clock == f"{board.sound_clock_hz / 1e6:g} MHz, {found['mhz']}"
+    assert delay == f"{1e3 * found['delay'] / rate(board.sound_clock_hz, 16_000, mclk=True).hz:.1f} ms"
 
 
 @pytest.mark.parametrize("unit", ["ternary static", "binary static", "ternary dynamic", "binary dynamic"])

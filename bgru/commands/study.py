@@ -10,6 +10,8 @@ from bgru.options import SNR_HELP, Run, Seed, SmallBundle, bundle_for, finite
 Data = Annotated[Path, typer.Option("--data", help="The folder with paper/ and open/.", envvar="BGRU_DATA")]
 Results = Annotated[Path, typer.Option("--results", help="Folder of the study's JSON, tables and pictures.")]
 Score = Annotated[list[Path] | None, typer.Option("--score", show_default=False, help="A bundle to score. Repeatable.")]
+Count = Annotated[int, typer.Option(min=1, help="Mixtures of held-out kinds of noise, and as many of known ones.")]
+Scores = Annotated[Path, typer.Option("--scores", help="Folder of the scores so far: a stopped run goes on from them.")]
 RESULTS = Path("docs/study")
 
 command = typer.Typer(
@@ -34,7 +36,9 @@ def rows(
     results: Results = RESULTS,
     units: Annotated[int, typer.Option(min=1, help="Hidden units where the paper has 1024.")] = 1024,
     length: Annotated[float, typer.Option(min=0.001, callback=finite, help="Share of the epochs of each stage.")] = 1.0,
-    quick: Annotated[bool, typer.Option(help="Leave out SIR, SAR and PESQ, which take most of the time.")] = False,
+    quick: Annotated[
+        bool, typer.Option(help="Leave out the scores that take most of the time: PESQ, and SIR and SAR or DNSMOS.")
+    ] = False,
     every: Annotated[int, typer.Option(min=1, help="Score every n-th of the 400 test mixtures.")] = 1,
     seed: Seed = 0,
     _: Annotated[bool, typer.Option("--rows", callback=_rows, is_eager=True, help="List all rows and exit.")] = False,
@@ -77,7 +81,7 @@ def generalisation(
             "--run", show_default=False, help="A training run to score, by its best bitwise epoch. Repeatable."
         ),
     ] = None,
-    count: Annotated[int, typer.Option(min=1, help="Mixtures of held-out kinds, and as many of known kinds.")] = 200,
+    count: Count = 200,
     snr: Annotated[
         list[float] | None, typer.Option("--snr", callback=finite, show_default="0, 5 and 10", help=SNR_HELP)
     ] = None,
@@ -88,10 +92,12 @@ def generalisation(
             help="held out, known, snr (-5 to 20 dB), reverberant or clean; the others keep their scores. Repeatable.",
         ),
     ] = None,
-    quick: Annotated[bool, typer.Option(help="Leave out PESQ and DNSMOS, which take most of the time.")] = False,
+    quick: Annotated[
+        bool, typer.Option(help="Leave out the scores that take most of the time: PESQ, and SIR and SAR or DNSMOS.")
+    ] = False,
     rnnoise: Annotated[bool, typer.Option(help="Score RNNoise as well.")] = True,
     label: Annotated[str, typer.Option(help="The JSON is called generalisation-LABEL.json.")] = "presets",
-    out: Annotated[Path, typer.Option("--out", help="Folder of the scores so far.")] = Path("runs/study"),
+    out: Scores = Path("runs/study"),
     results: Results = RESULTS,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
 ) -> None:
@@ -134,8 +140,8 @@ def levels(data: Data, bundle: SmallBundle = None, results: Results = RESULTS) -
 def limits(
     data: Data,
     bundle: SmallBundle = None,
-    count: Annotated[int, typer.Option(min=1, help="Mixtures of held-out kinds of noise.")] = 200,
-    out: Annotated[Path, typer.Option("--out", help="Folder of the scores so far.")] = Path("runs/study"),
+    count: Count = 200,
+    out: Scores = Path("runs/study"),
     results: Results = RESULTS,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
 ) -> None:
