@@ -1,6 +1,7 @@
 """Simulate the whole denoiser on a recording and compare every sample with the reference: `bgru sim --samples`."""
 
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -8,9 +9,9 @@ from typing import Any
 import numpy as np
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from boards.definitions.registry import find
+from boards.definitions.registry import Board, find
 from boards.flow.delay import Delay
-from boards.flow.layout import parse_folding
+from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import sound_results_of
 from boards.flow.sound import lay_out_sound
 from cosim.bench.impulse import impulse
@@ -19,8 +20,12 @@ from cosim.bench.simulators import simulator_path
 from cosim.bench.sound import Heard, SoundBench
 from hw.flow.results import Results
 from hw.gateware.denoiser import Denoiser
+from hw.gateware.network import Network
+from hw.shape.folding import Folding
+from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from model.console import console
+from model.errors import BadInput
 from model.reference import audio
 
 __all__ = ["run"]
@@ -50,7 +55,7 @@ def run(
     hop, late = front_end.hop, front_end.fft_size - front_end.hop
     noisy = audio.read_samples(recording, front_end.sample_rate)
     samples = np.pad(noisy, (0, late + -len(noisy) % hop))[: frames and frames * hop]
-    network = lay_out_sound(bundle, board, parse_folding(fold or []))
+    network = _network(bundle, board, parse_folding(fold or []))
     denoiser = Denoiser(network, single_port=board.family.single_port_ram is not None, limit=limit)
     predicted = Delay.of(front_end, network.spec, board)
     results = sound_results_of(network, board, build, limit)
@@ -88,6 +93,19 @@ def run(
     for title, delay in (("measured", measured), ("predicted", predicted)):
         console.print(f"delay, {title:9}     {_in_words(delay)}")
     console.print(f"denoised recording   {output}")
+
+
+def _network(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> Network:
+    """The network as a bitstream of the denoiser has it.
+
+    Where the device has no room for the audio path too, it is folded as without it: a simulation needs no room.
+    """
+    try:
+        return lay_out_sound(bundle, board, folding)
+    except BadInput as refusal:
+        network = lay_out(bundle, board, folding, 1, bundle.front_end.mask_bits)
+        console.print(f"no bitstream         {refusal}")
+        return network
 
 
 def _refuse(heard: Heard, results: Results, bars: Progress) -> None:

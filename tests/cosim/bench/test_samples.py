@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 import cosim.bench.sound
-from boards.definitions.registry import find
+from boards.definitions.registry import BOARDS, find
 from boards.flow.delay import Delay
 from boards.flow.sound import lay_out_sound
 from model.bundle.bundle import Bundle
@@ -52,6 +52,17 @@ def test_its_recording_is_the_denoised_one_and_every_word_was_compared(case, tmp
     made = tmp_path / "build" / "ulx3s_85f" / "random" / "in_from_samples.wav"
     assert bgru("denoise", tmp_path / "in.wav", tmp_path / "out.wav", "--bundle", tmp_path / "net").exit_code == 0
     assert made.read_bytes() == (tmp_path / "out.wav").read_bytes()
+
+
+@pytest.mark.simulator
+def test_a_denoiser_that_fits_no_device_is_simulated_all_the_same(case, monkeypatch):
+    small = find("ulx3s_85f")
+    part = replace(small.part, available={**small.part.available, "block_ram": 3})
+    monkeypatch.setitem(BOARDS, "ulx3s_85f", replace(small, part=part))
+    result = bgru("sim", "--samples", *case)
+    assert result.exit_code == 0, result.output
+    assert re.search(r"no bitstream +bundle random does not fit ulx3s_85f", result.output.replace("\n", " "))
+    assert "116 samples: none differs" in result.output
 
 
 def found(tmp_path: Path) -> dict[str, Any]:
