@@ -1,11 +1,11 @@
-"""Number formats: how a weight is stored, and how a word of weights meets a word of operands.
+"""Number formats: how a weight is stored, and how a word of weights is multiplied by a word of operands.
 
-Schedule and memories know nothing of the format; they ask an `Arithmetic` for the bits of a weight and for the
-products. All else is counting, the same for all formats: over operands of -1 and +1, the sum of a row's products is
-`2 count - kept`, where `count` is how many products are +1 and `kept` how many weights are not 0.
+Schedule and memories do not depend on the format; they ask an `Arithmetic` for the bits of a weight and for the
+products. Everything else is counting, the same for all formats: over operands of -1 and +1, the sum of a row's products
+is `2 count - kept`, where `count` is the number of products that are +1 and `kept` the number of non-zero weights.
 
-A *dynamic* matrix, `Uh (r * h)`, has operands of -1, 0 and +1. Such an operand is half the sum of two of -1 and
-+1: of `h` with +1 where r is 0, and `h` with -1 there. Its rows are counted over both, with the same weights, and
+A *dynamic* matrix, `Uh (r * h)`, has operands of -1, 0 and +1. Such an operand is the mean of two bipolar ones:
+`h` with +1 where r is 0, and `h` with -1 there. Its rows are counted over both, with the same weights, and
 a static row of the same engine counts its one operand twice (docs/hardware.md lists the alternatives that were tried).
 """
 
@@ -24,7 +24,7 @@ Weights = NDArray[np.int8]
 
 
 class Arithmetic(Protocol):
-    """What a number format must answer."""
+    """The interface of a number format."""
 
     format: NumberFormat
 
@@ -33,7 +33,7 @@ class Arithmetic(Protocol):
         ...
 
     def products(self, stored: Value, x: Value) -> Value:
-        """A bit per lane, 1 where the product of weight and operand (1 is +1, 0 is -1) is +1."""
+        """One bit per lane: 1 if the product of weight and operand (1 is +1, 0 is -1) is +1."""
         ...
 
 
@@ -52,7 +52,7 @@ class Ternary:
 class Binary:
     """Weights of -1 and +1 as one plane of sign bits. One LUT4 per lane.
 
-    A padding weight (0) is stored as +1, so that its product with a padding operand, 0 and so -1, is not +1.
+    A padding weight (0) is stored as +1, so its product with a padding operand (bit 0, which means -1) is not +1.
     """
 
     format = BINARY

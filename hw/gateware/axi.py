@@ -42,21 +42,21 @@ IN_FLIGHT_BITS = 16
 
 
 def octets(bits: int) -> int:
-    """Bits rounded up to whole bytes, as AXI4-Stream wants `tdata`."""
+    """Bits rounded up to whole bytes, as AXI4-Stream requires of `tdata`."""
     return 8 * words(bits, 8)
 
 
 class AxiStream(wiring.Component):
     """A core behind AXI4-Stream, with identity, status and counters behind Wishbone (B4 classic, 32 bits).
 
-    No output depends on an input in the same cycle, and `m_axis_tvalid` never waits for `m_axis_tready`. A read or
-    write takes two cycles. There is no `dat_i`: the only write is one to `status`, and its value does not matter.
+    There is no combinational path from an input to an output, and `m_axis_tvalid` never waits for `m_axis_tready`. A
+    read or write takes two cycles. There is no `dat_i`: only `status` can be written, and the value does not matter.
 
     Members
     -------
     s_axis_tdata, _tvalid, _tready, _tlast : the stream in; m_axis_* : the stream out
-    s_axis_<layer>_tdata, _tvalid, _tready : weights of a layer that has none in a ROM, each word of its memory in
-        `octets` bits. A loaded layer takes them once after reset, a streamed one again for every frame
+    s_axis_<layer>_tdata, _tvalid, _tready : weights of a layer without a weight ROM, each memory word in `octets` bits.
+        A loaded layer takes them once after reset, a streamed one again for every frame
     wb_* : the registers; `wb_adr_i` counts words
 
     Parameters
@@ -128,7 +128,7 @@ class AxiStream(wiring.Component):
 
     @abstractmethod
     def _streams(self, m: Module, loading: Value, cleared: Value) -> dict[str, Value | int]:
-        """Connect the core to both streams; the values of its registers, from the fifth on.
+        """Connect the core to both streams; return the values of its registers, from the fifth on.
 
         loading : a layer still waits for its weights; cleared : pulse, `status` is written
         """
@@ -143,7 +143,7 @@ class AxiStream(wiring.Component):
                 m.d.comb += [load.payload.eq(data), load.valid.eq(valid), ready.eq(load.ready)]
                 loading |= load.ready
             else:
-                # A streamed layer's ready depends on valid, which AXI forbids within the cycle.
+                # A streamed layer's ready depends on valid; AXI forbids that in the same cycle.
                 m.submodules[f"queue_{name}"] = queue = SyncFIFO(width=len(load.payload), depth=2)
                 m.d.comb += [
                     queue.w_data.eq(data),
@@ -165,16 +165,16 @@ class AxiStream(wiring.Component):
 
 
 class AxiNetwork(AxiStream):
-    """The network's core: a packet in is a frame of features, a packet out its mask.
+    """The network's core: an input packet is a frame of features, an output packet its mask.
 
-    Every frame, whatever its length, gives exactly one mask, so neither side loses its place. If tlast comes late, the
+    Every frame, whatever its length, gives exactly one mask, so both sides stay in step. If tlast comes late, the
     words after the features are dropped; if it comes early, zeros complete the frame. Both count as framing errors.
 
     Features and masks pass without a cycle of delay: latency and throughput are the network's.
     A frame is timed if no other is being timed when its first word comes; then `latency` is its own, however many
     frames are in the network.
-    Cost: 395 LUT4 and 257 FF on top of the network's, on ECP5 as on iCE40 (`tiny`, 32 bits), mostly the counters; a
-    streamed layer's queue comes on top. No memory.
+    Cost: 395 LUT4 and 257 FF on top of the network, on ECP5 and on iCE40 (`tiny`, 32 bits), mostly the counters, and
+    the queue of a streamed layer. No memory.
 
     Members
     -------
@@ -186,13 +186,11 @@ class AxiNetwork(AxiStream):
 
     registers = (
         *IDENTITY,
-        Register("features", "bits of a frame"),
-        Register("bins", "bits of a mask"),
-        Register(
-            "status", "bit 0: busy; bit 1: a framing error since a write to this register; bit 2: weights are missing"
-        ),
-        Register("frames", "frames taken in whole"),
-        Register("masks", "masks given out whole"),
+        Register("features", "bits per frame"),
+        Register("bins", "bits per mask"),
+        Register("status", "bit 0: busy; bit 1: a framing error since the last write here; bit 2: weights are missing"),
+        Register("frames", "complete frames taken"),
+        Register("masks", "complete masks sent"),
         Register("errors", "framing errors: frames whose tlast came early or late"),
         Register("stalled", "cycles in which a mask word waited for m_axis_tready"),
         Register("latency", "cycles from first word in to last word out, of the last frame that was timed"),
@@ -228,7 +226,7 @@ class AxiNetwork(AxiStream):
         count = words(self.network.bundle.layers[0].inputs, self.network.in_width)
         index = Signal(range(count))
         first, last = index == 0, index == count - 1
-        # Words of a frame that is too long are dropped until its tlast; one that is too short is then completed.
+        # Surplus words of a long frame are dropped up to its tlast; a short frame is padded.
         dropping, filling, start = Signal(), Signal(), Signal()
         moving, fresh = Signal(), Signal(init=1)
         m.d.comb += [
@@ -278,7 +276,7 @@ class AxiNetwork(AxiStream):
         )
         stalled = self.count(m, "stalled", self.m_axis_tvalid & ~self.m_axis_tready)
 
-        # As many frames have entered before this one as will leave before its mask does.
+        # The number of frames that entered before this one is the number of masks that leave before its own.
         timing, timed, elapsed = Signal(), Signal(IN_FLIGHT_BITS), Signal(32)
         latency = Signal(32)
         m.d.sync += elapsed.eq(elapsed + 1)
@@ -287,7 +285,7 @@ class AxiNetwork(AxiStream):
         with m.If(timing & left & (masks[:IN_FLIGHT_BITS] == timed)):
             m.d.sync += [timing.eq(0), latency.eq(elapsed)]
 
-        # Between a frame's first word and its last, the counters don't show it.
+        # The counters don't show a frame between its first word and its last.
         between, erred = Signal(), Signal()
         with m.If(entering | entered):
             m.d.sync += between.eq(~entered)

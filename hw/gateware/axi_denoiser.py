@@ -11,19 +11,19 @@ __all__ = ["SAMPLE_BITS", "AxiDenoiser"]
 SAMPLE_BITS = 16
 
 OVERLAP_HOPS = 3
-"""Hops of silence that a recording's last sample needs to come out: N - hop samples."""
+"""Hops of silence that flush a recording's last sample: N - hop samples."""
 
 HOPS_INSIDE = 16
 """More hops than the core ever holds: 3 of overlap, 3 that wait, 1 in the window, 2 in flight, 2 in the queue."""
 
 
 class AxiDenoiser(AxiStream):
-    """The denoiser's core: a packet in is a recording of any length, a packet out the denoised recording.
+    """The denoiser's core: an input packet is a recording of any length, an output packet the denoised recording.
 
     As many samples come out as went in, without the overlap-add's delay, bit for bit `model.reference.denoise.denoise`.
-    The last one needs N - hop samples of silence after it, which the core adds after `tlast`. It takes the next
-    recording once the last sample of this one is out; `s_axis_tready` is low until then. A source without an end never
-    sends `tlast`: a sample then comes out while the N-th after it goes in.
+    The last one needs N - hop samples of silence after it, which the core adds after `tlast`. `s_axis_tready` is then
+    low until the last sample is out. A live source never sends `tlast`: each sample comes out while the N-th after it
+    goes in.
 
     Latency and throughput: the denoiser's. Cost: 333 LUT4 and 194 FF on top of it (`tiny`, ECP5), mostly counters. No
     memory.
@@ -31,7 +31,7 @@ class AxiDenoiser(AxiStream):
     Members
     -------
     s_axis_*, m_axis_* : samples, 16 bits in two's complement, at the bundle's sample rate
-    bypass : In(1), count every mask bit as one; the delay stays
+    bypass : In(1), take every mask bit as one; the delay is the same
     """
 
     registers = (
@@ -40,8 +40,8 @@ class AxiDenoiser(AxiStream):
         Register("hop", "samples from frame to frame"),
         Register("status", "bit 0: busy; bit 2: weights are missing"),
         Register("samples_in", "samples taken"),
-        Register("samples_out", "samples given out"),
-        Register("recordings", "recordings given out whole"),
+        Register("samples_out", "samples sent"),
+        Register("recordings", "complete recordings sent"),
         Register("stalled", "cycles in which a sample waited for m_axis_tready"),
     )
     version = 2
@@ -52,7 +52,7 @@ class AxiDenoiser(AxiStream):
 
     @property
     def sizes(self) -> dict[str, int]:
-        """Bits of a sample, and samples that go in before the first one comes out."""
+        """Bits per sample, and samples that go in before the first one comes out."""
         return {"SAMPLE_BITS": SAMPLE_BITS, "DELAY": self.network.bundle.front_end.fft_size}
 
     def _streams(self, m: Module, loading: Value, cleared: Value) -> dict[str, Value | int]:

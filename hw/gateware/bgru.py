@@ -18,15 +18,15 @@ class BGRULayer(LayerComponent):
     Pass 2 (candidate): h~, row group by row group: words of x against Wh, then words of r * h against Uh; each
                         result meets its z and its old h and becomes the new h.
 
-    The passes follow each other without a gap, frame after frame. Only two things wait: words of r * h for the last of
-    r, and words of h for the last h of the frame before. The words of x that come first in a row group go ahead
-    meanwhile and mostly outlast the wait. Then the layer takes exactly the ideal `3 * groups * words` cycles;
+    The passes follow each other without a gap, frame after frame. Only two dependencies can wait: words of r * h need
+    the last r, and words of h need the last h of the previous frame. The words of x come first in a row group and
+    usually cover the wait. Then the layer takes exactly the ideal `3 * groups * words` cycles;
     `hw.shape.cycles` predicts the cycles of any shape.
 
-    The state lives twice: as `pe`-bit chunks, for `h = z ? h : h~`, and as `simd`-bit words, for U h. The words are in
-    two banks, since the old h is still read while the new one is written. Both memories also hold the initial state,
-    which is read in place of the old h in an utterance's first frame (and in the first after reset), so starting over
-    costs no cycle.
+    The state is stored twice: as `pe`-bit chunks, for `h = z ? h : h~`, and as `simd`-bit words, for U h. The words are
+    in two banks, because the old h is still read while the new one is written. Both memories also hold the initial
+    state, which replaces the old h in an utterance's first frame (and in the first after reset), so a restart costs no
+    cycle.
 
     Memory: the engine's, twice the input vector, h five times, r and z once.
     """

@@ -1,4 +1,4 @@
-"""The sequence of a BGRU layer: which word of which row group of which pass the engine gets next."""
+"""The sequence of a BGRU layer: the order in which the engine gets words, by pass, row group and word."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 

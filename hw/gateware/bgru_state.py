@@ -33,19 +33,18 @@ def _words(bits: NDArray[np.uint8], width: int, count: int) -> list[int]:
 
 
 class State:
-    """The memories of the state in a layer's module, and which of their banks is in use.
+    """The state memories in a layer's module, and their bank in use.
 
     h_cells : h in words. Banks 0 and 1 hold h before and after the frame, bank 2 the initial state.
     chunk_cells : per row group the old h and, above it, z; in the upper half the initial state. A chunk is written
-        when z comes, together with the old h or the initial state, and when the new h does.
-    off_cells : where r is 0, in words, rather than where it is 1: words are padded with zeros, and padding lanes must
-        stay at 0.
-    bank : of h_cells, with h before the frame
-    fresh : there was no frame since reset
+        when z arrives, together with the old h or the initial state, and again when the new h arrives.
+    off_cells : words of not r: words are padded with zeros, and padding lanes must stay at 0.
+    bank : the bank of h_cells that holds h before the frame
+    fresh : no frame since reset
     h_complete, r_complete : all words of h before the frame, and of r in the frame, are written
 
-    No read uses a word in the cycle it is written: h is read in one bank and written in the other, r is read in pass 2
-    and written in pass 1, and a chunk is read again in every cycle until its result may be taken.
+    No reader uses a word in the cycle it is written: h is read from one bank and written to the other, r is written in
+    pass 1 and read in pass 2, and a chunk is read again in every cycle until its result may be taken.
     """
 
     def __init__(self, m: Module, layer: Layer, spec: LayerSpec) -> None:
@@ -61,12 +60,12 @@ class State:
         self.h_complete, self.r_complete = h_complete, r_complete
 
     def release(self, m: Module, read_all: Signal) -> None:
-        """The last word of a frame is read: the next frame waits for its own h and r."""
+        """The last word of a frame has been read: the next frame waits for its own h and r."""
         with m.If(read_all):
             m.d.sync += [self.h_complete.eq(0), self.r_complete.eq(0)]
 
     def write(self, m: Module, words: Any) -> None:
-        """Take a stream of words, always ready: r and the new h in turn, as the row groups come."""
+        """Take a stream of words, always ready: r and the new h in turn, in row group order."""
         to_h, back = Signal(), Signal(range(self.spec.h_words))
         last_back = back == self.spec.h_words - 1
         h_write, off_write = self.h_cells.write_port(), self.off_cells.write_port()

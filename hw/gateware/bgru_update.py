@@ -1,4 +1,4 @@
-"""The update of a BGRU layer: r to the state, z to its chunk, and h~ with both to the new h."""
+"""The update of a BGRU layer: stores r and z, and turns h~ into the new h."""
 
 from typing import Any, NamedTuple
 
@@ -26,15 +26,15 @@ class Update(NamedTuple):
 
 
 def add_update(m: Module, spec: LayerSpec, state: State, results: Any, repack: Any, out: Any) -> Update:
-    """Take the engine's results: r and the new h go to `repack`, and so to the state's words; the new h also to `out`.
+    """Take the engine's results: r and the new h go through `repack` to the state's words, the new h also to `out`.
 
-    The sequence may be in the next frame meanwhile, so whether this one begins an utterance is noted with its r.
+    The sequence may already be in the next frame, so the start of an utterance is noted with this frame's r.
     Throughput: a result every `spec.result_interval` cycles.
     """
     pe = spec.folding.pe
     vector, chunk, begins = Signal(range(3)), Signal(range(spec.groups)), Signal()
     last_chunk = chunk == spec.groups - 1
-    # Block RAM is far away: a chunk takes a cycle to be addressed, one in the memory and one out of it, and is written
+    # Block RAM is far away: a chunk takes a cycle for its address, one in the memory and one out of it. It is written
     # a cycle late. The next result waits for that.
     chunk_data = delayed(m, read(m, state.chunk_cells, Cat(chunk, begins & (vector == 1))), 1)
     old_data, z_data = chunk_data[:pe], chunk_data[pe:]

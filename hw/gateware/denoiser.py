@@ -13,24 +13,24 @@ __all__ = ["Denoiser", "Taken"]
 
 
 class Taken(data.StructLayout):
-    """A word that a stream inside passes on in this cycle, for those who compare it: `valid` says that there is one."""
+    """A word that an internal stream transfers in this cycle, for checks in simulation, if `valid`."""
 
     def __init__(self, width: int) -> None:
         super().__init__({"data": width, "valid": 1})
 
 
 class Denoiser(wiring.Component):
-    """docs/exact-meaning.md from rule 12 to rule 13: each hop of samples in gives a hop of samples out.
+    """Rules 12 and 13 of docs/exact-meaning.md: each hop of samples in gives a hop of samples out.
 
-    The network computes frame t's mask while the engine collects frame t + 1. Features go to it one bit a cycle, masks
-    come back a bin a cycle, so both fit the engine's own pace and nothing between them needs a buffer. Latency: N - hop
-    samples, and the cycles of engine and network. Cost: those of its two parts.
+    The network computes frame t's mask while the engine collects frame t + 1. It takes one feature bit per cycle and
+    returns one bin of the mask per cycle; both match the engine's pace, so no buffer is needed between them. Latency:
+    N - hop samples, plus the cycles of engine and network. Cost: the sum of the two parts.
 
     Members
     -------
-    i : In(stream of Sample); a `start` begins an utterance: network, gain and ring begin again
+    i : In(stream of Sample); a `start` begins an utterance: it resets network, gain and ring
     o : Out(stream of signed(16)), as many as complete hops came in
-    bypass : In(1), count every mask bit as one; the delay stays
+    bypass : In(1), take every mask bit as one; the delay is the same
     feature, mask : Out(Taken), the words between engine and network
     load_<layer> : In(stream of weight words), of each layer whose weights are not in a ROM
 

@@ -13,7 +13,7 @@ class DenseLayer(LayerComponent):
     """One matrix, one bias per row; frames follow each other without a gap.
 
     Cycles per frame: `spec.ideal`, exactly groups x words. Latency: that plus `spec.engine.latency + 1`.
-    Memory: the engine's, and twice the input vector.
+    Memory: the engine's, plus twice the input vector.
     """
 
     def elaborate(self, platform: object) -> Module:

@@ -44,7 +44,7 @@ class FoldedMatrix:
         self.bias_words = integers(planes.reshape(spec.groups, -1))
 
     def rom_slices(self) -> dict[str, tuple[int, list[int]]]:
-        """Width and words of each slice of the memories that are ROMs, by its path in the engine."""
+        """Width and words of each ROM slice, by its path in the engine."""
         roms = [("biases", self.spec.biases, self.bias_words), ("weights", self.spec.weights, self.weight_words)]
         return {
             f"{name}.bits_{low}": part
@@ -55,9 +55,9 @@ class FoldedMatrix:
 
     @classmethod
     def of(cls, layer: Layer, spec: LayerSpec) -> "FoldedMatrix":
-        """The matrices of a layer, which stand above one another.
+        """The matrices of a layer, stacked vertically.
 
-        The columns of the input and those of the state are each padded with zeros to whole words, and the rows of each
+        The columns of the input and of the state are each padded with zeros to whole words, and the rows of each
         matrix to whole row groups.
         """
         pe, simd = spec.folding.pe, spec.folding.simd
@@ -71,23 +71,23 @@ class FoldedMatrix:
 class Engine(wiring.Component):
     """Multiply a stream of operand words by a matrix whose weights arrive in the order of use.
 
-    The MVU cannot stall, so a row group begins only while there is room for its result: the results in the pipeline
+    The MVU cannot stall, so a row group begins only if there is room for its result: the results in the pipeline
     and in the queue together never exceed the queue's depth. The reader of `o` may then wait as long as it likes.
-    Weights that have not arrived stall `i` in the same way.
+    Missing weights stall `i` in the same way.
 
-    Weights come from a ROM, from a RAM that is filled after reset, or as a stream for every frame, as
-    `spec.folding.weights` says; the latter two through `load`.
+    `spec.folding.weights` says whether weights come from a ROM, from a RAM filled after reset, or as a stream for every
+    frame; the latter two arrive on `load`.
 
-    Latency: `spec.latency` cycles from a row group's last word to its result at `o`: the weights' memory, three
+    Latency: `spec.latency` cycles from a row group's last word to its result at `o`: the weight memory, three
     registers between it and the MVU, the MVU's latency, and one for the queue. Block RAM is slow and spread over the
-    device: one register is its own (`hw.flow.bram_output_registers`), one is on the way, one next to the MVU; packed
-    weights are unpacked before that. Throughput: one word per cycle. Memory: `spec.weight_words` x `spec.weight_width`
+    device: one register is its own (`hw.flow.bram_output_registers`), one is on the path, one is next to the MVU, after
+    the unpacking of packed weights. Throughput: one word per cycle. Memory: `spec.weight_words` x `spec.weight_width`
     bits of weights, groups x pe biases of `spec.accumulator_bits`, a queue of `spec.queue_words` x pe.
 
     Members
     -------
     i : In(stream of {first, last, start}), one per operand word
-    x : In(one or two operands of simd) of the word that was taken from `i` two cycles ago
+    x : In(one or two operands of simd) of the word taken from `i` two cycles ago
     o : Out(stream of Word(pe)), one per row group
     load : In(stream of weight words) in the order of use, unless the weights are in a ROM
     """
@@ -111,7 +111,7 @@ class Engine(wiring.Component):
         m.submodules.biases = biases = CyclicMemory(spec.biases, self.matrix.bias_words)
         m.submodules.queue = queue = SyncFIFO(width=Word(pe).size, depth=spec.queue_words)
 
-        # A row group takes room when its first word enters and frees it a cycle after its result leaves.
+        # A row group takes a credit when its first word enters and returns it a cycle after its result leaves.
         pending, next_pending = Signal(range(spec.queue_words + 1)), Signal(range(spec.queue_words + 1))
         room = Signal(init=1)
         entering = self.i.valid & self.i.ready & self.i.payload.first
@@ -128,7 +128,7 @@ class Engine(wiring.Component):
             mvu.i.payload.weights.eq(delayed(m, self._unpacked(m, stored) if spec.folding.packed else stored, 1)),
             mvu.i.payload.x.eq(delayed(m, self.x.as_value(), spec.fetch - 2)),
             *(mvu.i.payload[name].eq(word[name]) for name in ("first", "last", "start")),
-            # A row group's biases come out of a register when its first word has been counted.
+            # A row group's biases leave their register when its first word has been counted.
             mvu.biases.eq(delayed(m, biases.o, 1)),
             biases.next.eq(delayed(m, moving & self.i.payload.first, spec.latency - 4, reset=True)),
             queue.w_en.eq(mvu.o.valid),
@@ -140,7 +140,7 @@ class Engine(wiring.Component):
         return m
 
     def _weights(self, m: Module, moving: Value) -> tuple[Value, Value]:
-        """Whether there is a word of weights, and the word that goes with `moving`, a cycle before the MVU's."""
+        """Whether there is a word of weights, and the word for `moving`, one cycle before the MVU's."""
         shape = self.spec.weights
         if shape is None:
             m.d.comb += self.load.ready.eq(moving)

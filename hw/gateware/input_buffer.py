@@ -1,4 +1,4 @@
-"""The input buffer: a layer's input vector, filled while the one before it is in use."""
+"""The input buffer: a double buffer for a layer's input vector."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -21,7 +21,7 @@ class InputBuffer(wiring.Component):
     Members
     -------
     i : In(stream of Word(simd))
-    full : Out(1), there is a vector to read; start : Out(1), its `start`
+    full : Out(1), a vector is ready to read; start : Out(1), its `start`
     address, enable : In, the word to read; data : Out(simd), the word a cycle later (held while `enable` is low)
     release : In(1), done with the vector
     """

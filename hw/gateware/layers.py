@@ -19,14 +19,14 @@ __all__ = ["LayerComponent", "Probe"]
 
 
 class Probe(wiring.Signature):
-    """A view of a layer's results as they are made, for simulation; unconnected, it costs nothing.
+    """A layer's results as they appear, for simulation; free if unconnected.
 
     valid : a row group's result is taken this cycle
     vector : which one it is, an index into `hw.shape.layer_spec.vectors_of(kind)`: r, z, candidate; y
     data : its `pe` bits
     h : with a candidate, the `pe` bits of the new h
-    busy : the layer holds a frame, waiting or in work
-    released : it releases the frame; a frame's cycles are the busy ones up to and with this one
+    busy : the layer holds a frame, waiting or in progress
+    released : it releases the frame; a frame's cycles are the busy ones up to and including this one
     """
 
     def __init__(self, pe: int) -> None:
@@ -58,7 +58,7 @@ class LayerComponent(wiring.Component):
 
     @property
     def folding(self) -> Folding:
-        """How it is cut into hardware."""
+        """The layer's folding."""
         return self.spec.folding
 
     def _input(self, m: Module) -> InputBuffer:

@@ -1,4 +1,4 @@
-"""Memories: how they are described to the tools, and one that is read in a fixed order, over and over."""
+"""Memories: how they are described to the tools, and one that is read cyclically."""
 
 from collections.abc import Sequence
 
@@ -15,10 +15,10 @@ COPY = "copy"
 
 
 def ram(shape: int, depth: int, init: Sequence[int] = (), **attributes: str) -> memory.Memory:
-    """A memory of which no reader uses a word in the cycle it is written.
+    """A memory whose readers never use a word in the cycle it is written.
 
-    Each user says why that is so. Without the promise (`no_rw_check`), Yosys adds registers and multiplexers that
-    define the result of such a read.
+    Each user says why. Without this promise (`no_rw_check`), Yosys adds registers and multiplexers that define the
+    result of such a read.
     """
     return memory.Memory(shape=shape, depth=depth, init=init, attrs={"no_rw_check": 1, **attributes})
 
@@ -26,7 +26,7 @@ def ram(shape: int, depth: int, init: Sequence[int] = (), **attributes: str) -> 
 def read(m: Module, bank: memory.Memory, address: ValueLike, enable: ValueLike = 1) -> Signal:
     """The word at `address`, one cycle later; held while `enable` is low.
 
-    Written as a register behind an asynchronous port, the form in which Yosys heeds `no_rw_check`.
+    Written as a register behind an asynchronous port, the only form in which Yosys honours `no_rw_check`.
     """
     port = bank.read_port(domain="comb")
     data = Signal(port.data.shape(), reset_less=True)
@@ -49,17 +49,16 @@ class Copy(Elaboratable):
 
 
 class CyclicMemory(wiring.Component):
-    """Give the words of a memory in order, from the first again after the last, for ever.
+    """Read the words of a memory in order, wrapping around after the last.
 
-    Weights and biases are stored in the order in which the schedule uses them, so an address is a counter. A ROM
-    (`contents` given) can be asked from reset on. A RAM first takes `depth` words on `load`, in order; reset forgets
-    that they are there.
+    Weights and biases are stored in the order of use, so the address is a counter. A ROM (`contents` given) is ready
+    from reset on. A RAM first takes `depth` words on `load`, in order, and again after each reset.
 
     Slices as wide as a block RAM is at this depth need no multiplexers between block RAMs (docs/hardware.md). Nothing
-    is enabled or held, so only the address goes to every slice. Many slices are spread over the device, so there the
-    address has copies.
+    is enabled or held, so only the address goes to every slice. Many slices are spread over the device, so the address
+    is duplicated for them.
 
-    A ROM is in block RAM, whatever its size, so that its contents can be replaced in a placed design
+    A ROM is in block RAM whatever its size, so its contents can be replaced in a placed design
     (`boards/flow/bram_patch.py`). A small one ends with a word of zeros and one of ones, which are never read: without
     them Yosys would remove a bit that is the same in all words.
 
@@ -68,9 +67,9 @@ class CyclicMemory(wiring.Component):
 
     Members
     -------
-    next : In(1), a word is asked for; only while `ready`
+    next : In(1), request a word; only while `ready`
     ready : Out(1), there are words
-    o : Out(unsigned(width)), the word that was asked for `shape.latency` cycles ago
+    o : Out(unsigned(width)), the word requested `shape.latency` cycles ago
     load : In(stream of unsigned(width)), RAM only
     """
 
@@ -85,7 +84,7 @@ class CyclicMemory(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         rom, depth = self.shape.rom, self.shape.depth
-        # Whether it is the last is known from the address before, which saves comparing it.
+        # The previous address tells whether this one is the last, which takes the comparison off the path.
         address, last = Signal(range(depth)), Signal(init=depth == 1)
         load = Signal()
         if rom:
@@ -105,7 +104,7 @@ class CyclicMemory(wiring.Component):
             for index in range(self.shape.copies):
                 m.submodules[f"{COPY}_{index}"] = copy = Copy(address)
                 addresses.append(copy.copy)
-        # Left to itself, Yosys makes a ROM of a few kbit out of LUTs, some hundred of them.
+        # By default Yosys builds a ROM of a few kbit from some hundred LUTs.
         style = {"ram_style": "block"} if rom else {}
         for index, (low, (width, contents)) in enumerate(self.shape.cut(self.contents).items()):
             m.submodules[f"bits_{low}"] = bank = ram(width, len(contents) or depth, contents, **style)

@@ -17,12 +17,12 @@ class MVU(wiring.Component):
     """Multiply, count and accumulate over the words of a row group; output which rows ended at 0 or above.
 
     A row group is `pe` rows; its words come one per cycle, the first with `first`, the last with `last`. A row's
-    accumulator begins at the row's bias and adds its products of +1; bit `p` of the result is 1 where row p ended at 0
+    accumulator starts at the row's bias and adds its products of +1; bit `p` of the result is 1 if row p ended at 0
     or above (ties give 1). So the sign is the comparison, and padding needs no logic: padding weights add nothing, and
-    the bias of a padding row is out of reach.
+    no sum reaches the bias of a padding row.
 
-    Widths: a row's accumulator holds any sum that can occur and no more (`hw.shape.number_format.accumulator_bits`).
-    Latency: `latency` cycles from the last word to the result: the popcount's, and one to accumulate.
+    Widths: a row's accumulator is just wide enough for every possible sum (`hw.shape.number_format.accumulator_bits`).
+    Latency: `latency` cycles from the last word to the result: the popcount's, plus one to accumulate.
     Throughput: one word per cycle, without back-pressure: the user must have room for the results.
     Cost per row: a LUT4 per product, `hw.shape.popcount.cost` of all products but one, two LUT4 per bit of the
     accumulator; on ECP5 a third of the products and half of the accumulator move into the carry chains
@@ -39,7 +39,7 @@ class MVU(wiring.Component):
         self.arithmetic, self.pe, self.simd, self.dynamic = arithmetic, pe, simd, dynamic
         self.total = signed(accumulator_bits(columns, dynamic))
         self.operands = operands(dynamic)
-        # One product is left to the accumulator's carry in.
+        # One product goes to the accumulator's carry in.
         self.counted = self.operands * simd - 1
         self.latency = mvu_latency(simd, dynamic)
         word = {

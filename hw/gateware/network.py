@@ -1,6 +1,6 @@
 # amaranth: UnusedElaboratable=no
 # A network whose RTLIL is in the cache is never elaborated (`hw.flow.rtl.elaborated`).
-"""The network: a bundle's layers in a row."""
+"""The network: a pipeline of a bundle's layers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -26,7 +26,7 @@ __all__ = ["Network", "make_layer"]
 
 
 def make_layer(layer: Layer, folding: Folding, family: Family) -> LayerComponent:
-    """The hardware of one layer; raises `BadInput` for a folding beyond the layer (`LayerSpec`)."""
+    """The hardware of one layer; raises `BadInput` for a folding larger than the layer (`LayerSpec`)."""
     return _hardware(layer, LayerSpec.of(layer, folding, family))
 
 

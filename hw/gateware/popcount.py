@@ -10,11 +10,11 @@ __all__ = ["Popcount", "delayed", "packed_sums"]
 
 
 class Popcount(wiring.Component):
-    """Count the ones of `width` bits, one word per cycle, by a tree of adders that share carry chains.
+    """Count the ones of `width` bits, one word per cycle, with a tree of adders that share carry chains.
 
     The count of n bits is the count of one half of n - 1 bits, plus that of the other half, plus the remaining bit as
     carry in. No adder input is wasted, and 2^k - 1 bits take the least number of full adders. The adders of a level
-    share few carry chains, so that a full adder costs one LUT4 and an adder one more (`packed_sums`); built of LUTs
+    share a few carry chains, so a full adder costs one LUT4 and an adder one more (`packed_sums`); in LUTs
     alone, each full adder would cost two. A register follows each level.
 
     Latency: `hw.shape.popcount.latency(width)` cycles. Throughput: one word per cycle, without back-pressure.
@@ -41,7 +41,7 @@ class Popcount(wiring.Component):
         levels: list[list[tuple[Signal, Value, Value, Value]]] = [[] for _ in range(latency(self.width))]
 
         def count(width: int, level: int) -> Value:
-            """The count of the next `width` bits, `level` registers after they came in."""
+            """The count of the next `width` bits, `level` registers after the input."""
             if width <= 1:
                 return delayed(m, next(bits), level) if width else Const(0, 0)
             a, b = count(width // 2, level - 1), count((width - 1) // 2, level - 1)
@@ -61,11 +61,11 @@ class Popcount(wiring.Component):
 
 
 def packed_sums(adders: list[tuple[Value, Value, Value]]) -> list[Value]:
-    """The sums a + b + carry of several adders, by few additions and so in few carry chains.
+    """The sums a + b + carry of several adders, packed into few additions and so into few carry chains.
 
     Each adder has as many positions as its wider operand has bits, and one before them in which both summands are its
-    carry. A carry into that position goes no further: it becomes the position's sum bit, the carry out of the adder
-    before. Cost: one LUT4 per position, and one at the end of each chain.
+    carry in. A carry into that position goes no further: it becomes the position's sum bit, which is the previous
+    adder's carry out. Cost: one LUT4 per position, and one at the end of each chain.
     """
     size = adders_per_chain([max(len(a), len(b)) for a, b, _ in adders])
     return [total for first in range(0, len(adders), size) for total in _one_chain(adders[first : first + size])]

@@ -1,4 +1,4 @@
-"""Repack: a vector in words of one width to words of another."""
+"""Repack: change the word width of a vector."""
 
 from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
@@ -14,9 +14,9 @@ __all__ = ["Repack"]
 class Repack(wiring.Component):
     """Cut words of `source` bits into pieces of gcd(source, sink) bits and join these to words of `sink` bits.
 
-    Bits of a source word beyond the vector's length are dropped; those of a sink word are zero.
+    Bits beyond the vector's length are dropped from source words and zero in sink words.
 
-    Throughput: one piece per cycle. Latency from a source word to the sink word that it completes: one cycle to cut
+    Throughput: one piece per cycle. Latency from a source word to the sink word it completes: one cycle to cut
     (none if source divides sink), one to join (none if sink divides source).
     Cost: source flip-flops and LUT4 to cut, sink flip-flops to join (and as many LUT4 if the last word is short);
     nothing for a step that is not needed.
@@ -38,7 +38,7 @@ class Repack(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        # A piece goes from the cutting to the joining half.
+        # A piece passes from the cutting to the joining half.
         length, width, pieces = self.shape.length, self.shape.piece, self.shape.pieces
         piece, start = Signal(width), Signal()
         valid, ready, last = Signal(), Signal(), Signal(init=pieces == 1)
@@ -79,7 +79,7 @@ class Repack(wiring.Component):
         count = self.shape.per_sink
         place = Signal(range(count))
         shifted = Cat(self.o.payload.data[self.shape.piece :], piece)
-        # The last word of a vector is always short by the same number of pieces: a fixed shift puts it right.
+        # The last word of a vector is always short by the same number of pieces: a fixed shift aligns it.
         short = -self.shape.pieces % count
         m.d.comb += ready.eq(~self.o.valid | self.o.ready)
         with m.If(ready):

@@ -3,15 +3,15 @@
 A code is the five signs, unchanged, and three bits p, q and w. With the signs, these say which trits are not zero.
 The sign of a zero trit does not affect the product, so it is free to carry information:
 
-- Trits 3 and 4: w = 1 means both; w = 0 means one, and their signs say which (equal: trit 3). Both being zero has no
-  code here; that case is the *escape*.
+- Trits 3 and 4: w = 1 means both; w = 0 means one, and their signs say which (equal: trit 3). If both are zero there is
+  no code here: that case is the *escape*.
 - Trits 0 and 2: p means trit 0, q means trit 2.
 - Trit 1: p = q = 1 always means it. If one of them is 1, the sign of the other's trit decides. If neither is, it is not
   zero only if both their signs are 0.
-- Where trit 1 is zero, its sign is free: if it equals that of trit 4, *both* trits 0 and 2 are not zero after all.
+- If trit 1 is zero, its sign is free: if it equals that of trit 4, *both* trits 0 and 2 are not zero after all.
 
-This leaves 5 of the 32 combinations of p, q, both and the signs of trits 0 and 2. They are the escape; in it the sign
-of trit 3 says whether trit 1 is zero, and w does so for trit 0 or 2.
+This leaves 5 of the 32 combinations of p, q, both and the signs of trits 0 and 2. They are the escape: the sign of
+trit 3 then says whether trit 1 is zero, and w says so for trit 0 or 2.
 
 The rules are written once, for anything with `& | ^ ~`: Amaranth's single bits and NumPy's booleans. The encoder is a
 look-up table of the decoder's inverse.
@@ -37,9 +37,9 @@ DECODER = "trits"
 def pack_trits(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
     """Weights of -1, 0, +1, (..., count), to bits (..., packed_bits(count)), lowest first.
 
-    A last code of fewer than five weights is filled up with trits that differ from vector to vector. Nobody reads them,
-    but with the same ones everywhere some of its bits would be constant, and Yosys would take those out of the memory:
-    then `boards.flow.bram_patch` could not find it in a placed design.
+    A last code of fewer than five weights is padded with trits that differ from vector to vector. They are never read,
+    but constant padding would make some bits constant; Yosys would remove those from the memory, and
+    `boards.flow.bram_patch` could not find it in a placed design.
     """
     missing, vectors = -weights.shape[-1] % TRITS, np.prod(weights.shape[:-1], dtype=int)
     scattered = np.arange(vectors, dtype=np.uint64) * np.uint64(0x9E3779B1) >> np.uint64(16)  # Fibonacci hashing
@@ -76,8 +76,8 @@ class Unpack(wiring.Component):
 class TritDecoder(wiring.Component):
     """An 8-bit code to five sign and five non-zero bits; the sign of a zero trit is arbitrary.
 
-    Cost: 8 LUT4, four levels deep; the signs are wires. It is a module of its own, since Yosys trades LUTs for depth
-    where it optimises it with other logic, and makes 12 to 13 LUT4.
+    Cost: 8 LUT4, four levels deep; the signs are wires. It is a separate module because Yosys, optimising it with other
+    logic, trades LUTs for depth and makes 12 to 13 LUT4.
     """
 
     def __init__(self) -> None:
