@@ -57,7 +57,7 @@ def test_its_recording_is_the_denoised_one_and_every_word_was_compared(case, tmp
 @pytest.mark.simulator
 def test_a_denoiser_that_fits_no_device_is_simulated_all_the_same(case, monkeypatch):
     small = find("ulx3s_85f")
-    part = replace(small.part, available={**small.part.available, "block_ram": 3})
+    part = replace(small.part, available={**small.part.available, "block_ram": 7})
     monkeypatch.setitem(BOARDS, "ulx3s_85f", replace(small, part=part))
     result = bgru("sim", "--samples", *case)
     assert result.exit_code == 0, result.output
