@@ -49,7 +49,7 @@ class Wire:
     """One wire.
 
     part, part_pin : its end at the part
-    board_pin : its end at the board, as printed there; fpga_pin : behind that, empty for power
+    board_pin : its end at the board, as printed there; fpga_pin : the FPGA pin behind it, empty for power
     into_board : whether the part drives it
     """
 
@@ -100,7 +100,7 @@ def table(board: Board) -> str:
 
 
 def drawing(board: Board) -> str:
-    """The wires as an SVG: board on the left, parts on the right, arrows the way the signal goes."""
+    """The wires as an SVG: board on the left, parts on the right, arrows in signal direction."""
     found, step, top = wires(board), 24, 60
     height = top + step * (len(found) + 2) + 8
     lines = [

@@ -1,4 +1,4 @@
-"""Board: what the project needs to know of one."""
+"""Board: what the project needs to know about a board."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,19 +17,19 @@ Resource = tuple[str, int]
 
 @dataclass(frozen=True)
 class Board:
-    """What is true of one board only; pins and oscillator are in its amaranth-boards `platform`.
+    """The facts of one board; pins and oscillator are in its amaranth-boards `platform`.
 
     part : the FPGA on it
     clock_hz : the network's default clock: whole tops route at it, and the PLL can make it
-    sound_clock_hz : the same of a denoiser, whose sample rate is this clock divided
+    sound_clock_hz : the same for a denoiser, whose sample rate is this clock divided
     program : the command that loads a bitstream, or a flash image
-    keep : the command that writes it to flash, where `program` loads it only until power-off
+    keep : the command that writes it to flash, if `program` loads it only until power-off
     bundle : the shipped bundle that commands take by default
     alive, error : the LEDs
     flash_offset : start of the weights in the SPI flash, after the bitstream, on a device whose largest memory can't be
         initialised
     sound : the pins of `microphone` and `codec` (boards/definitions/sound.py), to be added to the platform's
-    bypass : the button, or the switch, that passes sound on as it is
+    bypass : the button or switch that passes sound unchanged
     jack : the resistor DAC, if the board has one
     """
 
@@ -49,11 +49,11 @@ class Board:
     keep: str | None = None
 
     def at(self, clock_mhz: float | None) -> "Board":
-        """The board with its network at another clock; the same where None is given."""
+        """The board with its network at another clock; the same board for None."""
         return self if clock_mhz is None else replace(self, clock_hz=round(clock_mhz * 1e6))
 
     def at_sound_clock(self, clock_mhz: float | None) -> "Board":
-        """The board with its denoiser at a clock; at its own for sound where None is given."""
+        """The board with its denoiser at a clock; at its own sound clock for None."""
         return self.at(self.sound_clock_hz / 1e6 if clock_mhz is None else clock_mhz)
 
     @property

@@ -1,4 +1,4 @@
-"""FPGAs, whatever board they are on."""
+"""FPGAs, independent of the board."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

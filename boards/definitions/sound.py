@@ -17,7 +17,7 @@ PMOD_I2S2 = ("1", "2", "3", "4", "7", "8", "9", "10")
 
 
 def microphone(connector: Connector, sck: str, ws: str, sd: str, attrs: Attrs) -> Resource:
-    """An INMP441 on three pins of a connector; its L/R pin on GND, so that it is the left channel."""
+    """An INMP441 on three pins of a connector, with its L/R pin on GND for the left channel."""
     return Resource(
         *MICROPHONE,
         Subsignal("sck", Pins(sck, dir="o", conn=connector)),
@@ -28,9 +28,9 @@ def microphone(connector: Connector, sck: str, ws: str, sd: str, attrs: Attrs) -
 
 
 def codec(connector: Connector, pins: Sequence[str], attrs: Attrs) -> Resource:
-    """A Pmod I2S2 on the pins of a connector where its pins 1 to 4 (line out) and 7 to 10 (line in) are.
+    """A Pmod I2S2 on the connector pins that match its pins 1 to 4 (line out) and 7 to 10 (line in).
 
-    Each converter has clock pins of its own: `mclk`, `lrck` and `sclk` are two pins each, which carry the same signal
+    Each converter has its own clock pins: `mclk`, `lrck` and `sclk` are two pins each, which carry the same signal
     (Digilent, Pmod I2S2 Reference Manual, "Pinout Table Diagram").
     """
     dac_mclk, dac_lrck, dac_sclk, sdin, adc_mclk, adc_lrck, adc_sclk, sdout = pins

@@ -13,7 +13,7 @@ CMOS = Attrs(IO_TYPE="LVCMOS33")
 GPIO = ("gpio", 0)
 SOUND = (
     microphone(GPIO, "4+", "5+", "6+", CMOS),
-    # Pmod pins 1 to 4 on GP3 to GP0, 7 to 10 on GN3 to GN0: J1 0 to 3 are single-ended and no other part's.
+    # Pmod pins 1 to 4 on GP3 to GP0, 7 to 10 on GN3 to GN0: J1 0 to 3 are single-ended and shared with no other part.
     codec(GPIO, ("3+", "2+", "1+", "0+", "3-", "2-", "1-", "0-"), CMOS),
 )
 

@@ -52,7 +52,7 @@ SEEDS = 8
 
 @dataclass(frozen=True)
 class Routed:
-    """A placed and routed shape, which the weights of any network of that shape can be written into."""
+    """A placed and routed shape; the weights of any network of that shape can be written into it."""
 
     placement: Placement
     seed: int
@@ -66,12 +66,12 @@ def route(
     sound: str | None = None,
     limit: float | None = None,
 ) -> Routed:
-    """Place and route the network's shape for a board, with as many seeds as it takes to meet the clock.
+    """Place and route the network's shape for a board, trying seeds until one meets the clock.
 
-    The stand-in's RTLIL decides what is synthesised and placed, so both come from the cache for another bundle of the
-    same shape. With `sound` it is the whole denoiser: thresholds are in its netlist, so the bundle itself is placed.
-    Raises `BadInput` where the device has too little of something, and where none of `seeds` placements meets the
-    clock; they stay in the cache with their logs, and more seeds go on after them.
+    The stand-in's RTLIL decides what is synthesised and placed, so another bundle of the same shape takes both from the
+    cache. With `sound` it is the whole denoiser: thresholds are in its netlist, so the bundle itself is placed.
+    Raises `BadInput` if the device lacks a resource, and if none of `seeds` placements meets the clock; they stay in
+    the cache with their logs, and a run with more seeds continues after them.
     """
     progress("elaborate the shape")
     shape = placeholder(network.bundle, network.spec) if sound is None else network
@@ -94,7 +94,7 @@ def route(
 
 
 def short_of_timing(board: Board, mhz: float, placements: int) -> str:
-    """What routing missed, and what to do about it."""
+    """By how much routing missed the clock, and what to do about it."""
     asked = board.clock_hz / 1e6
     return (
         f"{board.name}: routing reached {mhz:.1f} of the {asked:g} MHz asked for in {placements} placements, "
@@ -104,7 +104,7 @@ def short_of_timing(board: Board, mhz: float, placements: int) -> str:
 
 
 def write(folder: Path, design: str, network: Network, board: Board) -> list[str]:
-    """Write a routed design's bitstream into a folder, and the flash image if it loads weights; their names."""
+    """Write a routed design's bitstream into a folder, and the flash image if it loads weights; return their names."""
     (folder / PACKERS[board.family.name].design).write_text(design)
     bitstream = pack_bitstream(folder, board.family)
     if board.flash_offset is None:
@@ -120,7 +120,7 @@ def write(folder: Path, design: str, network: Network, board: Board) -> list[str
 
 
 def how_to_program(board: Board, file: Path) -> list[str]:
-    """The command that loads a file, and the one that makes it stay, where that is another."""
+    """The command that loads a file, and the one that makes it permanent if that is another."""
     if board.keep is None:
         return [f"program    {board.program.format(file)}"]
     return [
@@ -182,7 +182,7 @@ def run(
 
 
 def check_source(sound: str, known: Iterable[str]) -> None:
-    """Raise `BadInput` for what is no source of sound."""
+    """Raise `BadInput` for an unknown source of sound."""
     if sound not in known:
         raise BadInput(f"sound: expected {' or '.join(known)}, got {sound}")
 

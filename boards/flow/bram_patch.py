@@ -1,11 +1,11 @@
 """Write a network's memory contents into a design that is already placed and routed.
 
-Synthesis and placement do not depend on the contents of block RAM, as long as no bit of a memory is the same in all its
-words: Yosys would remove it. So a *stand-in* is placed, a network of the same shape with pseudo-random contents, and
-the contents of every network, the first one too, are written over it. Networks of one shape share one stand-in.
+Synthesis and placement do not depend on the contents of block RAM, unless a bit is the same in all words of a memory:
+Yosys would remove it. So a *stand-in* is placed, a network of the same shape with pseudo-random contents, and every
+network's contents, including the first one's, are written over it. Networks of one shape share one stand-in.
 
-Its contents also tell where each memory is: a block RAM belongs to a memory if all its words match that part of it.
-Nothing is written unless every part of every memory is found. (`ecpbram` does not do: it replaces bit by bit, in
+Its contents also locate each memory: a block RAM belongs to a memory if all its words match that part of it.
+Nothing is written unless every part of every memory is found. (`ecpbram` is no substitute: it replaces bit by bit, in
 memories of multiples of 512 words, and ignores what it does not find.)
 """
 
@@ -38,8 +38,8 @@ Contents = Mapping[str, Bits]
 def contents(bundle: Bundle, spec: NetworkSpec) -> dict[str, Bits]:
     """Initial contents of block RAM of a board's core with a network of this shape, by memory.
 
-    These are weights and biases in ROMs, initial states, and the identity in the link and the flash loader. Weights
-    that are loaded or streamed are not among them.
+    These are weights and biases in ROMs, initial states, and the identity in the link and the flash loader, but not
+    weights that are loaded or streamed.
     """
     found: dict[str, Bits] = {}
     for layer, shape in zip(bundle.bitwise, spec.layers, strict=True):
@@ -84,7 +84,7 @@ def stand_in(bundle: Bundle) -> Bundle:
         if not layer.binary:
             weights *= (drawn >> 1 & 1).astype(np.int8)
             weights.flat[0] = 0
-        # Thresholds from always to never reached, both ends often: only then no bit of the biases is constant.
+        # Thresholds from always to never reached, many at both ends: otherwise some bias bits would be constant.
         kept = np.count_nonzero(weights, axis=-1)
         drawn, never = _draw(f"{layer.name} thresholds", *rows), 2 * columns + 1
         limit = np.choose(np.minimum(drawn % 8, 2), [0, never, (drawn >> 3) % (never + 1)])
@@ -106,7 +106,7 @@ class Format:
 
     block : matches one block RAM: its name in group 1, its contents in group 2
     decode, encode : contents to bits, (rows, bits of a row), and back
-    order : by width of a word, where in a row the bits of its words are, lowest bit of the first word first
+    order : by word width, the positions of the words' bits in a row, lowest bit of the first word first
     """
 
     block: re.Pattern[str]
@@ -175,7 +175,7 @@ FORMATS = {
 
 
 def _parts(bits: Bits, width: int, family: Family) -> list[Bits]:
-    """A memory cut into block RAMs with words of `width` bits: the bits of each, word after word."""
+    """A memory cut into block RAMs with words of `width` bits: the bits of each, word by word."""
     (depth,) = (words for words, each in family.block_ram.items() if each == width)
     tall, wide = -(-bits.shape[0] // depth), -(-bits.shape[1] // width)
     filled = np.zeros((tall * depth, wide * width), dtype=np.uint8)
@@ -233,9 +233,9 @@ def insert(design: str, network: Network) -> str:
 
 
 def rewrite(design: str, family: Family, old: Contents, new: Contents) -> str:
-    """A placed design with new contents in its memories; raises `BadInput` where it does not hold the old ones.
+    """A placed design with new contents in its memories; raises `BadInput` if it does not hold the old ones.
 
-    A block RAM that is all zeros in the old contents must be so in the new ones.
+    A block RAM that is all zeros in the old contents must be all zeros in the new ones.
     """
     form = FORMATS[family.name]
     parts: dict[str, tuple[int, Bits]] = {}

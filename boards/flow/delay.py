@@ -18,12 +18,12 @@ __all__ = ["Delay"]
 class Delay:
     """From a word of the converter's left slot in to the same sample's word out, a whole number of samples.
 
-    window : samples of overlap-add (N - hop) and of the hop that is collected (hop - 1 after the first)
-    computing : cycles from a hop's last sample to the first sample of its frame out. Predicted, it is an upper bound:
-        the engine's frame and the network's latency in turn. They overlap, for the network takes feature bits while the
-        engine makes them, and the mask's pass takes mask words while the network makes them. `bgru sim --samples`
+    window : samples of overlap-add (N - hop) and of collecting a hop (hop - 1 after the first)
+    computing : cycles from a hop's last sample to the first sample of its frame out. The prediction is an upper bound:
+        the engine's frame plus the network's latency. In fact they overlap: the network takes feature bits while the
+        engine makes them, and the mask pass takes mask words while the network makes them. `bgru sim --samples`
         measures it: with `tiny` 3 % less, one sample of 578.
-    rate : of samples, in cycles
+    rate : cycles per sample
 
     The rest is exact: tests/boards/flow/test_delay.py sends an impulse through the pins.
     """
@@ -43,8 +43,8 @@ class Delay:
     def parts(self) -> Mapping[str, float]:
         """Samples by cause; their sum is whole.
 
-        `waiting` is until the next sample comes in, and `AHEAD` - 1 more of them have; `converter` is the bus frame in
-        which a sample comes: it goes out in the next.
+        `waiting` lasts until the next sample and `AHEAD` - 1 more have come in; `converter` is the bus frame in
+        which a sample arrives: it goes out in the next.
         """
         computing = self.computing / self.rate.cycles
         waiting = -(-self.computing // self.rate.cycles) - computing + AHEAD - 1

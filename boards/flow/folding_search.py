@@ -24,7 +24,7 @@ Needs = Mapping[str, int]
 
 @dataclass(frozen=True)
 class Option:
-    """A folding of a layer, its lower bound on cycles per frame (`ideal`), and what it needs."""
+    """A folding of a layer, its lower bound on cycles per frame (`ideal`), and its resources."""
 
     folding: Folding
     ideal: int
@@ -33,7 +33,7 @@ class Option:
 
 @dataclass(frozen=True)
 class Design:
-    """A folding for each layer, the sum of their ideal cycles, and their needs together."""
+    """A folding for each layer, the sum of their ideal cycles, and of their resources."""
 
     foldings: Mapping[str, Folding] = field(default_factory=dict)
     ideal: int = 0
@@ -67,7 +67,7 @@ class Options:
         self.all = [Option(one.folding, one.ideal, self.estimate.resources(one.folding)) for one in shallow or specs]
 
     def spec(self, folding: Folding) -> LayerSpec:
-        """The layer's shape at a folding; raises `BadInput` for one beyond the layer."""
+        """The layer's shape at a folding; raises `BadInput` for one larger than the layer."""
         return self.estimate.spec(folding)
 
     def cycles(self, folding: Folding) -> int:
@@ -84,14 +84,14 @@ def _foldings(layer: Layer, source: Source, packed: bool) -> Iterable[Folding]:
 
 
 def area(needs: Needs, available: Needs) -> float:
-    """Sum of the shares of a device's resources that are used: each resource weighs as much as it is scarce."""
+    """Sum of the used shares of a device's resources: the scarcer a resource, the more it weighs."""
     return sum(count / available[kind] for kind, count in needs.items())
 
 
 def cheapest(
     layers: Mapping[str, Options], available: Needs, limit: float, *, free: Needs | None = None, fitting: bool = True
 ) -> Design | None:
-    """The design of least area whose layers take at most `limit` cycles each and fit into what is `free`, or None.
+    """The smallest design whose layers take at most `limit` cycles each and fit into what is `free`, or None.
 
     Ties go to the fewest cycles. A layer whose folding is given may take longer. Without `fitting`, the design may need
     more than is available.
@@ -111,7 +111,7 @@ def cheapest(
         if not designs:
             return None
         design = min(designs, key=lambda one: (area(one.needs, available), one.ideal))
-        # The exact cycles may exceed the ideal by a few: remove what is too slow after all, and search again.
+        # The exact cycles may exceed the ideal by a few: remove foldings that are too slow, and search again.
         found = {
             (name, one)
             for name, one in design.foldings.items()

@@ -27,7 +27,7 @@ from model.errors import BadInput
 from model.files import replacing_folder
 
 IDENTIFIER = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
-"""A name that Verilog, C and file systems all take. C reserves macros that begin with _ and a capital."""
+"""A name valid in Verilog, C and file systems. C reserves macros that begin with _ and a capital."""
 
 MOST_WIDTH = 4096
 """Bits of a word."""
@@ -35,7 +35,7 @@ MOST_WIDTH = 4096
 DEFAULT_WIDTH = 32
 
 LITERAL_BITS = 1024
-"""Of one constant with memory contents. Tools take more, but copy it for each of its words."""
+"""Bits of one constant with memory contents. Tools accept more, but copy it for each of its words."""
 
 
 def run(
@@ -50,7 +50,7 @@ def run(
 ) -> None:
     """Write a network as a core with AXI4-Stream and Wishbone ports (docs/axi.md): `bgru ip`.
 
-    With `audio` it is the whole denoiser, samples in and out.
+    With `audio` it is the whole denoiser, with samples in and out.
     """
     check_name(name)
     if audio and width is not None:
@@ -97,7 +97,7 @@ def check_name(name: str) -> None:
 
 
 def write(core: AxiStream, name: str, design: str, folder: Path) -> None:
-    """All files of the core, whose module is `name`; `design` is what FuseSoC calls it, after `bgru:core:`."""
+    """All files of the core, whose module is `name`; `design` is its FuseSoC name, after `bgru:core:`."""
     check = ip_testbench.files(core, name)
     texts = {
         f"{name}.v": verilog(core, name),
@@ -117,29 +117,29 @@ MEMORY = re.compile(
     r'  initial \$readmemb\("(?P<file>\S+)", .+\);\n',
     re.MULTILINE,
 )
-"""A memory whose contents Yosys wrote next to the Verilog. It escapes names that are keywords: `\\program `."""
+"""A memory whose contents Yosys wrote to a file. It escapes names that are keywords: `\\program `."""
 
 TRIGGER = re.compile(r"^  reg (\\\S+dump_module\S+ ) = 0;$", re.MULTILINE)
-"""What Yosys starts its `always @*` with. In Icarus they wait for a change, and a declaration's value is none."""
+"""Yosys' trigger for its `always @*`. In Icarus they wait for a change, and an initial value is none."""
 
 WAIVERS = {
     "ASCRANGE": "a signal of no bits is written [-1:0]; it carries nothing",
-    "CASEINCOMPLETE": "a value without a case keeps what is assigned before it",
+    "CASEINCOMPLETE": "without a matching case the earlier assignment stays",
     "DECLFILENAME": "all modules are in one file",
-    "INITIALDLY": "what starts the always @* comes after all of them wait for it",
+    "INITIALDLY": "the trigger of the always @* comes after all of them wait for it",
     "PROCASSINIT": "a register has one value from power-up and from reset",
-    "VARHIDDEN": "an instance is called after its layer, which may be the name of a signal of a module in it",
-    "UNUSEDSIGNAL": "wires are kept that only a simulation's probes use",
-    "WIDTHEXPAND": "sums and indices are extended as in the RTL that they come from",
+    "VARHIDDEN": "an instance is named after its layer, which may also be a signal in one of its modules",
+    "UNUSEDSIGNAL": "wires used only by simulation probes are kept",
+    "WIDTHEXPAND": "sums and indices are extended as in the source RTL",
     "WIDTHTRUNC": "and cut",
 }
-"""What Verilator's lint warns of in this generated text, and why it may."""
+"""Verilator lint warnings in this generated text, and why each is harmless."""
 
 
 def verilog(core: AxiStream, name: str) -> str:
     """One text with all modules; the top is `name`, its clock `aclk`, its reset `aresetn` (active low, synchronous).
 
-    The names of the others begin with that of the top.
+    All other module names begin with that of the top.
     """
     sync, aresetn = ClockDomain("sync"), Signal()
     m = Module()
@@ -162,10 +162,10 @@ def verilog(core: AxiStream, name: str) -> str:
 
 
 def contents(found: re.Match[str], folder: Path) -> str:
-    """A memory with what is in its file as constants of the text.
+    """A memory with the contents of its file as constants in the text.
 
-    A statement for each word takes Yosys 6 s and 120 MB for every 16,384 words, so it is given the cell
-    that it makes of them, where it is told to take such cells (`read_verilog -icells -D BGRU_ICELLS`).
+    With a statement for each word, Yosys takes 6 s and 120 MB per 16,384 words. With `read_verilog -icells -D
+    BGRU_ICELLS` it reads its own cell for memory contents instead.
     """
     memory, width, depth = found["name"], int(found["high"] or 0) + 1, int(found["last"]) + 1
     name = memory.strip("\\ ")
@@ -198,7 +198,7 @@ def contents(found: re.Match[str], folder: Path) -> str:
 
 
 def header(core: AxiStream, name: str) -> str:
-    """For C: the register map, and this network's values, in macros that begin with `name` in capitals."""
+    """For C: the register map and this network's values, in macros that begin with `name` in capitals."""
     prefix = name.upper()
     lines = [
         f"/* The registers of {name}.v: byte offsets, 32 bits each. Their meaning: docs/axi.md. */",
@@ -222,7 +222,7 @@ def header(core: AxiStream, name: str) -> str:
 
 
 def verilog_header(core: AxiStream, name: str) -> str:
-    """For Verilog around the core: its sizes and the pace of its frames, in macros that begin as those for C."""
+    """For Verilog around the core: its sizes and frame rate, in macros with the same prefix as those for C."""
     prefix, bundle = name.upper(), core.network.bundle
     values = dict(core.sizes)
     if isinstance(core, AxiNetwork):

@@ -1,4 +1,4 @@
-"""The self-checking test bench that ships with a core: plain Verilog, and what the reference says must come out."""
+"""The self-checking test bench that ships with a core: plain Verilog, and the expected output by the reference."""
 
 from dataclasses import dataclass
 
@@ -110,14 +110,14 @@ SOURCE = """
 
 @dataclass(frozen=True)
 class Traffic:
-    """What the bench sends, and what must come back.
+    """What the bench sends, and the expected answer.
 
     what : the bench's first comment; packets : what it sends, in words; sent_file, expected_file : names of the data
-    sent, expected : words of both streams, as `s_parts` and `m_parts` lie in them from bit 0 on
-    frames : that the network computes
-    register, value : what must be read in the end
+    sent, expected : words of both streams, with `s_parts` and `m_parts` from bit 0 up
+    frames : number of frames that the network computes
+    register, value : the register to read at the end, and its expected value
     limit : cycles, without those for the words and weights
-    tied : inputs that are constant, as Verilog has it
+    tied : constant inputs, as Verilog port connections
     """
 
     what: str

@@ -69,7 +69,7 @@ def design(
     free: Needs | None = None,
     neighbour: str = "the link",
 ) -> Design:
-    """The design of least area that keeps up with the frame rate at the board's clock.
+    """The smallest design that keeps up with the frame rate at the board's clock.
 
     `free` is what the device has for the network, and `neighbour` takes the rest; by default the link. A layer whose
     folding was given may be slower: that is the user's choice. Raises `BadInput` with what is missing (cycles, RAM or
@@ -96,7 +96,7 @@ def design(
 
 
 def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest: Design, neighbour: str) -> str:
-    """What the smallest design lacks: memory bits, which a user can reduce, or else cells of the device."""
+    """What the smallest design lacks: memory bits, which a user can reduce, or cells of the device."""
     bits = {"single-port RAM": 0, "block RAM": 0}
     for name, folding in smallest.foldings.items():
         need = options[name].spec(folding).bits
@@ -123,7 +123,7 @@ def choose(
     out_width: int = LINK_WIDTH,
     free: Needs | None = None,
 ) -> NetworkSpec:
-    """The shape of a network for a board: `folding`, and for what it leaves open the least area in real time.
+    """The shape of a network for a board: `folding`, and for the other layers the smallest design in real time.
 
     `free` as for `design`. Raises `BadInput` with what is missing, and how much of it.
     """
@@ -134,7 +134,7 @@ def choose(
 def shape(
     options: Mapping[str, Options], chosen: Design, in_width: int = LINK_WIDTH, out_width: int = LINK_WIDTH
 ) -> NetworkSpec:
-    """The shape of a network of a design's foldings."""
+    """The shape of a network with a design's foldings."""
     return NetworkSpec(
         tuple(options[name].spec(folding) for name, folding in chosen.foldings.items()), in_width, out_width
     )

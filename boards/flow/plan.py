@@ -28,7 +28,7 @@ from model.files import replacing
 __all__ = ["Plan", "pareto"]
 
 STEP = 0.05
-"""Least gain in cycles from one listed design to the next: LUT4 estimates are no finer."""
+"""Least gain in cycles from one listed design to the next: LUT4 estimates are no more precise."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def pareto(
 ) -> list[Plan]:
     """The designs that fit the board and are Pareto-optimal in latency and LUT4, the smallest first.
 
-    `free` is what the device has for the network, by default what the link leaves; `ends` as for `plan_of`.
+    `free` is what the device has for the network, by default what the link leaves over; `ends` as for `plan_of`.
 
     The search uses ideal cycles, the final selection exact ones. Each design is at least `STEP` faster than the one
     before.
@@ -147,7 +147,7 @@ def _print(
     rate: float,
     around: Mapping[str, Needs],
 ) -> None:
-    """The chosen design; `around` is what is on the device next to the network, by its parts."""
+    """The chosen design; `around` are the parts next to the network on the device."""
     out = console.print
     pace = plan.pace(board, rate)
     what = f"{network_bundle.name} on {board.name} ({board.device}), {rate:g} frames/s at {board.clock_hz / 1e6:g} MHz"
@@ -248,5 +248,5 @@ def draw(plans: list[Plan], chosen: Plan, network_bundle: Bundle, board: Board) 
     axes.spines[["top", "right"]].set_visible(False)
     axes.set_xlabel(f"LUT4, about (of {board.available['lut4']:,})")
     axes.set_ylabel(f"latency of a frame at {board.clock_hz / 1e6:g} MHz, ms")
-    axes.set_title(f"{network_bundle.name} on {board.name}: designs that no other beats", loc="left", fontsize="medium")
+    axes.set_title(f"{network_bundle.name} on {board.name}: Pareto-optimal designs", loc="left", fontsize="medium")
     return figure

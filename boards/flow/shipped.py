@@ -1,4 +1,4 @@
-"""The shipped bundles on their boards, as they are measured: which network, folded how."""
+"""The shipped bundles on their boards, as measured: which network, and its folding."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ __all__ = ["SHIPPED", "SOUNDING", "Shipped", "figures", "placed", "sounding"]
 
 @dataclass(frozen=True)
 class Shipped:
-    """A bundle on a board; `fold` (as `--fold` takes it) is what is not left to `boards.flow.layout`."""
+    """A bundle on a board; `fold` (as `--fold` takes it) overrides `boards.flow.layout`."""
 
     bundle: Path
     board: str
@@ -40,11 +40,11 @@ SHIPPED = {
 }
 
 SOUNDING = {**SHIPPED, "swift": Shipped(bundle_folder("swift"), "ulx3s_25f")}
-"""Those that are measured as whole denoisers, with a codec."""
+"""Those measured as whole denoisers, with a codec."""
 
 
 def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:
-    """Each layer's cycles per frame, and what it takes by `hw.flow.synth.layer_costs`."""
+    """Each layer's cycles per frame, and its resources by `hw.flow.synth.layer_costs`."""
     return {name: {**layer_cycles(layer.spec), **costs[name]} for name, layer in network.layers.items()}
 
 
@@ -59,7 +59,7 @@ def placed(shipped: Shipped) -> dict[str, float]:
 def sounding(shipped: Shipped) -> dict[str, float]:
     """The whole denoiser on the board's codec, placed and routed: as `placed`, but the engine's cycles and no latency.
 
-    `delay` is that from a sample in to the same sample out, in samples.
+    `delay` is from a sample in to the same sample out, in samples.
     """
     bundle, board = read_bundle(shipped.bundle), find(shipped.board).at_sound_clock(None)
     network = lay_out_sound(bundle, board, parse_folding(list(shipped.fold)))

@@ -1,4 +1,4 @@
-"""What the audio path takes of a device, and the network that fits next to it."""
+"""The audio path's share of a device, and the network that fits next to it."""
 
 from collections.abc import Mapping
 
@@ -22,19 +22,19 @@ LOADER_LUT4 = 181
 
 
 def sound_rate(bundle: Bundle, board: Board) -> SampleRate:
-    """The true sample rate: the board's clock, divided. `BadInput` where no division comes near enough."""
+    """The true sample rate: the board's clock, divided. `BadInput` if no division comes close enough."""
     return rate(board.clock_hz, bundle.front_end.sample_rate, mclk=True)
 
 
 def sound_frame_rate(bundle: Bundle, board: Board) -> float:
-    """Frames per second that the converter's samples make."""
+    """Frames per second at the converter's sample rate."""
     return sound_rate(bundle, board).hz / bundle.front_end.hop
 
 
 def audio_parts(bundle: Bundle, board: Board) -> dict[str, dict[str, int]]:
-    """What the audio path takes, by its parts: RAM blocks and multipliers exactly, LUT4 within 10 %.
+    """The audio path's resources by part: RAM blocks and multipliers exactly, LUT4 within 10 %.
 
-    The engine, and the converter with all the rest of the top: I2S, button, LED, and the flash loader.
+    The parts are the engine, and the converter with the rest of the top: I2S, button, LED, and the flash loader.
     """
     engine = AudioSpec.of(bundle.front_end, board.family).resources
     loads = board.flash_offset is not None
@@ -52,7 +52,7 @@ def sound_room(bundle: Bundle, board: Board) -> Needs:
 
 
 def sound_design(options: Mapping[str, Options], bundle: Bundle, board: Board, frames: float) -> Design:
-    """The design of least area that keeps up with `frames` frames/s next to the audio path.
+    """The smallest design that keeps up with `frames` frames/s next to the audio path.
 
     Raises `BadInput` with what is missing, and what to leave out.
     """
@@ -74,7 +74,7 @@ def _advice(bundle: Bundle, board: Board) -> str:
     """What to leave out, or which board to take."""
     ways = []
     if _fits(bundle, board, room(bundle, board)):
-        ways.append("leave out the audio path, for the network fits without --sound")
+        ways.append("leave out the audio path: the network fits without --sound")
     larger = [one.name for one in BOARDS.values() if _fits(bundle, one, sound_room(bundle, one))]
     if larger:
         ways.append(f"take {' or '.join(larger)}, where both fit")
@@ -87,7 +87,7 @@ def _fits(bundle: Bundle, board: Board, free: Needs) -> bool:
 
 
 def lay_out_sound(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> Network:
-    """The network of a board's denoiser: `folding`, and for what it leaves open the least area in real time.
+    """The network of a board's denoiser: `folding`, and for the other layers the smallest design in real time.
 
     Raises `BadInput` as `sound_design` does.
     """

@@ -20,7 +20,7 @@ DESIGN = "design.key"
 
 
 def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, build: Path) -> None:
-    """Write a network as Verilog for a board, synthesise it, and count what it takes: `bgru verilog`."""
+    """Write a network as Verilog for a board, synthesise it, and count its resources: `bgru verilog`."""
     board = find(board_name).at(clock)
     network_bundle = read_bundle(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
@@ -49,7 +49,7 @@ def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: flo
 
 
 def print_use(board: Board, cost: Cost) -> None:
-    """Print each resource that a whole top takes, next to what the device has."""
+    """Print each resource that a whole top takes, next to the device's total."""
     for resource, used in cost.items():
         available = board.available[resource]
         console.print(f"{resource:10} {used:>7,} of {available:>7,} ({used / available:.0%}) on {board.device}")

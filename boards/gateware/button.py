@@ -1,4 +1,4 @@
-"""A button, or a switch, without its bouncing."""
+"""A debounced button or switch."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -8,13 +8,13 @@ from amaranth.lib.wiring import In, Out
 __all__ = ["SETTLE_SECONDS", "Button"]
 
 SETTLE_SECONDS = 10e-3
-"""How long a contact must rest: most bounce for less than 5 ms (J. Ganssle, A Guide to Debouncing, 2008)."""
+"""How long a contact must be stable: most bounce for less than 5 ms (J. Ganssle, A Guide to Debouncing, 2008)."""
 
 
 class Button(wiring.Component):
-    """Synchronise a pin with the clock, and follow it once it has rested on a new level.
+    """Synchronise a pin to the clock, and follow it once it has settled on a new level.
 
-    Latency: `settle` + 2 cycles, 10 ms; anything shorter is ignored. Reset takes it as released.
+    Latency: `settle` + 2 cycles, 10 ms; anything shorter is ignored. After reset it is released.
     Cost on iCE40 at 24 MHz: 39 LUT4, 21 flip-flops.
 
     Members

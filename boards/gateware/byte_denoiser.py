@@ -1,4 +1,4 @@
-"""The whole denoiser behind streams of bytes, as a host link has them."""
+"""The whole denoiser behind byte streams, for the host link."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
@@ -14,8 +14,8 @@ __all__ = ["ByteDenoiser"]
 class ByteDenoiser(wiring.Component):
     """Hops of 16-bit samples, low byte first, in and out: the ports of a network with words of a byte.
 
-    Throughput: a byte per cycle while the denoiser takes and gives samples. Latency: the denoiser's, and a byte.
-    Cost next to the denoiser: about 20 flip-flops.
+    Throughput: a byte per cycle while the denoiser takes and gives samples. Latency: the denoiser's, plus a byte.
+    Cost on top of the denoiser: about 20 flip-flops.
 
     Members
     -------

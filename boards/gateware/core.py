@@ -1,4 +1,4 @@
-"""Everything between the pins of a board: the same on all boards, and the part that is simulated."""
+"""Everything between the pins of a board: the same on all boards, and what is simulated."""
 
 from amaranth.hdl import Module
 from amaranth.lib import wiring
@@ -28,8 +28,8 @@ class BoardCore(wiring.Component):
 
     Parameters
     ----------
-    network : with words of a byte at both ends; in a denoiser as `ByteDenoiser` has it
-    kind : what the host sends and gets: feature bits and masks, or hops of samples
+    network : with words of a byte at both ends; in a denoiser as for `ByteDenoiser`
+    kind : what the host sends and receives: feature bits and masks, or hops of samples
     flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded
     """
 
@@ -44,7 +44,7 @@ class BoardCore(wiring.Component):
         self.network, self.divisor = network, round(clock_hz / baud)
         self.form = LinkFormat.of(network.bundle, network.family, kind)
         self.engine = ByteDenoiser(network) if kind == Kind.SOUND else network
-        # 2.5 % is a quarter of a bit at the end of a byte: half of what would be too much.
+        # 2.5 % is a quarter of a bit at the end of a byte: half of the limit.
         if self.divisor < 4 or abs(clock_hz / self.divisor / baud - 1) > 0.025:
             raise BadInput(
                 f"UART: expected a clock of 4 x {baud:,} Hz or more, a multiple to 2.5 %, got {clock_hz:,} Hz"

@@ -4,7 +4,7 @@
 |---|---|
 | 8 | the bundle's identity |
 | words x ceil(width / 8) | the loaded layer's weight words in order of use, each lowest byte first |
-| 4 | CRC-32 (zlib's) of all of that, lowest byte first |
+| 4 | CRC-32 (as in zlib) of everything above, lowest byte first |
 """
 
 import zlib
@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 RELEASE, READ = 0xAB, 0x03
-"""Release from deep power-down; read from a 24-bit address on, as long as the chip is selected."""
+"""Release from deep power-down; read from a 24-bit address until the chip is deselected."""
 
 RELEASE_SECONDS = 30e-6
 """Pause after RELEASE (tRES1): W25Q128JV, the iCEBreaker's, needs 3 us, MT25QL128ABA 30 us, the slowest of those that
@@ -65,11 +65,11 @@ def loaded_layer(network: Network) -> str | None:
 def loader_of(
     network: Network, clock_hz: int, flash_offset: int | None, rom_style: str = "block"
 ) -> "FlashLoader | None":
-    """The loader of a network's weights, None where all are in ROM.
+    """The loader of a network's weights, or None if all are in ROM.
 
-    `rom_style` as `LinkFormat` has it, for the identity that the loader expects.
+    `rom_style` as in `LinkFormat`, for the identity that the loader expects.
 
-    `BadInput` for what `loaded_layer` refuses, and where the board has no flash.
+    `BadInput` for what `loaded_layer` refuses, and for a board without flash.
     """
     loaded = loaded_layer(network)
     if loaded is None:
@@ -93,9 +93,9 @@ def image(network: Network) -> bytes:
 
 
 def identity_rom(identity: bytes) -> list[int]:
-    """The loader's block RAM: the identity of the image that it expects. Another identity may replace it.
+    """The loader's block RAM: the identity of the expected image. Another identity may replace it.
 
-    The last two bytes are never read: without them Yosys would remove a bit that is the same in the whole identity.
+    The last two bytes are never read: without them Yosys would remove a bit that is the same in all identity bytes.
     """
     return [*identity, 0x00, 0xFF]
 
@@ -103,29 +103,29 @@ def identity_rom(identity: bytes) -> list[int]:
 class FlashLoader(wiring.Component):
     """Read the weights from flash once after reset, and check them.
 
-    First wait for `RELEASE_SECONDS`, because the chip may be falling asleep: an iCE40 sends it into deep power-down
-    after configuration. Then wake it, wait as long again, and read the whole image. Only then is `done` or `failed`
-    set, until reset. Back-pressure on `o` stops the SPI clock.
+    It first waits for `RELEASE_SECONDS`, because the chip may be on its way into deep power-down: an iCE40 sends it
+    there after configuration. Then it wakes the chip, waits as long again, and reads the whole image. Only then does it
+    set `done` or `failed`, until reset. Back-pressure on `o` stops the SPI clock.
 
-    Needs pins without registers: data is sampled in the cycle before the clock falls, so it has a whole period of the
-    SPI clock to arrive.
+    The pins must have no registers: data is sampled in the cycle before the clock falls, so it has a whole period of
+    the SPI clock to arrive.
 
     Latency: `cycles`. Throughput: one bit per `2 * half` cycles.
-    Cost on iCE40, for 16,272 words of 40 bits: 181 LUT4, 123 flip-flops, a block RAM; 61 MHz and more on an UP5K.
+    Cost on iCE40, for 16,272 words of 40 bits: 181 LUT4, 123 flip-flops, one block RAM; 61 MHz or more on a UP5K.
 
     Parameters
     ----------
     words, width : number of weight words, and their bits
-    identity : the bundle's 8 bytes; in a block RAM, so that a finished bitstream can take another
+    identity : the bundle's 8 bytes; in a block RAM, so another can be written into a finished bitstream
     offset : start of the image, in bytes
     clock_hz : of the `sync` domain
 
     Members
     -------
     spi : Out(SPI), to the chip
-    o : Out(stream of unsigned(width)), the weight words, not checked yet
-    done : Out(1), everything was read, and identity and CRC are right
-    failed : Out(1), everything was read, and one of them is wrong
+    o : Out(stream of unsigned(width)), the weight words, not yet checked
+    done : Out(1), the image is read, and identity and CRC are right
+    failed : Out(1), the image is read, and identity or CRC is wrong
     """
 
     def __init__(

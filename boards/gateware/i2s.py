@@ -15,11 +15,11 @@ __all__ = ["I2S"]
 class I2S(wiring.Component):
     """Sound in as a stream of samples, a stream of samples as sound out, on one clock.
 
-    Every frame brings one sample and takes one, so nothing is resampled and no queue fills or runs dry, if what lies
-    between gives a sample for each that it gets. Converters may share the clock pins.
+    Every frame brings one sample and takes one. If the logic between gives one sample for each that it gets, nothing
+    is resampled and no queue fills or runs dry. Converters may share the clock pins.
 
-    Latency with `o` joined to `i`, from a word on the input to it on the output's left channel: a frame from the left
-    channel, half of one from the right.
+    Latency with `o` joined to `i`, from a word on the input to the same word on the output's left channel: one frame
+    from the left channel, half a frame from the right.
     Cost on iCE40 at 24 MHz / 24, shift 4: 118 LUT4, 91 flip-flops.
 
     Parameters

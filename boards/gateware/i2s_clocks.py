@@ -1,4 +1,4 @@
-"""The clocks of an I2S bus, made by division."""
+"""The clocks of an I2S bus, divided from the system clock."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -9,7 +9,7 @@ from boards.gateware.sample_rate import BIT_CLOCKS, SampleRate
 __all__ = ["Beat", "Clocks"]
 
 Beat = wiring.Signature({"rise": Out(1), "fall": Out(1), "frame": Out(1), "place": Out(range(BIT_CLOCKS))})
-"""Where the bus is. `place` is the bit period since the start of the frame; a period begins where the bit clock falls.
+"""Where the bus is. `place` is the bit period since the start of the frame; a period begins when the bit clock falls.
 `rise` and `fall` are 1 in the last cycle before the bit clock does that on its pin, so that a register that they enable
 changes with the pin; `frame` is the `fall` that begins a frame."""
 
@@ -18,14 +18,14 @@ class Clocks(wiring.Component):
     """Bit clock, word select and master clock of an I2S bus, as its master.
 
     Word select is 0 in periods 0 to 31 (left) and 1 in periods 32 to 63 (right); it changes where the bit clock falls.
-    After reset the bus is in period 63, so that the first frame begins with an edge of word select.
-    All pins are registers, so they do not glitch.
+    After reset the bus is in period 63, so the first frame begins with an edge of word select.
+    All pins are driven by registers, so they do not glitch.
 
     Cost on iCE40 at 24 MHz / 24: 31 LUT4, 16 flip-flops.
 
     Members
     -------
-    mclk, sclk, ws : Out(1), to the pins; `mclk` stays 0 where the rate has none
+    mclk, sclk, ws : Out(1), to the pins; `mclk` stays 0 if the rate has none
     beat : Out(Beat)
     """
 
@@ -54,7 +54,7 @@ class Clocks(wiring.Component):
         return m
 
     def _divide(self, m: Module, divisor: int) -> Signal:
-        """A counter from 0 to `divisor` - 1, over and over."""
+        """A counter modulo `divisor`."""
         count = Signal(range(divisor))
         with m.If(count == divisor - 1):
             m.d.sync += count.eq(0)

@@ -16,12 +16,12 @@ class Receiver(wiring.Component):
     """One channel of an I2S bus, 24 bits a word, as 16-bit samples.
 
     I2S: the most significant bit is in the period after the edge of word select, so a word is in periods 1 to 24 of its
-    slot. Data is sampled where the bit clock rises. The line needs no synchroniser: a bit is read half a bit clock
+    slot. Data is sampled when the bit clock rises. The line needs no synchroniser: a bit is read half a bit clock
     after it was sampled, or later.
 
-    A consumer that has not taken a sample when the next is complete loses the next one: the stream's payload must not
+    If a consumer has not taken a sample when the next is complete, the next one is lost: the stream's payload must not
     change while it waits. Each loss is counted.
-    Reset forgets the word that is being received and the losses. The first sample is of the first frame.
+    Reset drops the word being received and clears the losses. The first sample is that of the first frame.
 
     Latency: a sample is on `o` in the cycle in which the period of its least significant bit ends on the pins.
     Throughput: one sample a frame. Cost on iCE40: 52 LUT4 with shift 0, 60 with 4, and 49 flip-flops.

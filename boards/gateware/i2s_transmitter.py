@@ -1,4 +1,4 @@
-"""Samples to an I2S bus: the DAC of a codec."""
+"""Samples to an I2S bus, for the DAC of a codec."""
 
 from amaranth.hdl import Module, Mux, signed
 from amaranth.lib import stream, wiring
@@ -13,13 +13,13 @@ __all__ = ["Transmitter"]
 class Transmitter(wiring.Component):
     """The same 16-bit sample on both channels of an I2S bus.
 
-    The most significant bit is in period 1 of each slot, the least significant in period 16, zeros follow: to a
-    converter of 24 bits this is the sample times 256. Data changes where the bit clock falls.
+    The most significant bit is in period 1 of each slot, the least significant in period 16, then zeros: to a
+    24-bit converter this is the sample times 256. Data changes when the bit clock falls.
 
     One sample is taken at the start of each frame; an empty stream repeats the last one (`SampleHold`). After reset the
     line carries zeros until the first sample.
 
-    Latency: a sample that is taken at the start of a frame is in that frame. Throughput: one sample a frame.
+    Latency: a sample taken at the start of a frame is sent in that frame. Throughput: one sample per frame.
     Cost on iCE40: 31 LUT4, 26 flip-flops.
 
     Members

@@ -11,7 +11,7 @@ SHIFTS = range(9)
 
 
 def level(word: Value, shift: int) -> Value:
-    """A signed 24-bit word as a signed 16-bit sample, 2^`shift` times as loud.
+    """A signed 24-bit word as a signed 16-bit sample, 2^`shift` times louder.
 
     `(word + 2^(7 - shift)) >> (8 - shift)`: rounded to the nearest, ties up (shift 8 has nothing to round); then
     saturated to -32768 .. 32767. Every step is 6.02 dB.
@@ -21,6 +21,6 @@ def level(word: Value, shift: int) -> Value:
         raise BadInput(f"level shift: expected {SHIFTS[0]} to {SHIFTS[-1]}, got {shift}")
     dropped = 8 - shift
     rounded = (word.as_signed() + (1 << dropped >> 1)) >> dropped
-    sign, beyond = rounded[-1], rounded[15:-1]  # in range where all bits from 15 up are equal
+    sign, beyond = rounded[-1], rounded[15:-1]  # in range if all bits from 15 up are equal
     fits = Mux(sign, beyond.all(), ~beyond.any())
     return Mux(fits, rounded[:16].as_signed(), Mux(sign, Const(-0x8000, signed(16)), Const(0x7FFF, signed(16))))

@@ -1,9 +1,9 @@
 """The board's end of the protocol (docs/host.md): frames of bytes in, answers out, each frame exactly once.
 
-What is behind it has state (a recurrent network, alone or in a denoiser), so it must see each frame once, in order, and
-complete. The payload of a packet is written into a slot as it comes. If the packet is right, the slot is passed on and
-the next payload goes into the next slot; if not, the next one overwrites it.
-Answers stay in as many slots, so that a frame that comes again, because its answer was lost, is answered from there.
+The network behind it is recurrent, so it must see each frame once, in order, and complete. The payload of a packet is
+written into a slot as it arrives. If the packet is right, the slot is passed on and the next payload goes into the next
+slot; if not, the next payload overwrites it. Answers stay in as many slots: if a frame comes again because its answer
+was lost, the stored answer is sent.
 """
 
 from amaranth.hdl import Module, Value
@@ -23,15 +23,15 @@ __all__ = ["HostLink"]
 
 
 class HostLink(wiring.Component):
-    """Receiver -> frame slots -> feeder -> (what computes answers) -> collector -> answer slots -> sender.
+    """Receiver -> frame slots -> feeder -> (network or denoiser) -> collector -> answer slots -> sender.
 
     Each part counts frames by their 8-bit sequence: the receiver has `expected`, the next one to come in; the feeder
-    `taken`, the next to go to what computes; the collector `done`, the next whose answer comes back; the sender
-    `to_send`, the next whose answer goes to the host. A host has at most `slots` frames without an answer, so
-    none of the four is further behind.
+    `taken`, the next to go to the network; the collector `done`, the next whose answer comes back; the sender
+    `to_send`, the next whose answer goes to the host. A host has at most `slots` unanswered frames, so none of the four
+    lags further behind.
 
     Throughput: one byte per cycle in, and a cycle for each packet; one per four cycles out; one per three cycles to
-    what computes. Cost: about 480 LUT4 and 220 flip-flops.
+    the network. Cost: about 480 LUT4 and 220 flip-flops.
     Memory: `slots` frames and as many answers, each rounded up to a power of two bytes, and a ROM of 128 bytes.
 
     Members
@@ -39,9 +39,9 @@ class HostLink(wiring.Component):
     i : In(stream of 8 bits), from the host; o : Out(stream of 8 bits), to the host
     frames : Out(stream of Word(8)), `frame_bytes` for each frame
     answers : In(stream of Word(8)), `answer_bytes` for each frame
-    loading : In(1), the weights are not there yet: frames are refused
-    failed : In(1), the weights can't be used: frames go nowhere, all bytes of every answer are 0xFF
-    overrun : Out(1), a frame came for which there was no room; stays until reset
+    loading : In(1), the weights are not loaded yet: frames are refused
+    failed : In(1), the weights can't be used: frames are dropped, all bytes of every answer are 0xFF
+    overrun : Out(1), a frame came without room for it; stays until reset
     """
 
     def __init__(self, form: LinkFormat) -> None:
@@ -65,7 +65,7 @@ class HostLink(wiring.Component):
         m.submodules.feeder = feeder = FrameFeeder(form)
         m.submodules.collector = collector = AnswerCollector(form)
         m.submodules.sender = sender = PacketSender(form)
-        # The feeder reads one slot while the next packet comes into another, or nowhere.
+        # The feeder reads one slot while the next packet goes into another, or nowhere.
         m.submodules.frame_slots = frames = Slots(form.slots, form.frame_bits)
         # An answer is overwritten only by that of a frame the host sent after it had this one.
         m.submodules.answer_slots = answers = Slots(form.slots, form.answer_bits)

@@ -1,4 +1,4 @@
-"""Answers from a stream into their slots."""
+"""Writes answers from a stream into their slots."""
 
 from amaranth.hdl import Module
 from amaranth.lib import stream, wiring

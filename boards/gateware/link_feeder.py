@@ -1,4 +1,4 @@
-"""Accepted frames from their slots into a stream."""
+"""Streams accepted frames out of their slots."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -12,13 +12,13 @@ __all__ = ["FrameFeeder"]
 
 
 class FrameFeeder(wiring.Component):
-    """Stream the payload of each accepted frame, in order, each once.
+    """Stream the payload of each accepted frame once, in order.
 
     Throughput: one byte per three cycles, and one more cycle per frame.
 
     Members
     -------
-    expected, starts : In, as `PacketReceiver` has them
+    expected, starts : In, from `PacketReceiver`
     skip : In(1), accepted frames are dropped, and reported as `skipped`
     place : Out, of the byte to read from slot `taken`; data : In(8), that byte a cycle later
     taken : Out(8), sequence of the next frame to stream

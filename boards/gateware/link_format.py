@@ -1,4 +1,4 @@
-"""What a host link carries, in bytes, and what it says of itself: sizes only, never what the bytes mean."""
+"""Sizes of the host link's packets and slots, in bytes; what the bytes mean does not matter here."""
 
 import struct
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from model.bundle.bundle import Bundle
 __all__ = ["AREA", "LinkFormat", "Sent"]
 
 MOST_SLOTS, FEWEST_SLOTS = 8, {Kind.NETWORK: 4, Kind.SOUND: 2}
-"""Frames on the way at once: with four, a USB port that answers after 20 ms still lets 200 frames/s through.
+"""Frames in flight at once: with four, a USB port that answers after 20 ms still lets 200 frames/s through.
 
 Two hops are the least that keeps up with sound, and all that an iCE40UP5K has block RAM for next to `tiny`."""
 
@@ -38,8 +38,8 @@ class LinkFormat:
     frame_bytes : payload of a frame from the host
     answer_bytes : payload of the answer to it
     slots : how many of each are kept, a power of two; this is also the window
-    info : the constant bytes of an INFO packet's payload, from its first byte on
-    rom_style : of the packets' ROM: in block RAM another bundle's identity can be written into a finished bitstream
+    info : the constant bytes at the start of an INFO packet's payload
+    rom_style : of the packets' ROM: in block RAM, another bundle's identity can be written into a finished bitstream
     """
 
     frame_bytes: int
@@ -84,7 +84,7 @@ class LinkFormat:
 
     @property
     def rom(self) -> list[int]:
-        """The constant bytes of the packets that a board sends: `AREA` of them for each of `Sent`.
+        """The constant bytes of the packets that a board sends: `AREA` bytes for each of `Sent`.
 
         The fourth area is never read. Its 0xFF keeps Yosys from removing bits that are 0 everywhere else, which
         another bundle's identity may need.

@@ -1,4 +1,4 @@
-"""The receiving end of the host link: bytes of the line into slots, and a verdict on each packet."""
+"""The receiving end of the host link: writes payloads into slots and accepts or refuses each packet."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -13,9 +13,9 @@ __all__ = ["PacketReceiver"]
 
 
 class PacketReceiver(wiring.Component):
-    """Write each payload into the next free slot as it comes; at its end, accept it or refuse it.
+    """Write each payload into the next free slot as it arrives; at its end, accept it or refuse it.
 
-    Only accepting moves `expected` on. After anything else the next payload overwrites the slot.
+    Only an accepted frame advances `expected`. Otherwise the next payload overwrites the slot.
     Throughput: one byte per cycle, and one more cycle per packet.
 
     Members
@@ -26,12 +26,12 @@ class PacketReceiver(wiring.Component):
     to_send : In(8), sequence of the next answer to send
     loading : In(1), frames are refused
     expected : Out(8), sequence of the next frame to accept
-    starts : Out(slots), which of the frames in the slots begin an utterance
+    starts : Out(slots), 1 for each slot whose frame begins an utterance
     ask : Out(1), pulse: the host asks for an INFO packet
     refuse, reason : Out, pulse: a packet is refused, and why
     rewind, rewind_to : Out, pulse: send the answers from this sequence on again
     overrun : Out(1), a frame found no free slot; stays until reset
-    overruns, refused : Out(8), how often since reset; stay at 255
+    overruns, refused : Out(8), counts since reset; saturate at 255
     """
 
     def __init__(self, form: LinkFormat) -> None:

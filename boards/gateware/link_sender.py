@@ -14,15 +14,15 @@ __all__ = ["PacketSender"]
 
 
 class PacketSender(wiring.Component):
-    """Send an INFO or a REFUSAL where one is due, otherwise answers in order.
+    """Send an INFO or a REFUSAL if one is due, otherwise answers in order.
 
-    The constant bytes of the packets are in a ROM, the bundle's identity too (`LinkFormat.rom_style`).
+    A ROM holds the constant bytes of the packets and the bundle's identity (`LinkFormat.rom_style`).
     Throughput: one byte per four cycles. Memory: a ROM of 128 bytes.
 
     Members
     -------
-    ask, refuse, reason, rewind, rewind_to, expected, overruns, refused : In, as `PacketReceiver` has them
-    done : In(8), as `AnswerCollector` has it
+    ask, refuse, reason, rewind, rewind_to, expected, overruns, refused : In, from `PacketReceiver`
+    done : In(8), from `AnswerCollector`
     loading, failed : In(1), the state of the weights; while `failed`, all bytes of an answer are 0xFF
     slot : Out(8), sequence whose slot is read; place : Out, of the byte in it; data : In(8), that byte a cycle later
     to_send : Out(8), sequence of the next answer to send
@@ -57,7 +57,7 @@ class PacketSender(wiring.Component):
         m.submodules.stuff = stuff = Stuff()
         wiring.connect(m, stuff.o, wiring.flipped(self.o))
         m.submodules.fixed = fixed = ram(8, 4 * AREA, self.form.rom, ram_style=self.form.rom_style)
-        asked, due = Signal(), Signal.like(self.reason)  # due: of a refusal; 0 is none
+        asked, due = Signal(), Signal.like(self.reason)  # of the refusal that is due; 0 is none
         kind, sequence, why = Signal(Sent), Signal(8), Signal.like(due)
         place = Signal(range(max(AREA, HEADER + self.form.answer_bytes)))
         from_rom = read(m, fixed, Cat(place[: ceil_log2(AREA)], kind))
@@ -72,7 +72,7 @@ class PacketSender(wiring.Component):
                 with m.Elif(due != 0):
                     m.d.sync += [kind.eq(Sent.REFUSAL), why.eq(due), due.eq(0)]
                 with m.Elif(self.to_send != self.done):
-                    # It moves on now, so that a rewind takes effect while the answer is being sent.
+                    # It increments now, so a rewind takes effect while the answer is being sent.
                     m.d.sync += [kind.eq(Sent.ANSWER), sequence.eq(self.to_send), self.to_send.eq(self.to_send + 1)]
                 with m.Else():
                     m.next = "wait"
@@ -108,7 +108,7 @@ class PacketSender(wiring.Component):
                     m.next = "read"
                     with m.If(stuff.i.payload.last):
                         m.next = "wait"
-        # After the state machine: what comes in the cycle in which the last one is taken is kept.
+        # After the state machine, so a request in the cycle that takes the last one is kept.
         with m.If(self.ask):
             m.d.sync += asked.eq(1)
         with m.If(self.refuse):

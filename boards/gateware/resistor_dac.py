@@ -14,16 +14,16 @@ __all__ = ["ResistorDac"]
 class ResistorDac(wiring.Component):
     """Samples as 4-bit codes at the system clock divided by 2^`divide`, for a DAC of binary-weighted resistors.
 
-    A code every `2^divide` cycles: at 120 MHz and `divide` = 5 these are 3.75 MHz, 232 a sample. `bgru dac` measures
-    the SNR (docs/sound.md). One sample is taken at the start of each frame of the bus; an empty stream repeats the last
-    one (`SampleHold`).
+    It outputs a code every `2^divide` cycles: at 120 MHz and `divide` = 5 that is 3.75 MHz, 232 codes per sample.
+    `bgru dac` measures the SNR (docs/sound.md). It takes one sample at the start of each bus frame; an empty stream
+    repeats the last one (`SampleHold`).
 
-    Latency: the first code of a sample comes at most 2^`divide` + 2 cycles after its frame began.
+    Latency: the first code of a sample comes at most 2^`divide` + 2 cycles after the start of its frame.
     Cost: 126 LUT4 on iCE40, 86 on ECP5, 62 flip-flops.
 
     Members
     -------
-    beat : In(Beat), of the bus that the sound came from; i : In(stream of signed(16))
+    beat : In(Beat), of the input bus; i : In(stream of signed(16))
     code : Out(4), to the pins, lowest bit on the largest resistor
     underrun : Out(1), missed : Out(8), of `SampleHold`
     """

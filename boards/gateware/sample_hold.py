@@ -10,10 +10,10 @@ __all__ = ["SampleHold"]
 class SampleHold(wiring.Component):
     """Take a sample from the stream whenever a converter needs one, and hold it until the next.
 
-    If the stream is empty then, the last sample is repeated: one missing sample makes the smallest step that way, and a
-    long gap is a constant, silent behind an output capacitor, where a jump to zero would click. Each miss is counted,
+    If the stream is empty, the last sample is repeated. That makes the smallest step for one missing sample, and a
+    long gap is a constant, which an output capacitor blocks; a jump to zero would click. Each miss is counted
     from the first sample on: until then the output is 0 and nothing is missing.
-    Reset forgets sample and misses.
+    Reset clears sample and misses.
 
     Latency: `sample` changes in the cycle after `take`. Cost: 16 flip-flops, and about 15 LUT4 that count.
 
@@ -22,7 +22,7 @@ class SampleHold(wiring.Component):
     i : In(stream of signed(16)); take : In(1)
     sample : Out(signed(16))
     underrun : Out(1), a sample was missing; stays until reset
-    missed : Out(8), how many, 255 for more
+    missed : Out(8), their number, saturating at 255
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Sample rates that a clock makes by division, so that sound in, network and sound out share one clock."""
+"""Sample rates divided from one clock, shared by sound in, network and sound out."""
 
 from dataclasses import dataclass
 
@@ -10,7 +10,7 @@ BIT_CLOCKS = 64
 """Bit clocks per sample: a left and a right slot of 32."""
 
 MCLK_RATIO = 256
-"""Master clocks per sample: the one ratio that CS5343 and CS4344 both take at all rates up to 50 kHz."""
+"""Master clocks per sample: the only ratio that CS5343 and CS4344 both accept at all rates up to 50 kHz."""
 
 BIT_CLOCK_HZ = (500_000, 3_200_000)
 """Slowest and fastest bit clock (INMP441 data sheet, DS-INMP441-00 1.1, Table 3)."""
@@ -44,7 +44,7 @@ class SampleRate:
 
 
 def rate(clock_hz: int, wanted_hz: float, mclk: bool) -> SampleRate:
-    """The rate nearest to `wanted_hz` that division makes of `clock_hz`, with a master clock where `mclk` asks for one.
+    """The rate nearest to `wanted_hz` that `clock_hz` divides to, with a master clock if `mclk`.
 
     `BadInput`, with the nearest possible rate, if that is off by more than `TOLERANCE`.
     """
@@ -66,7 +66,7 @@ def rate(clock_hz: int, wanted_hz: float, mclk: bool) -> SampleRate:
 
 
 def _even_enough(divisor: int) -> bool:
-    """Whether the divided clock is high for 45 to 55 % of the time, as CS5343 and CS4344 ask."""
+    """Whether the divided clock is high for 45 to 55 % of the time, as CS5343 and CS4344 require."""
     return divisor >= 2 and 45 * divisor <= 100 * (divisor // 2)
 
 

@@ -19,7 +19,7 @@ class Unstuff(wiring.Component):
     -------
     i : In(stream of 8 bits)
     o : Out(stream of {data, end}), an item with `end` (and no data) after each packet's last byte
-    right : Out(1), with an item that has `end`: the packet's CRC is right
+    right : Out(1), valid with `end`: the packet's CRC is right
     """
 
     def __init__(self) -> None:

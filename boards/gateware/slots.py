@@ -1,4 +1,4 @@
-"""A memory of byte slots, which one writer fills and one reader empties."""
+"""A memory of byte slots with one writer and one reader."""
 
 from amaranth.hdl import Cat, Module
 from amaranth.lib import wiring
@@ -11,10 +11,10 @@ __all__ = ["Slots"]
 
 
 class Slots(wiring.Component):
-    """`count` slots of 2^`place_bits` bytes. What the bytes mean is no concern of it.
+    """`count` slots of 2^`place_bits` bytes.
 
     Latency: a byte is on `read_data` a cycle after its address. No reader uses a byte in the cycle it is written: the
-    link's counters keep the writer out of the slots that are being read.
+    link's counters keep the writer out of the slots being read.
     Memory: 8 x `count` x 2^`place_bits` bits. No logic.
 
     Members

@@ -1,4 +1,4 @@
-"""The whole denoiser between converters' pins: sound in, sound out, on one clock."""
+"""The whole denoiser between the converters' pins: sound in, sound out, on one clock."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -16,14 +16,14 @@ from hw.gateware.network import Network
 __all__ = ["AHEAD", "SHIFTS", "SoundCore"]
 
 SHIFTS = {"codec": 0, "microphone": 4, "jack": 4}
-"""The ways of sound, and the bits that the 24 of its source are turned up by.
+"""The sound paths, and the level shift of each for its source's 24 bits.
 
 codec : from a codec's ADC to its DAC; microphone : from a microphone to a codec's DAC; jack : from a microphone to the
 board's own resistor DAC, without a codec. Speech at 60 dB SPL is near -60 dBFS in an INMP441, which has -26 dBFS at
-94 dB SPL. A line in is loud enough."""
+94 dB SPL. A line input is loud enough."""
 
 AHEAD = 8
-"""Samples that wait before the first one sounds, so that a frame that takes a few cycles longer is no gap."""
+"""Samples queued before the first one is played, so a frame that takes a few cycles longer leaves no gap."""
 
 CODE_HZ = 3_000_000
 """Lowest rate of the resistor DAC's codes: about 190 a sample, as many as `bgru dac` measures."""
@@ -32,15 +32,15 @@ CODE_HZ = 3_000_000
 class SoundCore(wiring.Component):
     """I2S in, denoiser, I2S or a resistor DAC out.
 
-    The left channel is heard, and both channels get what comes out. While weights are loaded nothing is heard. Weights
-    that failed, or the button, make it pass sound on as it is, as late as ever. Delay from word to word: N + `AHEAD`
-    samples, a frame of the converter, and the cycles of engine and network. Cost next to the denoiser: `I2S`, `Button`,
-    `ResistorDac` for the jack, and the loader.
+    The left channel is the input, and both channels get the output. While weights are loading the output is silent. If
+    the weights failed, or while the button is down, sound passes unchanged with the same delay. Delay from word to
+    word: N + `AHEAD` samples, a frame of the converter, and the cycles of engine and network. Cost on top of the
+    denoiser: `I2S`, `Button`, `ResistorDac` for the jack, and the loader.
 
     Members
     -------
     sclk, ws : Out(1), sd_in : In(1), the I2S pins
-    mclk, sd_out : Out(1), a codec's other pins, but for the jack; code : Out(4), the jack's resistors, lowest bit first
+    mclk, sd_out : Out(1), a codec's other pins, unless there is a jack; code : Out(4), its resistors, lowest bit first
     button : In(1), 1 while it is down
     overrun : Out(1), a sample came too early or was missed; stays until reset
     failed : Out(1), the flash has damaged weights or another bundle's
@@ -101,7 +101,7 @@ class SoundCore(wiring.Component):
             m.d.comb += [ready.eq(loader.done | loader.failed), self.failed.eq(loader.failed)]
         m.d.comb += denoiser.bypass.eq(button.pressed | self.failed)
 
-        # Samples before the weights are there are dropped, not kept waiting: they are no overrun.
+        # Samples are dropped until the weights are loaded, instead of waiting: they are no overrun.
         m.d.comb += [
             denoiser.i.valid.eq(i2s.o.valid & ready),
             denoiser.i.payload.data.eq(i2s.o.payload),

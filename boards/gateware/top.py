@@ -19,14 +19,14 @@ from model.errors import BadInput
 __all__ = ["UART", "BoardTop", "check_clock"]
 
 UART = "uart"
-"""Where the denoiser's sound comes from: hops of samples over the link."""
+"""The denoiser's sound comes over the link, in hops of samples."""
 
 SETTLE_SECONDS = 20e-6
 """Reset after configuration: an iCE40's block RAM reads as zeros for its first 3 us (issue 76 of YosysHQ/icestorm)."""
 
 
 def check_clock(board: Board) -> pll.Setting | None:
-    """The PLL's setting for the board's clock, None where that is the oscillator's; `BadInput` if there is no such."""
+    """The PLL's setting for the board's clock, None if that is the oscillator's; `BadInput` if there is none."""
     if board.clock_hz == board.oscillator_hz:
         return None
     return pll.setting(board.family, board.oscillator_hz, board.clock_hz)
@@ -38,7 +38,7 @@ class BoardTop(Elaboratable):
     `sound` : None for the network alone, `UART` for the denoiser behind the link, otherwise one of `SHIFTS`.
     `limit` : between converters, attenuate no bin by more decibels; None is no limit.
 
-    The clock is the oscillator's if that has the right frequency, otherwise the PLL's. Reset lasts until
+    The clock is the oscillator's if the frequency matches, otherwise the PLL's. Reset lasts until
     `SETTLE_SECONDS` after the PLL has locked. One LED blinks once a second while all is well and six to eight times a
     second after an overrun; the other is lit when the weights are unusable.
     """
@@ -68,7 +68,7 @@ class BoardTop(Elaboratable):
                 m.d.comb += pin.o.eq(getattr(core.flash, name))
             m.submodules.cipo = cipo = io.Buffer("i", flash.cipo)
             m.d.comb += core.flash.cipo.eq(cipo.i)
-            for name in ("wp", "hold"):  # neither write protection nor hold
+            for name in ("wp", "hold"):  # no write protection, no hold
                 m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
                 m.d.comb += pin.o.eq(0)
 
@@ -89,7 +89,7 @@ class BoardTop(Elaboratable):
         m.d.comb += [self.core.rx.eq(rx.i), tx.o.eq(self.core.tx)]
 
     def _sound(self, m: Module, platform: Any) -> None:
-        """A microphone or the codec in, the codec or the jack out; converters have clock pins of their own."""
+        """A microphone or the codec in, the codec or the jack out; each converter has its own clock pins."""
         platform.add_resources(self.board.sound)
         if self.sound == "jack":
             assert self.board.jack is not None

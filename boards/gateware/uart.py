@@ -11,7 +11,7 @@ __all__ = ["Receiver", "Transmitter"]
 class Receiver(wiring.Component):
     """Bytes from a serial line. A new byte replaces one that is still waiting.
 
-    Every bit is sampled in its middle: the line may be 2.5 % too fast or too slow.
+    Every bit is sampled in its middle, so the baud rate may be off by 2.5 %.
 
     Throughput: one byte per ten bit times. Cost: about 30 LUT4 and 30 flip-flops.
 

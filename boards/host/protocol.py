@@ -1,6 +1,6 @@
 """Packets between a host and a board, as docs/host.md defines them: bytes to packets and back.
 
-No gateware is imported here, so that the host loads quickly; `boards/gateware/link.py` is the same in hardware.
+It imports no gateware, so the host loads quickly; `boards/gateware/link.py` is the same protocol in hardware.
 """
 
 import struct
@@ -58,7 +58,7 @@ INFO = INFO_CONSTANTS + STATUS_BYTES * "B"
 
 
 MOST_WINDOW = 127
-"""Frames on the way: with more, 8 bits of sequence could not tell an old frame from a new one."""
+"""Frames in flight: with more, 8 bits of sequence could not tell an old frame from a new one."""
 
 
 class Type(IntEnum):
@@ -99,7 +99,7 @@ class Kind(IntEnum):
     SOUND = 1
 
     def elements(self, network: Bundle) -> tuple[int, int]:
-        """What a frame and an answer hold: feature bits and mask bits, or a hop of samples each."""
+        """The contents of a frame and an answer: feature bits and mask bits, or a hop of samples each."""
         if self == Kind.SOUND:
             return network.front_end.hop, network.front_end.hop
         return network.bitwise[0].inputs, network.bitwise[-1].units
@@ -111,7 +111,7 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Packet:
-    """The content between two delimiters, with a right CRC. `type` may be unknown."""
+    """The content between two delimiters, with a correct CRC. `type` may be unknown."""
 
     type: int
     sequence: int
@@ -122,11 +122,11 @@ class Packet:
 class Info:
     """A board's answer to IDENTIFY.
 
-    expected : sequence of the next frame that it takes
+    expected : sequence of the next frame that it accepts
     kind : what it computes
-    inputs, outputs : bits of a frame and of its mask, or samples of a hop in and of a hop out
-    window : frames that may be unanswered at once
-    overruns, refused : frames that found no room, packets refused for any reason; both stop at 255
+    inputs, outputs : bits per frame and per mask, or samples per hop in and per hop out
+    window : frames that may be outstanding at once
+    overruns, refused : frames that found no room, packets refused for any reason; both saturate at 255
     """
 
     expected: int
@@ -146,7 +146,7 @@ class Info:
 
     @classmethod
     def of(cls, packet: Packet) -> "Info":
-        """Read from an INFO packet; raises `BadInput` for another version, or for values that no board has."""
+        """Read from an INFO packet; raises `BadInput` for another version, or for values out of range."""
         if packet.payload[:1] != bytes([VERSION]) or len(packet.payload) != struct.calcsize(INFO):
             raise BadInput(
                 f"board: expected version {VERSION} of the protocol, got {packet.payload[:1].hex() or 'none'}; "
@@ -163,7 +163,7 @@ class Info:
 
 
 def info_constants(identity: bytes, kind: Kind, inputs: int, outputs: int, window: int) -> bytes:
-    """What never changes in a board's INFO payload; `STATUS_BYTES` follow: state, overruns, refused."""
+    """The constant part of a board's INFO payload; `STATUS_BYTES` follow: state, overruns, refused."""
     return struct.pack(INFO_CONSTANTS, VERSION, identity, kind, inputs, outputs, window)
 
 
@@ -184,7 +184,7 @@ class PacketDecoder:
         self.damaged = 0
 
     def feed(self, data: bytes) -> Iterator[Packet]:
-        """The packets that `data` completes."""
+        """Return the packets that `data` completes."""
         *complete, rest = data.split(bytes([END]))
         for piece in complete:
             body, self._open = self._open + piece, bytearray()
@@ -204,5 +204,5 @@ def _read(stuffed: bytes) -> Packet | None:
     if len(body) < OVERHEAD:
         return None
     packet = Packet(body[0], body[1], body[HEADER:-2])
-    # Length, CRC and escapes are right if they are what `encode` makes.
+    # Length, CRC and escapes are right if `encode` gives the same bytes.
     return packet if encode(packet) == bytes([END]) + stuffed + bytes([END]) else None

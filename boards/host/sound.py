@@ -21,7 +21,7 @@ from model.reference.recording import Samples
 __all__ = ["from_payload", "live", "run", "to_payload"]
 
 AHEAD = 8
-"""Hops that are read before the board has room for them."""
+"""Hops read ahead of the board's window."""
 
 
 def to_payload(hop: Samples) -> bytes:
@@ -48,7 +48,7 @@ def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int
 
 
 def _compare(expected: Samples, actual: Samples, hop: int) -> None:
-    """Print the first samples that differ, and exit with 1 if any does."""
+    """Print the first samples that differ, and exit with 1 if any do."""
     wrong = np.flatnonzero(expected != actual)
     for sample in wrong[:SHOWN]:
         console.print(f"MISMATCH sample {sample} (hop {sample // hop}): ", end="")
@@ -61,7 +61,7 @@ def _compare(expected: Samples, actual: Samples, hop: int) -> None:
 
 
 def live(port: str, bundle_folder: Path, baud: int, source: BinaryIO, sink: BinaryIO) -> None:
-    """Raw PCM through a board as it comes, as `model.reference.live.play` has it: `bgru host --live`."""
+    """Raw PCM through a board as it comes, like `model.reference.live.play`: `bgru host --live`."""
     network = read_bundle(bundle_folder)
     with closing(Link(port, baud)) as link:
         transfer = Transfer(link, link.ready(network, Kind.SOUND))
@@ -69,7 +69,7 @@ def live(port: str, bundle_folder: Path, baud: int, source: BinaryIO, sink: Bina
 
 
 def _arriving(hops: Iterable[Samples]) -> Iterator[bytes | None]:
-    """Payloads of hops that a thread waits for; None while there is none."""
+    """Payloads of hops that a thread reads; None while there is none."""
     queue: Queue[bytes | None] = Queue(AHEAD)
 
     def read() -> None:

@@ -24,10 +24,10 @@ from model.reference.denoise import apply_mask, hear
 from model.reference.golden_model import GoldenModel
 
 PATIENCE = 10.0
-"""Seconds to wait for an answer before giving a board up."""
+"""Seconds to wait for an answer before giving up on a board."""
 
 FIRST_TIMEOUT, SHORTEST_TIMEOUT = 1.0, 0.05
-"""Seconds until unanswered frames are sent again: before the first answer, and at least."""
+"""Seconds until unanswered frames are sent again: before the first answer, and the minimum."""
 
 LOADING_PAUSE = 0.05
 
@@ -36,7 +36,7 @@ SHOWN = 10
 
 
 def _permission(port: str, error: Exception) -> str:
-    """How to get permission to open a port, if that is what is missing: join its group."""
+    """How to get permission to open a port, if permission is missing: join its group."""
     if getattr(error, "errno", None) != errno.EACCES:
         return ""
     try:
@@ -57,7 +57,7 @@ class Link:
     def __init__(self, port: str, baud: int) -> None:
         self.port, self._decoder = port, PacketDecoder()
         try:
-            # Reads wait at most 2 ms, so that timers and sound that comes are checked that often.
+            # Reads wait at most 2 ms, so timers and incoming sound are checked that often.
             self._serial = serial.Serial(port, baud, timeout=0.002, write_timeout=PATIENCE, exclusive=True)
         except (serial.SerialException, OSError, ValueError) as error:
             there = ", ".join(sorted(entry.device for entry in list_ports.comports())) or "none"
@@ -66,7 +66,7 @@ class Link:
                 f"{port}: expected a serial port, could not open it ({reason}){_permission(port, error)}; "
                 f"ports here: {there}"
             ) from None
-        with suppress(AttributeError, NotImplementedError, ValueError):  # not every system, not every port
+        with suppress(AttributeError, NotImplementedError, ValueError):  # not on every system and port
             self._serial.set_low_latency_mode(True)
 
     def close(self) -> None:
@@ -84,7 +84,7 @@ class Link:
             self._serial.write(b"".join(map(encode, packets)))
 
     def receive(self) -> list[Packet]:
-        """The packets that have come; waits a moment if there are none."""
+        """The packets received so far; waits briefly if there are none."""
         with self._plugged():
             data = self._serial.read(1)
             data += self._serial.read(self._serial.in_waiting)
@@ -138,7 +138,7 @@ class Link:
 
 @dataclass
 class _Frame:
-    """A frame that was sent and has no answer that was passed on yet."""
+    """A frame that was sent and whose answer has not been passed on yet."""
 
     kind: Type
     payload: bytes
@@ -149,10 +149,10 @@ class _Frame:
 
 @dataclass
 class Transfer:
-    """Send the frames of an utterance to a board and collect the answers, bit exact whatever the line does.
+    """Send the frames of an utterance to a board and collect the answers, bit exact even over a bad line.
 
-    At most `info.window` frames are unanswered. Frames that get no answer in time, or a refusal, are sent again; the
-    board takes each only once. The sequence goes on from the one that the board expects.
+    At most `info.window` frames are unanswered. Frames that are refused or get no answer in time are sent again; the
+    board takes each only once. The sequence continues from the one that the board expects.
 
     `done` counts answers, `latencies` are the seconds from first sending a frame to its answer; `repeats` counts frames
     sent again, `refusals` the board's refusals.
@@ -172,7 +172,7 @@ class Transfer:
         self._deadline = 0.0  # when unanswered frames are sent again
 
     def run(self, frames: Iterable[bytes | None]) -> Iterator[bytes]:
-        """The answer to each frame, in order, as it comes. A frame that is None is not there yet: ask again later.
+        """The answer to each frame, in order, as it comes. A frame of None is not available yet: ask again later.
 
         Frames are taken while the window has room for them. Raises `BadInput` if the board stops answering.
         """
@@ -208,7 +208,7 @@ class Transfer:
                 self._again(0)
 
     def _fill(self, source: Iterator[bytes | None]) -> bool:
-        """Send the frames that are there and have room in the window; False if no more will come."""
+        """Send the available frames that fit the window; False if no more will come."""
         sent = len(self._open)
         more = True
         while len(self._open) < self.info.window:
@@ -226,7 +226,7 @@ class Transfer:
         return more
 
     def _send(self, first: int) -> None:
-        """Send the unanswered frames from the given one on."""
+        """Send the unanswered frames again, from the given one on."""
         self._deadline = time.monotonic() + self._timeout
         self.link.send(
             [
@@ -243,15 +243,15 @@ class Transfer:
         self._send(first)
 
     def _sequence(self, place: int) -> int:
-        """Of an unanswered frame."""
+        """The sequence of an unanswered frame."""
         return (self.info.expected + self.done + place) & 0xFF
 
     def _place(self, packet: Packet) -> int:
-        """Which unanswered frame a packet's sequence is of; there may be none in that place."""
+        """The place of a packet's sequence among the unanswered frames; it may be past the last."""
         return packet.sequence - self._sequence(0) & 0xFF
 
     def _keep(self, packet: Packet) -> None:
-        """Keep an answer until all before it are passed on; drop one that nobody waits for."""
+        """Keep an answer until all earlier ones are passed on; drop an unexpected one."""
         place = self._place(packet)
         if place >= len(self._open) or len(packet.payload) != self.info.answer_bytes:
             return
@@ -265,7 +265,7 @@ class Transfer:
             self._measured(latency)
 
     def _measured(self, latency: float) -> None:
-        """Set the timeout by how long answers take and how much that varies (RFC 6298)."""
+        """Set the timeout from the mean and the variation of answer times (RFC 6298)."""
         if self._mean == 0:
             self._mean, self._spread = latency, latency / 2
         self._spread += (abs(latency - self._mean) - self._spread) / 4
@@ -283,14 +283,14 @@ class Transfer:
                 "was it reset? Run this again"
             )
         # After a lost frame all that follow are refused too: going back once is enough. If that fails, or the board is
-        # not ready, the timeout sends frames again, so that a bad line isn't flooded too.
+        # not ready, the timeout sends frames again, which keeps a bad line from being flooded.
         if reason != Reason.NOT_READY and self._gone_back != expected:
             self._gone_back = expected
             self._again(place)
 
 
 def carry(port: str, baud: int, network: Bundle, kind: Kind, frames: Sequence[bytes]) -> list[bytes]:
-    """The board's answers to all frames of a recording. Shows progress, prints rate, latency and repetitions."""
+    """The board's answers to all frames of a recording. Shows progress; prints rate, latency and repeats."""
     answers = []
     with closing(Link(port, baud)) as link:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -338,8 +338,8 @@ def _summary(transfer: Transfer, seconds: float, frame_rate: float, after: Info)
     worst = np.percentile(np.array(transfer.latencies) * 1000, [50, 95, 99, 100])
     names = ("50 %", "95 %", "99 %", "max")
     out(f"latency              {', '.join(f'{n} {ms:,.2f} ms' for n, ms in zip(names, worst, strict=True))}")
-    out(f"window               {transfer.info.window} frames on the way at once")
-    out(f"sent again           {transfer.repeats} frames, after {transfer.refusals} refusals and what was lost")
+    out(f"window               {transfer.info.window} frames in flight at once")
+    out(f"sent again           {transfer.repeats} frames, after {transfer.refusals} refusals and losses")
     out(f"since the reset      {after.overruns} overruns, {after.refused} packets refused (255: or more)")
 
 

@@ -125,5 +125,5 @@ def test_a_denoiser_that_does_not_fit_says_what_to_leave_out(tmp_path):
     result = plan("--bundle", "tiny", "--sound", "codec", *where)
     assert result.returncode == 2
     assert "the GW2A-18C has 35 next to the audio path, 5 fewer" in result.stderr
-    assert "leave out the audio path, for the network fits without --sound" in result.stderr
+    assert "leave out the audio path: the network fits without --sound" in result.stderr
     assert not (tmp_path / "b").exists()

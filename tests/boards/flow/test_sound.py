@@ -72,7 +72,7 @@ def test_a_device_too_small_for_the_audio_path_leaves_nothing_and_says_what_to_l
     with pytest.raises(BadInput) as refusal:
         lay_out_sound(bundle, board, {})
     assert "next to the audio path" in str(refusal.value)
-    assert "leave out the audio path, for the network fits without --sound, or take ulx3s_85f" in str(refusal.value)
+    assert "leave out the audio path: the network fits without --sound, or take ulx3s_85f" in str(refusal.value)
 
 
 def test_frames_that_come_faster_than_the_engine_works_are_refused_with_the_clock_that_would_do():
