@@ -1,7 +1,7 @@
-"""Build a simulator once for each distinct design, and run one with nothing left behind.
+"""Build a simulator once per design, and run it without leaving processes behind.
 
-A simulator's key is the text of the Verilog, the versions of the tools and the options. The contents of memories
-(`$readmemb`) are read when it starts, so networks of one shape share it whatever their weights.
+A simulator's key is the Verilog text, the tool versions and the options. It reads memory contents (`$readmemb`) when it
+starts, so networks of one shape share it whatever their weights.
 """
 
 import os
@@ -23,7 +23,7 @@ from hw.flow.cache import cached
 
 __all__ = ["cocotb_environment", "cocotb_simulator", "run", "verilated"]
 
-# Widths are exact by construction, so Verilator's lint of generated text has nothing to say.
+# Widths are exact by construction, so Verilator's lint is not needed for generated text.
 VERILATOR = ("-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initial", "fast")
 
 COCOTB_MAIN = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
@@ -32,7 +32,7 @@ COCOTB_MAIN = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.c
 def cocotb_simulator(simulator: str, verilog: Path, top: str, *, waves: bool, quick: bool) -> list[str]:
     """The command that simulates a Verilog file under cocotb; see `cocotb_environment` for its variables.
 
-    quick : spend no time on optimising, which pays for short runs
+    quick : do not optimise, which pays off for short runs
     waves : it writes `waves.fst` in the folder it runs in
     """
     if simulator == "icarus":
@@ -44,18 +44,18 @@ def cocotb_simulator(simulator: str, verilog: Path, top: str, *, waves: bool, qu
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *(["--trace-fst"] if waves else []),
     ]
-    # Every signal that is public keeps Verilator from optimising it: cocotb needs the top's only.
+    # Verilator does not optimise public signals, and cocotb needs only those of the top.
     public = f'`verilator_config\npublic_flat_rw -module "{top}" -var "*"\n'
     program = verilated(verilog, COCOTB_MAIN, top, options=options, config=public, quick=quick)
     return [str(program), *(["--trace", "--trace-file", "waves.fst"] if waves else [])]
 
 
 COCOTB = re.compile(r"(COCOTB|GPI|PYGPI)_|(MODULE|TESTCASE|TOPLEVEL|TOPLEVEL_LANG|RANDOM_SEED)$")
-"""Variables that cocotb listens to, by their present and their former names."""
+"""Variables that cocotb reads, by their present and former names."""
 
 
 def cocotb_environment(top: str, module: str, results: Path) -> dict[str, str]:
-    """What cocotb's own runner would set to run the tests in `module` and leave their verdicts in `results`."""
+    """Variables, as cocotb's own runner sets them, to run the tests in `module` and write verdicts to `results`."""
     return {
         "COCOTB_TEST_MODULES": module,
         "COCOTB_TOPLEVEL": top,
@@ -78,7 +78,7 @@ def verilated(
     config: str = "",
     quick: bool = False,
 ) -> Path:
-    """The program that Verilator makes of `verilog` and `main` (C++, with `headers`).
+    """The program that Verilator builds from `verilog` and `main` (C++, with `headers`).
 
     `config` is in Verilator's control language.
     """
@@ -120,7 +120,7 @@ def _prefix(options: Sequence[str], top: str) -> str:
 
 
 def _add_runtime(objects: Path, make: Sequence[str], environment: Mapping[str, str], tools: Sequence[str]) -> None:
-    """Put the objects of Verilator's own library where its makefile would compile them, which takes 8 s each time."""
+    """Put the objects of Verilator's own library where its makefile expects them; compiling them takes 8 s."""
     (classes,) = objects.glob("*_classes.mk")
     text = classes.read_text()
     names = [f"{name}.o" for name in re.findall(r"^ +(verilated\w*) ", text, re.MULTILINE)]
@@ -157,7 +157,7 @@ def _icarus(verilog: Path, top: str, waves: bool) -> Path:
 
 @cache
 def _version(program: str, path: str | None = None, option: str = "--version") -> str:
-    """What a program says of itself, and where it is: two builds may have one version."""
+    """A program's version and path: two builds may have the same version."""
     found = shutil.which(program, path=path) or program
     return found + subprocess.run([found, option], capture_output=True, text=True).stdout
 
@@ -171,8 +171,8 @@ def _build(command: Sequence[str], folder: Path, environment: Mapping[str, str])
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> int:
     """Run a program in a folder with these variables added, its output into `log`; returns its exit status.
 
-    cocotb's variables in the caller's environment are not passed on: they are of another simulation.
-    It runs in a process group of its own, which is killed if this is interrupted: Ctrl-C leaves no simulator behind.
+    cocotb's variables in the caller's environment are not passed on: they belong to another simulation.
+    It runs in its own process group, which is killed on an interrupt: Ctrl-C leaves no simulator behind.
     """
     with log.open("w") as output:
         process = subprocess.Popen(

@@ -1,4 +1,4 @@
-"""A denoiser with its weights at hand, for simulation: what a flash loader does on a board, in no time."""
+"""A denoiser with its weights preloaded, for simulation: replaces the flash loader of a board."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
@@ -10,9 +10,9 @@ __all__ = ["Fed"]
 
 
 class Fed(wiring.Component):
-    """A denoiser whose loaded weights come from a memory, a word every two cycles; samples wait until they are there.
+    """A denoiser whose loaded weights come from a memory, a word every two cycles; samples wait until then.
 
-    Members: those of `Denoiser`, without the weights' streams.
+    Members: those of `Denoiser`, without the weight streams.
     """
 
     def __init__(self, denoiser: Denoiser) -> None:

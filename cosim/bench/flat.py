@@ -1,4 +1,4 @@
-"""Streams and structures of a component as plain ports, whose names a C++ test bench knows beforehand."""
+"""Streams and structures of a component as plain ports with fixed names, for a C++ test bench."""
 
 from amaranth.hdl import Module, Shape, Value
 from amaranth.lib import wiring
@@ -8,7 +8,7 @@ __all__ = ["Flat"]
 
 
 class Flat(wiring.Component):
-    """A component whose streams become ports with names that Verilator leaves alone: `i_valid`, `i_payload`, ..."""
+    """A component whose streams become ports with names that Verilator keeps: `i_valid`, `i_payload`, ..."""
 
     def __init__(self, dut: wiring.Component) -> None:
         self.dut = dut

@@ -12,11 +12,11 @@ FULL_SCALE = 32767
 
 
 def impulse(bench: SoundBench, rate: SampleRate) -> tuple[Delay, Heard]:
-    """The measured delay, and the run that gave it, compared with the reference as any.
+    """The measured delay, and its run, compared with the reference like any other.
 
-    One sample of full scale, then silence, a sample every `rate.cycles`, bypassed. Where the impulse comes out gives
-    the window's part; the cycles from the first hop's last sample in to the first sample out are the computing's. What
-    the converter adds is the rule of `boards.gateware.sound_core`, checked on its pins in
+    The input is one sample of full scale, then silence, a sample every `rate.cycles`, bypassed. The position of the
+    impulse in the output gives the window's part; the cycles from the first hop's last sample in to the first sample
+    out are the computing's. The converter's part follows `boards.gateware.sound_core`, checked on its pins in
     tests/boards/flow/test_delay.py.
     """
     front_end = bench.bundle.front_end

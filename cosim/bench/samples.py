@@ -46,7 +46,7 @@ def run(
 
     netlist : its synthesised cells, not its RTL
     """
-    simulator_path("verilator", False)  # nothing is begun that can't be finished
+    simulator_path("verilator", False)  # fail before the work, not after it
     bundle = read_bundle(bundle_folder)
     front_end = bundle.front_end
     board = find(board_name).at_sound_clock(clock)
@@ -109,7 +109,7 @@ def _network(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> Ne
 
 
 def _refuse(heard: Heard, results: Results, bars: Progress) -> None:
-    """End with 1 if a word differs."""
+    """Exit with 1 if a word differs."""
     if heard.difference is not None:
         bars.stop()
         results.write("cosim_sound", {"mismatch": str(heard.difference)})
@@ -118,7 +118,7 @@ def _refuse(heard: Heard, results: Results, bars: Progress) -> None:
 
 
 def _found(heard: Heard, hop: int) -> dict[str, Any]:
-    """What a simulation found of the denoiser; `frame` is cycles from hop to hop, without a pause."""
+    """The result of simulating the denoiser; `frame` is the cycles from hop to hop without pauses."""
     hops = heard.given[::hop]
     return {
         "mismatch": None,

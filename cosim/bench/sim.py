@@ -41,7 +41,7 @@ def run(
 ) -> None:
     """Run a recording through the RTL and compare every bit with the golden model: `bgru sim`."""
     board = find(board_name).at(clock)
-    simulator_path(simulator, waves)  # nothing is begun that can't be finished
+    simulator_path(simulator, waves)  # fail before the work, not after it
     network_bundle = read_bundle(bundle_folder)
     front_end = network_bundle.front_end
     noisy = audio.read_samples(recording, front_end.sample_rate)
@@ -109,7 +109,7 @@ def run(
 
 
 def _frames(network: Network, outcome: Outcome, golden_mask: Bits) -> dict[str, Any]:
-    """What a simulation found of the network as a whole; cycles count from the first frame's first word in."""
+    """The result of simulating the whole network; cycles count from the first frame's first word in."""
     layers = network.bundle.layers
     zero = outcome.entered[0]
     return {
@@ -134,7 +134,7 @@ def _frames(network: Network, outcome: Outcome, golden_mask: Bits) -> dict[str, 
 
 
 SHOWN = 4
-"""Frames whose times are kept: enough to see that the layers work side by side."""
+"""Frames whose times are recorded: enough to see that the layers work in parallel."""
 
 
 def _summary(board: Board, network: Network, found: dict[str, Any]) -> None:

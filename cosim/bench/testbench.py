@@ -1,8 +1,8 @@
 """The cocotb side: drive a network, watch every layer, compare every bit.
 
-Started by `cosim.bench.runner`, which leaves a job (a folder with `job.json` and `job.npz`) and reads `result.json`.
-All signals are driven and sampled at the falling edge, half a cycle from the edge that the hardware heeds, so
-that no simulator's order of events matters.
+Started by `cosim.bench.runner`, which writes a job (a folder with `job.json` and `job.npz`) and reads `result.json`.
+All signals are driven and sampled at the falling edge, half a cycle from the hardware's active edge, so the simulator's
+order of events does not matter.
 """
 
 import json
@@ -37,7 +37,7 @@ class Bench:
             self.arrays = {name: arrays[name] for name in arrays.files}
         self.random = random.Random(self.job["seed"])
         self.frames = len(self.arrays["features"])
-        # From which cycle to which each layer held each frame.
+        # First and last cycle in which each layer held each frame.
         self.held: dict[str, list[tuple[int, int]]] = {name: [] for name in self.job["layers"]}
         self.mask = np.zeros_like(self.arrays["mask"])
         self.finished: list[int] = []  # the cycle in which each frame's last output word was taken
@@ -48,7 +48,7 @@ class Bench:
         return int(get_sim_time("ns")) // PERIOD_NS
 
     async def start(self) -> None:
-        """Clock on, inputs quiet, one reset."""
+        """Start the clock, keep the inputs quiet, reset once."""
         dut = self.dut
         dut.i__valid.value = 0
         dut.o__ready.value = 0
@@ -113,7 +113,7 @@ class Bench:
         return [cocotb.start_soon(self.stream_weights(name)) for name in self.job["streamed"]]
 
     async def drive(self) -> None:
-        """Send every frame; padding bits are random, for the hardware must not care."""
+        """Send every frame; padding bits are random, because the hardware must ignore them."""
         width = self.job["in_width"]
         features = self.arrays["features"]
         count = words(features.shape[1], width)
@@ -160,7 +160,7 @@ class Bench:
     async def take(self, valid: Any, ready: Any, payload: Any, backpressure: float) -> int:
         """One item of a stream; begins and ends at a falling edge."""
         offered: int | None = None
-        # At times ready waits for valid: a valid that waits for ready would then never come.
+        # Sometimes ready waits for valid: a valid that waits for ready would then never come.
         patient = backpressure > 0 and self.random.random() < 0.5
         while True:
             go = not (backpressure and self.random.random() < backpressure) and not (patient and offered is None)
@@ -190,7 +190,7 @@ class Bench:
                 _compare(name, frame, vector, np.pad(expected, (0, len(actual) - len(expected))), actual)
 
     async def time(self, name: str) -> None:
-        """Note when a layer holds each frame."""
+        """Record when a layer holds each frame."""
         releases, cycles = (getattr(self.dut, f"rec_{name}__{what}") for what in ("releases", "cycles"))
         for _ in range(self.frames):
             await ValueChange(releases)
@@ -198,7 +198,7 @@ class Bench:
             self.held[name].append((self.cycle - int(cycles.value), self.cycle))
 
     async def guarded(self, checking: Any) -> None:
-        """Await a comparing coroutine and leave word of a mismatch: it ends the test at once, wherever it is."""
+        """Await a comparing coroutine and report a mismatch, which ends the test at once."""
         try:
             await checking
         except Differs as mismatch:
@@ -225,7 +225,7 @@ class Bench:
             task.cancel()
 
     async def aborted_session(self) -> None:
-        """Run for a random while, then pull reset under it."""
+        """Run for a random time, then reset in the middle."""
         tasks = [*self.check(), *self.streams(), cocotb.start_soon(self.drive())]
         await Timer(self.random.randint(1, self.job["reset_within"]) * PERIOD_NS, unit="ns")
         for task in tasks:
@@ -234,7 +234,7 @@ class Bench:
 
 
 def report(result: dict[str, Any]) -> None:
-    """Leave word for the runner."""
+    """Write the result for the runner."""
     (JOB / "result.json").write_text(json.dumps(result))
 
 
@@ -256,7 +256,7 @@ def _compare(layer: str, frame: int, signal: str, expected: np.ndarray, actual: 
 
 @cocotb.test()
 async def bit_exact(dut: Any) -> None:
-    """Every vector of every layer and every output word equal the golden model's."""
+    """Every vector of every layer and every output word equals the golden model's."""
     bench = Bench(dut)
     await bench.start()
     for _ in range(bench.job["resets"]):

@@ -25,7 +25,7 @@ SDRAM_BITS = 16
 def weight_memory(layer: LayerComponent, clock_mhz: float, timing: Timing | None = None) -> Sdram:
     """An SDRAM with a layer's weights in the order of use, packed without gaps.
 
-    To cut or join its words at full speed, the layer's must be a multiple or a divisor of 16 bits wide.
+    For full speed, the layer's word width must be a multiple or a divisor of 16 bits.
     """
     matrix = layer.engine.matrix
     width = matrix.weight_width
@@ -48,17 +48,17 @@ def _sdram_words(words: Sequence[int], width: int) -> list[int]:
 
 
 class Recorder(wiring.Component):
-    """Collect a layer's results into whole vectors, so that the testbench reads once a frame, not once a cycle.
+    """Collect a layer's results into whole vectors, so the testbench reads once per frame, not once per cycle.
 
     Simulation only. Row groups come in order, so a vector is a shift register.
 
     Members
     -------
     probe : In(Probe)
-    <vector> : Out(groups * pe), each vector of the last frame; they hold until the next frame's first result
+    <vector> : Out(groups * pe), each vector of the last frame, valid until the next frame's first result
     frames : Out(32), frames recorded since reset; changes when the last frame's vectors are complete
     releases : Out(32), frames that the layer has released since reset
-    cycles : Out(32), cycles for which it held the last one; changes with `releases`
+    cycles : Out(32), cycles for which it held the last frame; changes with `releases`
     """
 
     def __init__(self, spec: LayerSpec) -> None:
@@ -71,7 +71,7 @@ class Recorder(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         probe, names = self.probe, vectors_of(self.kind)
-        computed = [name for name in names if name != "h"]  # h has a candidate's chunk and no turn of its own
+        computed = [name for name in names if name != "h"]  # h uses the candidate's chunk and has no turn of its own
         for index, name in enumerate(computed):
             with m.If(probe.valid & (probe.vector == index)):
                 register = getattr(self, name)
@@ -86,7 +86,7 @@ class Recorder(wiring.Component):
                 with m.If(probe.vector == len(computed) - 1):
                     m.d.sync += self.frames.eq(self.frames + 1)
 
-        # A layer releases a frame when it falls idle or, if the next is already waiting, in the same cycle.
+        # A layer releases a frame when it becomes idle or, if the next is already waiting, in the same cycle.
         busy = Signal(32)
         with m.If(probe.released):
             m.d.sync += [self.cycles.eq(busy + 1), busy.eq(0), self.releases.eq(self.releases + 1)]
@@ -100,7 +100,7 @@ class Top(wiring.Component):
 
     Parameters
     ----------
-    sdram : by layer, a `weight_memory` in place of its `load` port
+    sdram : by layer, a `weight_memory` instead of its `load` port
 
     Members
     -------

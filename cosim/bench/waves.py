@@ -1,7 +1,7 @@
 """Saved views of a waveform, for GTKWave and for Surfer (`make sim WAVES=1`, docs/waves.md).
 
-A view names signals of the simulated top (`cosim.bench.top`) by their path. Only what the trace holds is shown: the
-names are looked up in it, for a netlist keeps fewer of them than the RTL.
+A view names signals of the simulated top (`cosim.bench.top`) by their path. It shows only signals in the trace: a
+netlist keeps fewer of them than the RTL.
 """
 
 from collections.abc import Iterator
@@ -21,10 +21,10 @@ __all__ = ["Group", "Trace", "groups", "names_in", "save_views"]
 
 Radix = Literal["bin", "hex", "dec"]
 PERIOD_NS = 10
-"""Of the bench's clock (`cosim.bench.testbench`)."""
+"""Period of the bench's clock (`cosim.bench.testbench`)."""
 
 SURFER = {"bin": "Bit", "hex": "Hexadecimal", "dec": "Unsigned"}
-"""What Surfer calls a radix."""
+"""Surfer's name of each radix."""
 
 
 class Trace(NamedTuple):
@@ -36,17 +36,17 @@ class Trace(NamedTuple):
 
 
 class Group(NamedTuple):
-    """Signals that belong together; the name is one word, for Surfer takes no more."""
+    """Signals that belong together; the name is one word, because Surfer takes no more."""
 
     name: str
     traces: list[Trace]
 
 
 def groups(network: Network) -> list[Group]:
-    """What to look at: the ends of the network, then each layer's streams, gates, state and counters."""
+    """The signals to show: the ends of the network, then each layer's streams, gates, state and counters."""
     inside = f"{TOP}.network"
     names = list(network.layers)
-    # A layer's streams are seen at the repacks before and behind it, whose ports always keep their names.
+    # A layer's streams are traced at the repacks before and behind it, whose ports always keep their names.
     behind = [f"{inside}.{name}" for name in (*(f"into_{name}" for name in names[1:]), "out_of_network")]
     found = [
         Group("clock", [Trace(f"{TOP}.clk", "clk"), Trace(f"{TOP}.rst", "rst")]),
@@ -90,7 +90,7 @@ def _stream(path: str, label: str) -> list[Trace]:
 
 
 def names_in(waveform: Path) -> dict[str, int]:
-    """The signals in an FST and their widths in bits; only its header is read."""
+    """The signals in an FST and their widths in bits; reads only its header."""
     trace = pywellen.Waveform(str(waveform), stream_only=True)
     return {variable.full_name: variable.bitwidth for variable in trace.all_vars()}
 
@@ -123,7 +123,7 @@ def save_views(network: Network, waveform: Path) -> tuple[str, str]:
 
 
 def _surfer_commands(shown: list[Group]) -> Iterator[str]:
-    """First all items, for each is put behind the one in focus; then their formats, item by item."""
+    """First all items, because each goes behind the one in focus; then their formats, item by item."""
     formats: list[str | None] = []
     for group in shown:
         yield f"divider_add {group.name}"
@@ -133,7 +133,7 @@ def _surfer_commands(shown: list[Group]) -> Iterator[str]:
             formats.append(SURFER[trace.radix])
     for index, translation in enumerate(formats):
         if translation is not None:
-            # Items go by their number in hexadecimal, spelt with a to p; what is behind the underscore is for people.
+            # Surfer numbers items in hexadecimal, spelt with a to p; the part after the underscore is for readers.
             yield f"item_focus {''.join(chr(ord('a') + int(digit, 16)) for digit in f'{index:x}')}_"
             yield f"item_set_format {translation}"
     yield "item_unfocus"

@@ -37,7 +37,7 @@ FLASH_OFFSET = 1 << 20
 
 
 class SimulatedBoard(wiring.Component):
-    """A board's core, with a flash if it loads weights. Few clock cycles per UART bit save simulation time.
+    """A board's core, with a flash if it loads weights. It has few clock cycles per UART bit to save simulation time.
 
     Members
     -------
@@ -63,7 +63,7 @@ class SimulatedBoard(wiring.Component):
 class Program:
     """A built simulation.
 
-    settled : cycles without a byte after which the board sends none on its own
+    settled : after so many cycles without a byte, the board sends none unasked
     """
 
     path: Path
@@ -72,7 +72,7 @@ class Program:
 
 
 def build(network: Network, folder: Path, quick_build: bool = False, kind: Kind = Kind.NETWORK) -> Program:
-    """Generate the board's Verilog, with its memories' contents, in `folder`, and build a program of it with Verilator.
+    """Generate the board's Verilog and memory contents in `folder`, and build a program from it with Verilator.
 
     `quick_build` skips optimisation, which pays off for small networks.
     """
@@ -90,9 +90,9 @@ def build(network: Network, folder: Path, quick_build: bool = False, kind: Kind 
 
 @contextmanager
 def serving(program: Program) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
-    """Run the program on a pseudo-terminal: the terminal's path, and the process, which ends with the block.
+    """Run the program on a pseudo-terminal: yields the terminal's path and the process, which ends with the block.
 
-    The terminal stays when a host closes it; it goes away with the process.
+    The terminal survives when a host closes it; it disappears with the process.
     """
     board, host = os.openpty()
     tty.setraw(host)
@@ -129,7 +129,7 @@ def simulated(
 ) -> tuple[str, AbstractContextManager[tuple[str, "subprocess.Popen[bytes]"]]]:
     """Build a simulated board: its name, and `serving` of it."""
     board = find(board_name)
-    simulator_path("verilator", waves=False)  # nothing is begun that can't be finished
+    simulator_path("verilator", waves=False)  # fail before the work, not after it
     network_bundle = read_bundle(bundle_folder)
     network = lay_out(network_bundle, board, parse_folding(fold or []), *word_widths(network_bundle, kind))
     with console.status("generate Verilog and build the simulation"):

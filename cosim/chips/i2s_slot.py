@@ -1,4 +1,4 @@
-"""Where an I2S bus is, as a chip on it finds out. Simulation only."""
+"""Tracks the position in an I2S frame as a chip on the bus does. Simulation only."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import wiring
@@ -7,21 +7,21 @@ from amaranth.lib.wiring import In, Out
 __all__ = ["LOST", "SLOT", "SlotWatch"]
 
 SLOT = 32
-"""Bit clocks of a slot: the only number that INMP441 and Pmod I2S2 both take."""
+"""Bit clocks per slot: the only number that INMP441 and Pmod I2S2 both accept."""
 
 LOST = SLOT
-"""The place before the first edge of word select, and after one that did not come."""
+"""The place before the first edge of word select, and after a missing one."""
 
 
 class SlotWatch(wiring.Component):
-    """Count the rising edges of the bit clock from the first that sees a new word select.
+    """Count the rising edges of the bit clock, starting at the first with a new word select.
 
     Members
     -------
-    rises : In(1), the bit clock does in this cycle; ws : In(1)
+    rises : In(1), the bit clock rises in this cycle; ws : In(1)
     place : Out, the last rising edge's number in its slot, 0 to 31, or LOST
     right : Out(1), word select at that edge
-    broken : Out(1), word select changed after another number of bit clocks than SLOT: 1 for a cycle
+    broken : Out(1), for one cycle: word select changed after a number of bit clocks other than SLOT
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""The INMP441, a microphone with an I2S output, as a bus master sees it. Simulation only.
+"""A model of the INMP441, a microphone with an I2S output. Simulation only.
 
 From the data sheet, InvenSense DS-INMP441-00, revision 1.1:
 
@@ -8,7 +8,7 @@ From the data sheet, InvenSense DS-INMP441-00, revision 1.1:
 - Table 3: SCK 0.5 to 3.2 MHz, high and low for 50 ns at least; WS stable for 0 ns before and 20 ns after SCK rises.
 - Table 1: group delay of 17.2 samples; -26 dBFS for 94 dB SPL. Neither is modelled.
 
-The sheet gives no time for SD, so the I2S bus specification stands in (NXP UM11732, Table 1, for the shortest SCK
+The sheet gives no timing for SD, so this is from the I2S bus specification (NXP UM11732, Table 1, for the shortest SCK
 period): valid 0.8 T after the last rise of SCK, 94 ns after it falls, and until it rises again.
 """
 
@@ -32,7 +32,7 @@ LEVEL_NS, WS_HOLD_NS, SD_DELAY_NS = 50, 20, 94
 
 
 class Fault(IntEnum):
-    """What a master did that the data sheet forbids."""
+    """A violation of the data sheet by the master."""
 
     NONE = 0
     SCK_TOO_FAST = 1
@@ -44,8 +44,8 @@ class Fault(IntEnum):
 class Inmp441(wiring.Component):
     """One microphone. The first fault stays until reset.
 
-    While it drives SD but promises nothing, SD is the opposite of the bit, so that a master that samples at the wrong
-    edge is wrong. Undriven, SD is 0: the sheet asks for a pull-down of 100 kOhm.
+    While it drives SD but SD is not guaranteed valid, SD is the inverse of the bit, so a master that samples at the
+    wrong edge reads wrong bits. Undriven, SD is 0: the sheet requires a pull-down of 100 kOhm.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ class Inmp441(wiring.Component):
     Members
     -------
     sck, ws : In(1); sd : Out(1), driven : Out(1), whether SD is
-    i : In(stream of signed(24)), the sound: one word is taken at the start of each of its slots, 0 where there is none
+    i : In(stream of signed(24)), the sound: one word is taken at the start of each of its slots, 0 if there is none
     fault : Out(Fault)
     """
 

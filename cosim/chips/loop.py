@@ -21,7 +21,7 @@ def run(
 ) -> None:
     """Denoise a recording through the simulated board and compare every mask, or sample, with the reference."""
     name, served = simulated(bundle_folder, board_name, fold, build, kind)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that the simulation ends too
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so the simulation ends too
     with served as (port, _):
         print(f"{name} on {port}", flush=True)
         if kind == Kind.SOUND:

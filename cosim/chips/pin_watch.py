@@ -1,4 +1,4 @@
-"""When a pin changes, as a chip with timing rules sees it. Simulation only."""
+"""Measures when a pin changes, to check a chip's timing rules. Simulation only."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import wiring
@@ -8,14 +8,14 @@ __all__ = ["PinWatch"]
 
 
 class PinWatch(wiring.Component):
-    """Edges of a pin, and for how long it keeps a level. Times are in cycles of `sync` and stop at `longest`.
+    """Edges of a pin, and how long each level lasts. Times are in cycles of `sync` and saturate at `longest`.
 
     Members
     -------
     pin : In(1)
     rises, falls : Out(1), in the first cycle of the new level
     age : Out, cycles since the last edge: 0 in the first cycle of a level
-    low, high : Out, cycles of the last low and the last high that ended, 0 before there was a whole one
+    low, high : Out, cycles of the last complete low and high, 0 before the first
     """
 
     def __init__(self, longest: int) -> None:
@@ -27,7 +27,7 @@ class PinWatch(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         before, since, seen = Signal(), Signal(range(self.longest + 1), init=self.longest), Signal()
-        powered = Signal()  # the level at power-up is no edge
+        powered = Signal()  # the level at power-up is not an edge
         changed = self.rises | self.falls
         m.d.comb += [
             self.rises.eq(powered & self.pin & ~before),

@@ -1,7 +1,7 @@
 """Digilent's Pmod I2S2, as a bus master sees it: an ADC in slave mode and a DAC. Simulation only.
 
-Pmod I2S2 reference manual: CS5343 for line in, CS4344 for line out, each with clock pins of its own; jumper JP1 at SLV
-makes the ADC a slave. Both take I2S: 24 bits, two's complement, most significant bit first, one SCLK after the edge of
+Pmod I2S2 reference manual: CS5343 for line in, CS4344 for line out, each with its own clock pins; jumper JP1 at SLV
+makes the ADC a slave. Both use I2S: 24 bits, two's complement, most significant bit first, one SCLK after the edge of
 LRCK; left while LRCK is 0.
 
 CS5343, data sheet DS687F4, "System Clocking and Serial Audio Interface", slave mode, single speed:
@@ -32,7 +32,7 @@ __all__ = ["CS4344", "CS5343", "Fault", "Stereo"]
 WORD = 24
 
 Stereo = data.StructLayout({"left": signed(WORD), "right": signed(WORD)})
-"""What a converter samples, or makes sound of, at once."""
+"""The pair of samples that a converter takes or plays at once."""
 
 ADC_RATIOS, DAC_RATIOS = (256, 384, 512, 768), (256, 384, 1024)
 SLOWEST_HZ = 2_000
@@ -41,7 +41,7 @@ MARGIN_NS, SDOUT_HOLD_NS = 20, 40
 
 
 class Fault(IntEnum):
-    """What a master did that the data sheets forbid."""
+    """A violation of the data sheets by the master."""
 
     NONE = 0
     RATIO = 1
@@ -52,7 +52,7 @@ class Fault(IntEnum):
 
 
 class _Converter(wiring.Component):
-    """What both have: clock pins with rules, and a fault that stays until reset."""
+    """The common part: clock pins with rules, and a fault that stays until reset."""
 
     def __init__(
         self,
@@ -66,7 +66,7 @@ class _Converter(wiring.Component):
         super().__init__({**clocks, **members, "fault": Out(Fault)})
 
     def _watch(self, m: Module) -> tuple[PinWatch, PinWatch, SlotWatch, Value]:
-        """SCLK, LRCK, the place in the slot, and whether the last period of LRCK had a ratio that is allowed."""
+        """SCLK, LRCK, the place in the slot, and whether the last period of LRCK had a permitted ratio."""
         longest = self.clock_hz // SLOWEST_HZ
         m.submodules.mclk = mclk = PinWatch(longest)
         m.submodules.sclk = sclk = PinWatch(longest)
@@ -107,13 +107,13 @@ class _Converter(wiring.Component):
 class CS5343(_Converter):
     """The ADC, as a slave. The first fault stays until reset.
 
-    While it promises nothing about SDOUT, SDOUT is the opposite of the bit, so that a master that samples at the wrong
-    edge is wrong. After the 24 bits of a slot it is 0. There is no sound before the ratio is known.
+    While SDOUT is not guaranteed valid, it is the inverse of the bit, so a master that samples at the wrong edge reads
+    wrong bits. After the 24 bits of a slot it is 0. There is no sound before the ratio is known.
 
     Members
     -------
     mclk, lrck, sclk : In(1); sdout : Out(1)
-    i : In(stream of Stereo), one taken at the start of each frame, zeros where there is none
+    i : In(stream of Stereo), one taken at the start of each frame, zeros if there is none
     fault : Out(Fault)
     """
 
@@ -162,7 +162,7 @@ class CS4344(_Converter):
     Members
     -------
     mclk, lrck, sclk, sdin : In(1)
-    o : Out(stream of Stereo, always ready), what it makes sound of: one a frame, none before the ratio is known
+    o : Out(stream of Stereo, always ready), the samples it plays: one per frame, none before the ratio is known
     fault : Out(Fault)
     """
 

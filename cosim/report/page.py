@@ -1,7 +1,7 @@
-"""The report as one HTML file that needs nothing else: no network, no script, no other file.
+"""The report as one self-contained HTML file: no network, no script, no other file.
 
-Here the facts are gathered; `page.html.jinja` says how they look. Figures of another network or folding never get in
-(`hw.flow.results`), and what was not measured is named with the command that measures it.
+This module gathers the facts; `page.html.jinja` lays them out. Figures of another network or folding never get in
+(`hw.flow.results`), and each missing figure is listed with the command that measures it.
 """
 
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ from model.reference import audio
 __all__ = ["stages", "write"]
 
 SECONDS = 10
-"""So much of a recording is embedded at most."""
+"""Longest part of a recording that is embedded."""
 
 MADE_BY = {
     "cosim_layer_cycles": "bgru sim",
@@ -61,7 +61,7 @@ def write(path: Path, board: Board, results: Results, sound: Sound | str, build:
     """Write the page for a network on a board, at the board's clock.
 
     sound : the denoiser on that board, or why there is none
-    options : those with which the other commands measure the same design
+    options : the options with which the other commands measure the same design
     """
     network, found = results.network, results.read()
     bundle = network.bundle
@@ -92,7 +92,7 @@ def write(path: Path, board: Board, results: Results, sound: Sound | str, build:
 
 
 def stages(found: Mapping[str, Any], sound: Sound | str) -> list[tuple[str, str, bool]]:
-    """What can be measured of a design, the command that does it, and whether it has."""
+    """Each measurement of a design, the command that makes it, and whether it is done."""
     made = [(stage, command, stage in found) for stage, command in MADE_BY.items()]
     if isinstance(sound, Sound):
         made.append(("cosim_sound", "bgru sim --samples", "cosim_sound" in sound.found))
@@ -100,7 +100,7 @@ def stages(found: Mapping[str, Any], sound: Sound | str) -> list[tuple[str, str,
 
 
 def _tiles(board: Board, network: Network, found: Mapping[str, Any]) -> list[Tile]:
-    """Does it fit, does it keep up, is it bit exact, does it meet timing."""
+    """Verdicts: whether it fits, keeps up, is bit exact and meets timing."""
     stage, use = _best_use(found)
     kind = max((kind for kind in use if kind in board.available), key=lambda kind: use[kind] / board.available[kind])
     share = use[kind] / board.available[kind]
@@ -150,7 +150,7 @@ def _closure(placed: Mapping[str, Any] | None) -> Tile:
 
 
 def _best_use(found: Mapping[str, Any]) -> tuple[str, Mapping[str, int]]:
-    """What is used by the latest stage that there is: the whole top's resources, or the sum of the layers'."""
+    """The resources by the latest stage available: those of the whole top, or the sum of the layers'."""
     for stage, words in (("pnr", "placed"), ("synth_top_resources", "synthesised")):
         if stage in found:
             return words, found[stage]["top"]
@@ -162,7 +162,7 @@ def _best_use(found: Mapping[str, Any]) -> tuple[str, Mapping[str, int]]:
 
 
 def _resources(board: Board, found: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """For each resource of the device, what each stage says: the layers' parts, what is around them, all of it."""
+    """For each resource of the device, the figures of each stage: the layers, the surroundings, the total."""
     charts = []
     for kind, available in board.available.items():
         stages = []
@@ -185,7 +185,7 @@ def _resources(board: Board, found: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _timing(board: Board, network: Network, found: Mapping[str, Any]) -> dict[str, Any]:
-    """Whether cycles were simulated, and the pace at the board's clock: predicted where they were not."""
+    """Whether cycles were simulated, and the pace at the board's clock, predicted if they were not."""
     frames = found.get("cosim_frames", {})
     predicted = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
     interval, cycles = frames.get("interval", predicted), frames.get("latency", latency(network.spec))
@@ -194,7 +194,7 @@ def _timing(board: Board, network: Network, found: Mapping[str, Any]) -> dict[st
 
 
 def _networks(board: Board, network: Network, build: Path) -> list[dict[str, Any]]:
-    """The network next to the presets, each on its board, with what is known of each."""
+    """The network next to the presets, each on its board, with the known figures of each."""
     rows = [(network.bundle.name, board, network)]
     rows += [
         (name, find(preset.board), preset.network())
@@ -226,7 +226,7 @@ def _network_row(name: str, board: Board, network: Network, build: Path, this: b
 
 
 def _scores(bundle: Bundle) -> dict[str, Any] | None:
-    """Mean scores of the mixtures and of the denoised recordings, where a bundle says them: it is free to."""
+    """Mean scores of the mixtures and of the denoised recordings, if the bundle states them."""
     try:
         return {system: bundle.provenance["scores"][system]["all"]["mean"] for system in ("mixture", "denoised")}
     except (KeyError, TypeError):
@@ -234,7 +234,7 @@ def _scores(bundle: Bundle) -> dict[str, Any] | None:
 
 
 def _sounds(bundle: Bundle, folder: Path, frames: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The recording before and after, and clean where it lies next to the noisy one."""
+    """The recording before and after, and the clean one if it is next to the noisy file."""
     if not frames.get("denoised"):
         return []
     front_end = bundle.front_end

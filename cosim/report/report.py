@@ -1,4 +1,4 @@
-"""What is known of a bundle on a board, as a table and as a page (`make report`)."""
+"""All figures of a bundle on a board, as a table and as a page (`make report`)."""
 
 import shlex
 from collections.abc import Mapping
@@ -63,7 +63,7 @@ def _sound(
 
 
 def _options(board: Board, bundle_folder: Path, fold: list[str] | None, clock: float | None) -> str:
-    """With which the other commands measure this very design; a shipped bundle goes by its name."""
+    """The options with which the other commands measure this design; a shipped bundle goes by its name."""
     shipped = bundle_folder == shipped_folder(bundle_folder.name)
     words = ["--board", board.name, "--bundle", bundle_folder.name if shipped else str(bundle_folder)]
     for item in fold or ():

@@ -1,4 +1,4 @@
-"""The report's chapter on sound: what the audio path takes on a board, its cycles, and the delay of a sample."""
+"""The report's chapter on sound: the audio path's resources on a board, its cycles, and the delay of a sample."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ class Sound:
     """A denoiser on a board at its clock.
 
     found : the results of its simulation, if there are any
-    predicted, measured : its delay; `measured` only where it was simulated
+    predicted, measured : its delay; `measured` only if it was simulated
     """
 
     board: Board
@@ -34,7 +34,7 @@ class Sound:
 
     @classmethod
     def of(cls, bundle: Bundle, board: Board, folding: Mapping[str, Folding], build: Path) -> "Sound":
-        """What is known of a bundle's denoiser. Raises `BadInput` with the reason where there is none."""
+        """All figures of a bundle's denoiser. Raises `BadInput` with the reason if there is none."""
         network = lay_out_sound(bundle, board, folding)
         Denoiser(network, single_port=board.family.single_port_ram is not None)  # refuses what no engine computes
         results = sound_results_of(network, board, build).read()
@@ -64,5 +64,5 @@ class Sound:
 
     @property
     def delays(self) -> dict[str, Delay]:
-        """What is known of the delay."""
+        """The delay, predicted and measured."""
         return {"predicted": self.predicted} | ({"measured": self.measured} if self.measured else {})

@@ -150,7 +150,7 @@ def test_every_worse_figure_is_said_and_the_command_ends_with_1(command):
     assert f"worse {LUT4}: 170 instead of 163 (+4.3 %, 3 % allowed)\n" in printed
     assert f"worse {RAM}: 130 instead of 128 (+1.6 %, 0 % allowed)\n" in printed
     assert f"better {CYCLES}: 15,000 instead of 15,996 (-6.2 %, 0 % allowed)\n" in printed
-    assert printed.endswith("2 of 6 figures are worse; if that is meant to be, run bgru compare --renew\n")
+    assert printed.endswith("2 of 6 figures are worse; if that is intended, run bgru compare --renew\n")
 
 
 def test_a_figure_that_is_gone_is_a_failure(command):

@@ -152,7 +152,7 @@ def test_the_command_prints_every_share(tmp_path):
     done = skipping(tmp_path, "bgru")
     assert done.returncode == 0, done.stderr
     assert sum("gru0: " in line and "%" in line for line in done.stdout.splitlines()) == 22
-    assert "gru0: to skip steady words takes 169 bits of memory" in done.stdout
+    assert "gru0: skipping steady words takes 169 bits of memory" in done.stdout
 
 
 def test_a_network_without_a_state_is_refused(tmp_path):
