@@ -1,1 +1,1 @@
-"""The command line: `bgru`, one short module a subcommand."""
+"""The command line: `bgru`, one short module per subcommand."""

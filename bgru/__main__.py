@@ -1,4 +1,4 @@
-"""`python -m bgru`, and what `torchrun -m bgru train` starts."""
+"""`python -m bgru`, also the entry point of `torchrun -m bgru train`."""
 
 from bgru.cli import main
 

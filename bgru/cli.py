@@ -1,4 +1,4 @@
-"""`bgru`: the project's one command. Subcommands are loaded light; each imports what it needs when it runs."""
+"""`bgru`: the project's only command. Subcommands load quickly; each imports what it needs when it runs."""
 
 import sys
 from importlib import import_module
@@ -21,11 +21,11 @@ GROUPS = {
     "Train it": ("train", "study", "sample", "convert"),
     "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed"),
 }
-"""Subcommands, by what a person wants to do."""
+"""Subcommands, by task."""
 
 
 class Commands(TyperGroup):
-    """Turns bad input into one sentence and exit code 2; anything else is a bug of ours and keeps its traceback."""
+    """Turns bad input into one sentence and exit code 2; anything else is our bug and keeps its traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -80,6 +80,6 @@ for panel, names in GROUPS.items():
 
 def main() -> None:
     """Entry point."""
-    if isinstance(sys.stdout, TextIOWrapper):  # names of files may be no text; Python does the same for standard error
+    if isinstance(sys.stdout, TextIOWrapper):  # file names may not be text; Python does the same for standard error
         sys.stdout.reconfigure(errors="backslashreplace")
     app(prog_name="bgru")

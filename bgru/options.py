@@ -1,4 +1,4 @@
-"""Options that several commands share, each declared and worded once."""
+"""Options shared by several commands, each declared once."""
 
 import math
 from pathlib import Path
@@ -11,7 +11,7 @@ SAMPLE = "the recording that comes with bgru"
 
 
 def finite(value: Any) -> Any:
-    """Refuse NaN and infinity, which Python reads as numbers and which pass any minimum."""
+    """Refuse NaN and infinity, which Python parses as numbers and which pass any minimum."""
     for number in value if isinstance(value, list | tuple) else [value]:
         if number is not None and not math.isfinite(number):
             raise typer.BadParameter(f"expected a finite number, got {number}")
@@ -53,7 +53,9 @@ Fold = Annotated[
 ]
 Clock = Annotated[
     float | None,
-    typer.Option("--clock", min=0.001, callback=finite, show_default="the board's", help="MHz of the network."),
+    typer.Option(
+        "--clock", min=0.001, callback=finite, show_default="the board's", help="Clock of the network in MHz."
+    ),
 ]
 Build = Annotated[Path, typer.Option("--build", help="Folder for results.")]
 Recording = Annotated[
@@ -80,7 +82,7 @@ Notice = Annotated[
 ]
 SNR_HELP = "Signal-to-noise ratio in dB."
 Seed = Annotated[int | None, typer.Option("--seed", min=0, show_default="0", help="Seed of every random choice.")]
-OUT_HELP = "Folder for what comes out; training resumes from the checkpoint that is in it."
+OUT_HELP = "Folder for the results; training resumes from a checkpoint in it."
 Run = Annotated[Path, typer.Option("--out", help=OUT_HELP)]
 Folder = Annotated[Path | None, typer.Option("--out", show_default=False, help=OUT_HELP)]
 Noisy = Annotated[
@@ -90,7 +92,10 @@ Noisy = Annotated[
     ),
 ]
 Bypass = Annotated[
-    bool, typer.Option("--bypass", help="Keep every bin, as if there were no network: the input, as late as ever.")
+    bool,
+    typer.Option(
+        "--bypass", help="Keep every bin, as if there were no network: outputs the input with the same delay."
+    ),
 ]
 Limit = Annotated[
     float | None,
@@ -99,18 +104,16 @@ Limit = Annotated[
         min=0.01,
         callback=finite,
         show_default="none",
-        help="Attenuate no bin by more decibels: more noise is left, and the speech sounds more natural. 12 is usual.",
+        help="Largest attenuation of a bin in dB: leaves more noise, and speech sounds more natural. 12 is usual.",
     ),
 ]
-Output = Annotated[Path, typer.Argument(help="Where the denoised recording goes: .wav or .flac, or - for a pipe.")]
+Output = Annotated[Path, typer.Argument(help="File for the denoised recording: .wav or .flac, or - for a pipe.")]
 Audio = Annotated[
-    bool, typer.Option("--audio", help="The whole denoiser: 16-bit samples in and out, and every sample compared.")
+    bool, typer.Option("--audio", help="Use the whole denoiser: 16-bit samples in and out, and every sample compared.")
 ]
 Sound = Annotated[
     str | None,
-    typer.Option(
-        show_default=False, help="The whole denoiser, and where its sound comes from: codec, microphone, uart."
-    ),
+    typer.Option(show_default=False, help="Build the whole denoiser, with sound from: codec, microphone, uart."),
 ]
 
 DEFAULT_BOARD = "ulx3s_85f"

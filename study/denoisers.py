@@ -42,7 +42,7 @@ class RNNoise:
         library = _library()
         heard = soxr.resample(recording, self.sample_rate, library.SAMPLE_RATE) * FULL_SCALE
         frames = -(-(len(heard) + self.DELAY) // library.FRAME_SIZE)
-        # The library itself, since the package's Python rounds to 16 bits and wraps around beyond them.
+        # The library itself, because the package's Python rounds to 16 bits and wraps around beyond them.
         samples = np.zeros((frames, library.FRAME_SIZE), np.float32)
         samples.reshape(-1)[: len(heard)] = heard
         state = library.create()
@@ -66,5 +66,5 @@ def _library() -> ModuleType:
 
 
 def _fitted(signal: Signal, samples: int) -> Signal:
-    """Resampling there and back may change the length by a few samples."""
+    """Fit the length: resampling there and back may change it by a few samples."""
     return np.pad(signal[:samples], (0, max(0, samples - len(signal)))).astype(np.float32)

@@ -1,6 +1,6 @@
 """The experiments of the study: settings, and the figures that the paper reports.
 
-Sizes are in units of the paper's 1024, so that the same experiments also run smaller, on a CPU.
+Sizes are shares of the paper's 1024 units, so the same experiments also run smaller, on a CPU.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ BASE = (
     *FIVE_DB,
     *("hidden=256", "slope=4", "dropout_input=0.05", "dropout_hidden=0.2", "mask_bits=1", "envelope_weight=0"),
 )
-"""What the ablations start from; the defaults of `model.training.config` are what came out best."""
+"""The starting point of the ablations; the defaults of `model.training.config` are the best settings found."""
 
 Figures = tuple[float, float]
 """SDR in decibels and STOI."""
@@ -49,8 +49,8 @@ class Phase:
 class Experiment:
     """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set.
 
-    `run_of` names the experiment whose run is scored in another way. Without `hold_out`, training hears the validation
-    speakers, too. The protocol `general` is that of networks for any noise, see `protocol.general`.
+    `run_of` names the experiment whose run is scored in another way. Without `hold_out`, training also hears the
+    validation speakers. The protocol `general` is for networks for any noise, see `protocol.general`.
     """
 
     name: str
@@ -66,7 +66,7 @@ class Experiment:
     run_of: str = ""
 
     def with_sizes(self, units: int, length: float) -> list[str]:
-        """What `model.training.config.with_settings` takes, for a size and a share of the epochs."""
+        """Settings for `model.training.config.with_settings`, for a size and a share of the epochs."""
         hidden = ",".join(str(round(layer * units)) for layer in self.layers)
         stages = ",".join(
             f"{max(1, round(length * stage.epochs))}:{stage.pi.weights:g}:{stage.pi.activations:g}"
@@ -214,7 +214,7 @@ SIZES = tuple(
 )
 
 LONG = (Phase(BINARY, 32, 1e-2, 5e-4), Phase(BINARY, 32, 4e-3, 2e-4))
-"""Stages of the networks that are trained at length: the rate falls twice."""
+"""Stages of the long runs: the rate falls twice."""
 
 SMALL = (*FIVE_DB, "hidden=256", "mask_bits=3")
 LARGE = (*FIVE_DB, "hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "frames=200")
@@ -222,7 +222,7 @@ LARGE = (*FIVE_DB, "hidden=1024", "mask_bits=3", "fft_size=1024", "hop=256", "fr
 
 MORE_LABEL = "all of the data, speech at five speeds, cutoff per row, 1024-point STFT"
 MORE = (*LARGE, "per_row=true", "speech_speeds=0.9,0.95,1,1.05,1.1")
-"""As `LARGE`, a cutoff per row, and voices that are a little higher or lower than they were recorded."""
+"""As `LARGE`, with a cutoff per row, and voices a little higher or lower than recorded."""
 
 
 def _real_valued(stages: tuple[Phase, ...]) -> tuple[Phase, ...]:
@@ -252,7 +252,7 @@ OURS = (
 """The recipe, on the paper's corpus, bitwise and real-valued; its earlier rows also train on the speech of open/."""
 
 SHORT = ("hidden=96", "sequences=32", "mask_bits=3")
-"""Of the experiments with any noise: directions, not limits."""
+"""Stages of the experiments with any noise: they show directions, not limits."""
 
 
 def _general(name: str, label: str, *settings: str) -> Experiment:
@@ -274,7 +274,7 @@ GENERAL = (
     _general("mask-6", "6 mask bits a bin", "mask_bits=6"),
     _general("envelopes-2", "twice the weight of the envelopes", "envelope_weight=2"),
 )
-"""The worth of each part of the mixtures on held-out kinds of noise, in short runs of a small network."""
+"""The benefit of each part of the mixtures on held-out kinds of noise, in short runs of a small network."""
 
 ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES, *GENERAL)
 """All experiments, in the order in which they run."""

@@ -1,7 +1,7 @@
 """How denoisers do on noise of kinds they were never trained on: `bgru study generalisation`.
 
 Every system hears the same mixtures of the test speakers, in the parts of `trials`. `study.tables` makes the tables of
-docs/study. A run that is stopped goes on where it was.
+docs/study. A stopped run resumes.
 """
 
 import json
@@ -64,7 +64,7 @@ def _room(trial: Trial) -> int:
 class Journal:
     """The rows of a part so far, in a file that is kept until the run is done.
 
-    Raises `BadInput` where the file is of other networks.
+    Raises `BadInput` if the file is of other networks.
     """
 
     def __init__(self, path: Path, networks: dict[str, str]) -> None:
@@ -72,7 +72,7 @@ class Journal:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(networks) + "\n", encoding="utf-8")
-        first, *lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a line that was cut off is scored again
+        first, *lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a truncated line is scored again
         if json.loads(first) != networks:
             raise BadInput(f"{path}: expected scores of the same networks, got others; remove it to begin again")
         for line in lines:
@@ -82,7 +82,7 @@ class Journal:
     def score(
         self, systems: dict[str, System], chosen: Sequence[Trial], metrics: Sequence[str], processes: int
     ) -> list[Row]:
-        """The rows of the trials, of which those are scored that have none yet."""
+        """The rows of the trials; only missing ones are scored."""
         done = {row.trial for row in self.rows}
         left = [trial for trial in chosen if trial.key not in done]
         with self.path.open("a", encoding="utf-8") as file:
@@ -110,7 +110,7 @@ def run(
 ) -> None:
     """Score systems on `parts`, or on all: `bgru study generalisation`.
 
-    The JSON is written after each part. Parts that are not asked for keep the scores that they have in it.
+    The JSON is written after each part. Other parts keep their scores in it.
     Raises `BadInput` for an unknown part.
     """
     networks = {f"`{folder.name}`": read_bundle(folder) for folder in bundles}

@@ -1,6 +1,6 @@
-"""What an attenuation limit costs and saves: `bgru study limits`.
+"""The cost and the benefit of an attenuation limit: `bgru study limits`.
 
-A bundle with several limits on the 200 mixtures of held-out kinds of noise, the same for each, and on clean speech.
+Scores a bundle with several limits on the same 200 mixtures of held-out kinds of noise, and on clean speech.
 """
 
 from dataclasses import dataclass
@@ -25,14 +25,14 @@ from study.generalisation import Journal
 from study.run import write
 
 LIMITS = (None, 24.0, 18.0, 12.0, 6.0)
-"""Decibels by which a bin is attenuated at most; None is no limit."""
+"""Largest attenuation of a bin in decibels; None is no limit."""
 
 METRICS = ("si_sdr", "stoi")
 
 
 @dataclass(frozen=True, eq=False)
 class Masked:
-    """A bundle that remembers the latest mixture's spectrum and mask, as every limit asks for them."""
+    """A bundle that caches the latest mixture's spectrum and mask, which every limit uses."""
 
     bundle: Bundle
 
@@ -57,7 +57,7 @@ class Limited:
 
 
 def run(data: Path, folder: Path, count: int, out: Path, results: Path, processes: int) -> None:
-    """Score a bundle with each of `LIMITS`; a run that was stopped goes on where it was."""
+    """Score a bundle with each of `LIMITS`; a stopped run resumes."""
     network = Masked(read_bundle(folder))
     name = network.bundle.name
     systems: dict[str, System] = {MIXTURE: unprocessed}

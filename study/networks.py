@@ -1,4 +1,4 @@
-"""PyTorch networks as systems to score, at any pi; a bundle holds a network at pi = 1 only."""
+"""PyTorch networks as systems to score, at any pi; a bundle only holds a network at pi = 1."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from model.training.network import MaskNetwork, Pi
 from model.training.trainer import bipolar
 
 SEED = 0
-"""Of the Bernoulli masks of a partly binary network, drawn again for every mixture."""
+"""Seed of the Bernoulli masks of a partly binary network, drawn again for every mixture."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,8 @@
 """The paper's experiment on its corpus: speakers and stretches of noise for training, validation and test.
 
-Twelve speakers of TIMIT for training and four for the test, ten noises, 0 dB, as Kim, Maity and Kim (ICASSP 2019)
-had it. Three of the noises are recordings of the same kind, not the paper's own files (`SUBSTITUTES`), so figures on
-them are near the paper's corpus, not identical with it.
+Twelve speakers of TIMIT for training and four for the test, ten noises, 0 dB, as in Kim, Maity and Kim (ICASSP 2019).
+Three of the noises are recordings of the same kind, not the paper's own files (`SUBSTITUTES`), so the corpus is close
+to the paper's, but not identical.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ PROTOCOLS = ("disjoint", "paper", "general")
 """How the noises are split.
 
 disjoint: training has the first 60 % of each file, validation the next 10 %, the test the last 30 %.
-paper: all three have the whole of it, as the paper did, so that what is tested on may have been trained on.
+paper: all three have the whole of it, as in the paper, so the test may hear what was trained on.
 general: the corpus is open/ instead, and the test has noise of held-out kinds only (`general`).
 """
 
@@ -36,7 +36,7 @@ VALIDATION = ("dr6-fapb0", "dr6-mbma1")
 """Two of the 12 choose the epoch; the test speakers choose nothing."""
 
 SHARED_SENTENCES = ("sa1", "sa2")
-"""The two sentences that all speakers of TIMIT read, so that a network has heard them in training."""
+"""The two sentences that all speakers of TIMIT read, so a network has heard them in training."""
 
 HELD_OUT = ("appliance", "babble", "chainsaw", "clock", "dog", "eating", "hum", "rain", "thunder", "traffic")
 """Kinds of noise of open/noise-kinds that no general network is trained on: steady, tonal, impulsive, babble."""
@@ -51,9 +51,9 @@ SUBSTITUTES = ("computerkeyboard", "frogs", "machineguns")
 def source(data: Path, protocol: str, more_speech: Sequence[Path] = (), hold_out: bool = True) -> Corpus:
     """The corpus to train on, below the folder of all data; speakers of `more_speech` are all for training.
 
-    Without `hold_out`, training has what is validated on too: all 12 speakers, and all that isn't the test's of each
-    noise. Its validation then says only how well the network fits.
-    Raises `BadInput` for an unknown protocol and where the corpus isn't there.
+    Without `hold_out`, training includes the validation data: all 12 speakers, and all of each noise outside the test
+    part. Validation then only shows how well the network fits.
+    Raises `BadInput` for an unknown protocol and a missing corpus.
     """
     if protocol not in PROTOCOLS:
         raise BadInput(f"protocol: expected one of {', '.join(PROTOCOLS)}, got {protocol}")
@@ -78,6 +78,6 @@ def trials(data: Path, protocol: str, sample_rate: int, rms: float) -> list[Tria
 
 
 def general(data: Path) -> Corpus:
-    """The corpus of networks for any noise: open/, with the kinds in `HELD_OUT` held back."""
+    """The corpus of networks for any noise: open/, with the kinds in `HELD_OUT` held out."""
     folders = [data / "open" / "noise", data / "open" / "noise-kinds"]
     return corpus.find([data / "open" / "speech"], folders, OPEN_TEST, OPEN_VALIDATION, held_out=HELD_OUT)

@@ -1,7 +1,7 @@
 """References for the study's networks, on the same test mixtures: `bgru study references --data DIR`.
 
-The unprocessed mixture, the ideal binary mask of several front ends (the ceiling of every one-bit mask), the shipped
-bundles, and denoisers in use today, which were trained on other data.
+The references are the unprocessed mixture, the ideal binary mask of several front ends (the ceiling of every one-bit
+mask), the shipped bundles, and denoisers in use today, which were trained on other data.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Run rows of the study: `bgru study run ROW ... --data DIR`.
 
-Each row trains, scores what it trained on the 400 test mixtures, and leaves its configuration, seed, environment,
-curves and scores as one JSON file and one picture. A row that has a result is skipped; one that was killed
-goes on from its checkpoint. `study.tables` makes the tables of docs/study of them.
+Each row trains, scores its network on the 400 test mixtures, and writes its configuration, seed, environment,
+curves and scores as one JSON file and one picture. A row that has a result is skipped; a killed one resumes from its
+checkpoint. `study.tables` makes the tables of docs/study from them.
 """
 
 import dataclasses
@@ -37,11 +37,11 @@ QUICK = ("sdr", "si_sdr", "stoi", "mask_accuracy", "weighted_mask_accuracy")
 """Metrics, and those with `--quick`."""
 
 SPEECH_OF_OPEN = Path("open") / "speech"
-"""The speech that is added to the paper's in rows with `open_speech`."""
+"""The speech added to the paper's in rows with `open_speech`."""
 
 
 def weight_bits(network: MaskNetwork) -> int:
-    """What the network's weights take at pi = 1: two bits each."""
+    """Bits of the network's weights at pi = 1: two bits each."""
     return sum(2 * layer.rows.weight.numel() for layer in network.layers)
 
 
@@ -54,9 +54,9 @@ def train_and_score(
     metrics: Collection[str] = ALL,
     every: int = 1,
 ) -> dict[str, Any] | None:
-    """Train a row in `folder` and score it: its result, ready for JSON, in the process that leads.
+    """Train a row in `folder` and score it: its result, ready for JSON, in the leading process.
 
-    Of the test mixtures every `every`-th is scored, by the given metrics.
+    Scores every `every`-th test mixture with the given metrics.
     """
     more = [data / SPEECH_OF_OPEN] if row.open_speech else []
     history = trainer.train(protocol.source(data, row.protocol, more, row.hold_out), settings, folder, team)
@@ -88,7 +88,7 @@ def train_and_score(
 
 
 def write(result: dict[str, Any], path: Path) -> None:
-    """A result as JSON, whole or not at all."""
+    """Write a result as JSON, completely or not at all."""
     with replacing(path) as temporary:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
@@ -114,7 +114,7 @@ def run(
         for row in chosen:
             path = results / f"{row.name}.json"
             if path.is_file():
-                console.print(f"{path}: is there; remove it to run {row.name} again")
+                console.print(f"{path}: exists; remove it to run {row.name} again")
                 continue
             console.rule(row.name)
             changes = [f"seed={seed}", *row.with_sizes(units, length)]

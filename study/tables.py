@@ -1,7 +1,6 @@
 """The tables and the picture of the study, from its results: `bgru study tables`.
 
-Reads every JSON file in the folder of results and writes README.md and the pictures there. No figure in them is typed
-by hand.
+Reads every JSON file in the folder of results and writes README.md and the pictures there. No figure is typed by hand.
 """
 
 import json
@@ -23,7 +22,7 @@ from study.experiments import ABLATIONS, CAUSES, FORMER, GENERAL, OURS, PAPER_BG
 Result = dict[str, Any]
 
 SHORT = ("sdr", "si_sdr", "stoi", "mask_accuracy", "weighted_mask_accuracy")
-"""The metrics of the rows that are compared with one another."""
+"""The metrics for comparing rows with each other."""
 
 HEAD = 2
 """Lines of a table without rows."""
@@ -36,7 +35,7 @@ BUNDLES = Path("bundles")
 
 
 def read(folder: Path) -> dict[str, Result]:
-    """All results by the name of their file. Raises `BadInput` where there is none or one is broken."""
+    """All results by the name of their file. Raises `BadInput` if there is none or one is broken."""
     found = {}
     for path in sorted(folder.glob("*.json")):
         try:
@@ -55,7 +54,7 @@ def table(heading: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
 
 
 def cell(scores: dict[str, Any], metric: str) -> str:
-    """Mean and, where it is known, the 95 % interval of a metric."""
+    """Mean and, if known, the 95 % interval of a metric."""
     mean, interval = scores["mean"].get(metric), scores["interval"].get(metric)
     if mean is None:
         return ""
@@ -64,12 +63,12 @@ def cell(scores: dict[str, Any], metric: str) -> str:
 
 
 def headings(metrics: Iterable[str]) -> list[str]:
-    """Of the columns of metrics."""
+    """Headings of the metric columns."""
     return [SHOWN[metric].heading for metric in metrics]
 
 
 def label(row: Experiment, key: str) -> str:
-    """What a network of a row is called whose scores are under `weights-activations`, or under words of its own."""
+    """The name of a row's network: its scores are under `weights-activations`, or under a name of their own."""
     weights, _, activations = key.partition("-")
     if not activations:
         return key
@@ -79,7 +78,7 @@ def label(row: Experiment, key: str) -> str:
 
 
 def paper_table(results: dict[str, Result], rows: Sequence[Experiment]) -> list[str]:
-    """Systems beside the paper's Table 1, with all metrics."""
+    """Systems next to the paper's Table 1, with all metrics."""
     lines = []
     for row in rows:
         result = results.get(row.name)
@@ -97,7 +96,7 @@ def paper_table(results: dict[str, Result], rows: Sequence[Experiment]) -> list[
 
 
 def reference_table(result: Result) -> list[str]:
-    """What needs no training."""
+    """The systems that need no training."""
     lines = [
         [name, *(cell(scores["all"], metric) for metric in METRICS), cell(scores["without"], "sdr")]
         for name, scores in result["scores"].items()
@@ -106,7 +105,7 @@ def reference_table(result: Result) -> list[str]:
 
 
 def ablation_table(results: dict[str, Result], rows: Sequence[Experiment]) -> list[str]:
-    """One change each, with the difference in SDR to the first row."""
+    """One change per row, with the difference in SDR to the first row."""
     lines, base = [], None
     for row in rows:
         result = results.get(row.name)
@@ -245,7 +244,7 @@ def draw_limits(result: Result, path: Path) -> None:
 
 
 def draw_kinds(scores: dict[str, Any], path: Path) -> None:
-    """What each system adds to the mixture's SI-SDR and STOI, kind by kind; a deep loss is cut off, and in figures."""
+    """Gain of each system in SI-SDR and STOI over the mixture, by kind; a large loss is cut off and printed."""
     kinds = sorted(scores[MIXTURE]["kinds"])
     systems = [system for system in scores if system != MIXTURE]
     figure = Figure(figsize=(9, 5.5), layout="constrained")
@@ -294,7 +293,7 @@ Point = tuple[str, int, float]
 
 
 def points(results: dict[str, Result], rows: Iterable[Experiment]) -> list[Point]:
-    """Of the rows that have results."""
+    """The points of the rows that have results."""
     found = ((row, results.get(row.name)) for row in rows)
     return [
         (
@@ -308,7 +307,7 @@ def points(results: dict[str, Result], rows: Iterable[Experiment]) -> list[Point
 
 
 def presets(folders: Iterable[Path]) -> list[Point]:
-    """Of bundles, from their own scores: on the speakers and noises that each was to be tested on."""
+    """The points of bundles, from their own scores: on each bundle's test speakers and noises."""
     made = [read_bundle(folder) for folder in folders]
     return [
         (one.name, 2 * one.weights, one.provenance["scores"]["denoised"]["all"]["mean"]["sdr"])
@@ -359,7 +358,7 @@ def draw_sizes(series: dict[str, list[Point]], alone: dict[str, list[Point]], pa
 
 
 def word_length_table(result: Result) -> list[str]:
-    """What integers of each word length score more than floating point, with 95 % intervals, at each level."""
+    """Score differences of each word length from floating point, with 95 % intervals, at each level."""
     rows = []
     for level, systems in result["differences"].items():
         for name, scores in systems.items():
@@ -382,7 +381,7 @@ def page(results: dict[str, Result]) -> str:
     for title, rows in (("Our recipe", OURS), ("The paper's Table 1", PAPER_ROWS), ("Why its figures differ", CAUSES)):
         parts.append((title, paper_table(results, rows)))
         if rows is PAPER_ROWS and PAPER_BGRU.name in results:
-            parts[-1][1].extend(["", "![SDR by pi, beside the paper's](pi.png)"])
+            parts[-1][1].extend(["", "![SDR by pi, next to the paper's](pi.png)"])
     parts.append(("One change at a time", ablation_table(results, ABLATIONS)))
     if "tried" in results:
         parts.append(("Tried and not kept", tried_table(results["tried"])))
@@ -425,7 +424,7 @@ def page(results: dict[str, Result]) -> str:
 
 
 def run(results: Path, bundles: Path) -> None:
-    """Write the tables and the pictures of the study from the results that are there: `bgru study tables`."""
+    """Write the tables and the pictures of the study from the available results: `bgru study tables`."""
     found = read(results)
     with replacing(results / "README.md") as temporary:
         temporary.write_text(page(found), encoding="utf-8")

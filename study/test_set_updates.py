@@ -1,7 +1,7 @@
-"""What a network seems to score when it is trained on the test mixtures while it is tested: an experiment, no method.
+"""Apparent scores of a network that is trained on the test mixtures during the test: an experiment, not a method.
 
-The paper's released code runs its optimiser in the loop that evaluates, so that every evaluation trains on the test
-set. This repeats that with a network of ours, to measure how much of a difference to the paper's figures it explains.
+The paper's released code runs its optimiser in the evaluation loop, so every evaluation trains on the test set.
+This repeats it with one of our networks, to measure how much of the difference to the paper's figures it explains.
 Nothing else in the project ever updates a weight on test recordings.
 """
 
@@ -23,7 +23,7 @@ from study.networks import Masker
 
 
 def updated(system: Masker, trials: Sequence[Trial], settings: Config, passes: int) -> Iterator[Masker]:
-    """The system after each pass over the test mixtures, one utterance in all its noises a batch, as the paper has it.
+    """The system after each pass over the test mixtures; a batch is one utterance in all its noises, as in the paper.
 
     The learning rate is the last one of training.
     """

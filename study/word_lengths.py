@@ -1,8 +1,8 @@
 """The cost of the audio path's word lengths: `bgru study word-lengths`.
 
-A bundle in integers of several word lengths against its front end in floating point, on the same mixtures. One flipped
-feature bit changes a twentieth of all mask bits for good, so masks say nothing: scores do, over many mixtures, next to
-those of a null: the floating-point path with five feature bits flipped.
+Compares a bundle in integers of several word lengths with its front end in floating point, on the same mixtures. One
+flipped feature bit permanently changes a twentieth of all mask bits, so comparing masks says nothing. Scores over many
+mixtures do, next to a null experiment: the floating-point path with five feature bits flipped.
 """
 
 from collections.abc import Sequence
@@ -33,12 +33,12 @@ WORDS = ((12, 2), (15, 1), (15, 2), (17, 4))
 """T and f: fraction bits of the cosine table and of the windowed samples."""
 
 FLIPPED = 5
-"""Feature bits that the null has flipped, at random places of a recording."""
+"""Feature bits that the null flips, at random places of a recording."""
 
 METRICS = ("sdr", "stoi", "pesq")
 
 RMS_DBFS, LEVELS = -20.0, (0.0, -30.0)
-"""Level of the mixtures, and the decibels that they are turned up by: as they are, and near a quiet microphone's."""
+"""Levels of the mixtures and their gains in decibels: unchanged, and near that of a quiet microphone."""
 
 FLOAT, NULL = "floating point", f"{FLIPPED} feature bits flipped"
 
@@ -47,7 +47,7 @@ FLOAT, NULL = "floating point", f"{FLIPPED} feature bits flipped"
 class FloatingPoint:
     """A bundle's network behind its front end in floating point, with `flipped` feature bits changed.
 
-    It hears the same 16-bit samples as integers do, so that what is beyond full scale is lost to both.
+    It hears the same 16-bit samples as the integers, so both clip at full scale.
     """
 
     bundle: Bundle
@@ -70,7 +70,7 @@ def in_words(bundle: Bundle, table_bits: int, fraction_bits: int) -> Bundle:
 
 
 def differences(rows: Sequence[Row], system: str, metric: str) -> tuple[float, float]:
-    """Mean of a system's scores less those of `FLOAT` on the same mixtures, and half its 95 % interval."""
+    """Mean difference of a system's scores from those of `FLOAT` on the same mixtures, and half its 95 % interval."""
     score = {(row.system, row.speaker, row.utterance, row.noise): row.scores[metric] for row in rows}
     pairs = [(score[key], score[(FLOAT, *key[1:])]) for key in score if key[0] == system]
     found = np.array([one - other for one, other in pairs if one is not None and other is not None])

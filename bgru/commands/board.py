@@ -19,8 +19,8 @@ def command(
 ) -> None:
     """Simulate a board behind a pseudo-terminal until stopped.
 
-    Generates the Verilog of UART, link and network, and of the flash loader where the board needs it, builds it with
-    Verilator, and prints the terminal's name, which is what `bgru host --port` takes. Ctrl-C ends it.
+    Generates the Verilog of UART, link and network, and of the flash loader if the board needs it, builds it with
+    Verilator, and prints the terminal's name for `bgru host --port`. Ctrl-C ends it.
 
     Example: `bgru board --board icebreaker --link port`, then `bgru host in.wav out.wav --port port --bundle tiny`
     """

@@ -2,7 +2,7 @@
 
 
 def command() -> None:
-    """List the boards: FPGA, clock, LUT4, RAM, and the bundle that each gets by default.
+    """List the boards: FPGA, clock, LUT4, RAM, and the default bundle of each.
 
     Example: `bgru boards`
     """

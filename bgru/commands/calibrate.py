@@ -12,13 +12,13 @@ def command(
     ] = None,
     result: Annotated[
         Path | None,
-        typer.Option("--coefficients", show_default="the file that the estimates read", help="File for the fit."),
+        typer.Option("--coefficients", show_default="the file used by the estimates", help="File for the fit."),
     ] = None,
 ) -> None:
     """Calibrate the LUT4 estimates against synthesis, and check them on layers that the fit never saw.
 
-    Takes about ten minutes for a family; the cache knows layers that were synthesised before. Exits with 1 where a
-    LUT4 estimate is more than 10 % off, or a RAM estimate off at all.
+    Takes about ten minutes per family; layers synthesised before come from the cache. Exits with 1 if a LUT4 estimate
+    is more than 10 % off, or a RAM estimate off at all.
 
     Example: `bgru calibrate --family ice40`
     """

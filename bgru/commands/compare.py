@@ -11,12 +11,12 @@ def command(
     renew: Annotated[bool, typer.Option("--renew", help="Measure again and write the committed figures.")] = False,
     fmax: Annotated[bool, typer.Option(help="Place the components on ECP5 for their clock (two minutes).")] = True,
 ) -> None:
-    """Measure every component and preset again, and fail where one is worse than the baseline allows.
+    """Measure every component and preset again, and fail if one is worse than the baseline allows.
 
-    Components are synthesised by themselves on ECP5 and iCE40 and placed on ECP5; the presets' layers are synthesised
+    Components are synthesised alone for ECP5 and iCE40 and placed on ECP5; the presets' layers are synthesised
     and their cycles predicted; their tops, of the network alone and of the whole denoiser, are placed. Cycles and
-    memories may not grow at all, LUT4 and flip-flops by 3 %; the clock is only reported. Takes about ten minutes; the
-    cache knows what has not changed.
+    memories may not grow at all, LUT4 and flip-flops by 3 %; the clock is only reported. Takes about ten minutes;
+    unchanged results come from the cache.
 
     Example: `bgru compare --no-fmax`
     """

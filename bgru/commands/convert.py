@@ -9,11 +9,11 @@ import typer
 def command(
     folders: Annotated[list[Path], typer.Argument(help="Folders of bundles of version 2.", show_default=False)],
 ) -> None:
-    """Bring bundles of version 2 to version 3, in place.
+    """Convert bundles of version 2 to version 3, in place.
 
-    Version 2 held the thresholds of the front end as floating-point magnitudes; version 3 holds them as integer keys,
-    so that hardware hears exactly what the golden model hears. Weights and cards stay as they are. A bundle whose
-    window or hop has no integer arithmetic is refused.
+    Version 2 stored the thresholds of the front end as floating-point magnitudes; version 3 stores them as integer
+    keys, so hardware and golden model compute exactly the same. Weights and cards are unchanged. A bundle whose window
+    or hop has no integer arithmetic is refused.
 
     Example: `bgru convert runs/small/bundle`
     """

@@ -15,8 +15,8 @@ def command(
 ) -> None:
     """Measure the SNR of sound through four resistor pins, as on the ULX3S's audio jack.
 
-    Simulates the noise shaper with sines of four levels and prints the signal to noise and distortion up to 7.8 kHz,
-    with exact resistors and with resistors of 1 %.
+    Simulates the noise shaper with sines of four levels and prints the ratio of signal to noise and distortion up to
+    7.8 kHz, with exact resistors and with resistors of 1 %.
 
     Example: `bgru dac --divide 6`
     """

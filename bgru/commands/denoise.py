@@ -14,7 +14,7 @@ def command(
         typer.Argument(
             metavar="[RECORDING] [OUTPUT]",
             show_default="the recording that comes with bgru, build/denoised.wav",
-            help="Noisy recording (WAV, FLAC, MP3, ... at any sample rate), and where the denoised one goes (.wav or "
+            help="Noisy recording (WAV, FLAC, MP3, ... at any sample rate), and file for the denoised one (.wav or "
             ".flac). - is a pipe. With --out, any number of recordings and folders of them.",
         ),
     ] = None,
@@ -27,15 +27,15 @@ def command(
         ),
     ] = False,
     channel: Annotated[
-        str | None, typer.Option(show_default="mean", help="What to hear of several channels: left, right or mean.")
+        str | None, typer.Option(show_default="mean", help="Which of several channels to use: left, right or mean.")
     ] = None,
     bypass: Bypass = False,
     limit: Limit = None,
 ) -> None:
     """Denoise recordings with the golden model, the same samples that the hardware computes.
 
-    Reads, denoises and writes piece by piece, in memory that does not grow with the length. Says what it had to change
-    or to leave out: channels, sample rate, samples beyond full scale, an end that is missing.
+    Reads, denoises and writes piece by piece, in memory that does not grow with the length. Reports what it had to
+    change or leave out: channels, sample rate, clipped samples, a missing end.
 
     Example: `bgru denoise noisy.wav clean.wav`, `bgru denoise calls/ --out denoised --keep`, or
     `ffmpeg -i talk.mp4 -f wav - | bgru denoise - clean.wav`

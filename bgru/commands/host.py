@@ -29,18 +29,18 @@ def command(
     ] = False,
     audio: Audio = False,
     live: Annotated[
-        bool, typer.Option("--live", help="As --audio, with raw samples from standard input to standard output.")
+        bool, typer.Option("--live", help="Like --audio, with raw samples from standard input to standard output.")
     ] = False,
 ) -> None:
     """Denoise a recording through a board.
 
     Asks the board which network it holds, sends feature bits frame by frame, and applies the masks that come back.
-    Repeats a frame until its mask arrives, so a bad line costs time and no bit. Prints frames per second, how many
-    times real time that is, and the latency from a frame's sending to its mask, waiting for other frames included.
+    Repeats a frame until its mask arrives, so a bad line costs time but no bit. Prints frames per second, the multiple
+    of real time, and the latency from sending a frame to its mask, including the wait for other frames.
     `--board` only chooses the bundle.
 
-    With `--audio` hops of samples take the place of frames and masks, and the board does all of the work; every sample
-    is compared with the reference. `--live` takes samples as `bgru live` does: mono, 16 bits, little-endian, 16 kHz.
+    With `--audio` hops of samples replace frames and masks, and the board does all of the work; every sample is
+    compared with the reference. `--live` takes samples as `bgru live` does: mono, 16 bits, little-endian, 16 kHz.
 
     Example: `bgru host noisy.wav clean.wav --port /dev/ttyUSB1 --bundle small`, or
     `arecord -t raw -f S16_LE -r 16000 | bgru host --live --port /dev/ttyUSB1 | aplay -t raw -f S16_LE -r 16000`

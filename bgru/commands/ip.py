@@ -16,9 +16,11 @@ def command(
         typer.Option(help="A layer that takes its weights from a stream in every frame; it needs its --fold too."),
     ] = None,
     width: Annotated[
-        int | None, typer.Option(show_default="32", help="Bits of a word of features and masks; a multiple of 8.")
+        int | None, typer.Option(show_default="32", help="Word width of features and masks in bits; a multiple of 8.")
     ] = None,
-    name: Annotated[str, typer.Option(help="Of the module, its files and its C macros; two cores need two.")] = "bgru",
+    name: Annotated[
+        str, typer.Option(help="Name of the module, its files and its C macros; two cores need two names.")
+    ] = "bgru",
     audio: Audio = False,
     build: Build = DEFAULT_BUILD,
 ) -> None:
@@ -26,10 +28,10 @@ def command(
 
     Writes `<build>/<board>/<bundle>/ip/`: `bgru.v` with the contents of its memories, `bgru.vh` and `registers.h` with
     its sizes for Verilog and C, `bgru.core` for FuseSoC with the targets `lint` and `sim`, and `bench.v` with its data:
-    `sim` compares a few frames with the golden model's masks. The board decides the FPGA family.
+    `sim` compares a few frames with the golden model's masks. The board sets the FPGA family.
 
     With `--audio`, into `<build>/<board>/<bundle>/ip_audio/`: a packet of 16-bit samples in, the denoised recording
-    out, as many samples. `sim` compares two recordings with the reference's samples.
+    out, with as many samples. `sim` compares two recordings with the reference's samples.
 
     Example: `bgru ip --board ulx3s_85f --audio --name denoiser`
     """

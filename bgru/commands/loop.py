@@ -28,7 +28,7 @@ def command(
     """Denoise a recording through the simulated board, and compare every mask with the golden model.
 
     The real host client talks to the real gateware, built with Verilator, over a pseudo-terminal. With `--audio` the
-    audio path is in the gateware too, and hops of samples go over the line (`bgru host --audio`).
+    gateware includes the audio path, and hops of samples go over the line (`bgru host --audio`).
 
     Example: `bgru loop --board icebreaker`
     """

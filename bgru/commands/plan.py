@@ -21,14 +21,14 @@ def command(
 ) -> None:
     """Choose PE, SIMD and packing of each layer, before anything is synthesised.
 
-    With a frame rate: the design that keeps up with it at the clock in the least area, the sum of the shares of the
-    device's LUT4, block RAM and single-port RAM that it takes; or what is missing, in one sentence. Without: that for
+    With a frame rate: prints the smallest design that keeps up with it at the clock, or one sentence about what is
+    missing. Area is the sum of the shares of the device's LUT4, block RAM and single-port RAM. Without: the same for
     the bundle's own frame rate, and all Pareto-optimal designs in latency and LUT4, as a table and as a picture,
     `<build>/<board>/<bundle>/plan.svg` and `.png`. Cycles and RAM are exact, LUT4 within 10 % (docs/planning.md); all
     are of the network alone, without the link.
 
-    With `--sound`: the network that fits next to the audio path of `bgru bitstream --sound`, what both take together,
-    the audio engine's cycles, and the delay of a sample. Where they do not fit: what is missing, and what to leave out.
+    With `--sound`: the network that fits next to the audio path of `bgru bitstream --sound`, the resources of both, the
+    audio engine's cycles, and the delay of a sample. If they do not fit: what is missing, and what to leave out.
 
     Example: `bgru plan --board icebreaker --frame-rate 125`
     """

@@ -12,8 +12,8 @@ def command(
 ) -> None:
     """Print estimate, simulation, synthesis and placement side by side, and write a page for a design review.
 
-    Estimates are made now; measurements are those that `bgru sim`, `verilog` and `bitstream` left of this very design
-    in `<build>/<board>/<bundle>/report/`. What is missing is named with the command that makes it. The page,
+    Estimates are computed now; measurements are those that `bgru sim`, `verilog` and `bitstream` left for this exact
+    design in `<build>/<board>/<bundle>/report/`. Missing ones are listed with the command that makes them. The page,
     `index.html` in that folder, needs no other file and no network.
 
     Example: `bgru report --board icebreaker`

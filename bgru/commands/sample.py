@@ -11,8 +11,8 @@ from bgru.options import SNR_HELP, Noise, Notice, Seed, Speech, finite
 def command(
     speech: Speech,
     noise: Noise,
-    speaker: Annotated[str, typer.Option(help="The speaker; the first utterance of 3.5 to 5 s is taken.")],
-    noise_name: Annotated[str, typer.Option("--noise-name", help="The noise; its test part is used.")],
+    speaker: Annotated[str, typer.Option(help="The speaker; takes the first utterance of 3.5 to 5 s.")],
+    noise_name: Annotated[str, typer.Option("--noise-name", help="The noise; takes its test part.")],
     folder: Annotated[Path, typer.Option("--folder", help="Folder for noisy.flac, clean.flac and README.md.")] = Path(
         "samples"
     ),

@@ -28,7 +28,9 @@ def command(
     clock: Clock = None,
     simulator: Annotated[str, typer.Option("--sim", help="verilator or icarus.")] = "verilator",
     frames: Frames = None,
-    netlist: Annotated[bool, typer.Option("--netlist", help="Simulate the synthesised cells, not the RTL.")] = False,
+    netlist: Annotated[
+        bool, typer.Option("--netlist", help="Simulate the synthesised netlist instead of the RTL.")
+    ] = False,
     waves: Annotated[bool, typer.Option("--waves", help="Write the waveform (FST) and views of it.")] = False,
     samples: Annotated[
         bool, typer.Option("--samples", help="Simulate the whole denoiser instead, samples in and samples out.")
@@ -40,10 +42,10 @@ def command(
 
     Generates Verilog from the bundle, builds it with the simulator, sends every frame of the recording, and compares
     each layer's vectors (r, z, h~, h; y) and the mask with the golden model. Prints a table of the layers, writes the
-    denoised recording, and exits with 1 at the first bit that differs, saying which.
+    denoised recording. At the first bit that differs it prints where, and exits with 1.
 
-    With `--samples` the audio path is in it too: the recording's 16-bit samples go in, and every feature bit, mask bit
-    and sample that comes out is compared; then an impulse measures the delay. In Verilator. It takes `--limit`.
+    With `--samples` it includes the audio path: the recording's 16-bit samples go in, and it compares every feature
+    bit, mask bit and output sample; then an impulse measures the delay. Only in Verilator. It takes `--limit`.
 
     Example: `bgru sim --board icebreaker --frames 20`
     """

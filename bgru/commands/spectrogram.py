@@ -12,10 +12,10 @@ def command(
         "build/spectrogram.png"
     ),
     seconds: Annotated[
-        float, typer.Option("--first", min=0.1, max=60.0, help="Draw so many seconds of the beginning.")
+        float, typer.Option("--first", min=0.1, max=60.0, help="Draw this many seconds from the start.")
     ] = 10.0,
 ) -> None:
-    """Draw recordings under each other, to see what denoising took away and what it left.
+    """Draw spectrograms of recordings below each other, to see what denoising removed and what it left.
 
     Example: `bgru spectrogram noisy.wav denoised.wav --picture heard.png`
     """

@@ -19,7 +19,7 @@ def command(
     threads: Annotated[int, typer.Option(min=1, help="PyTorch's threads on the CPU.")] = 1,
     out: Annotated[Path, typer.Option("--json", help="File for the figures.")] = Path("build/training_speed.json"),
 ) -> None:
-    """Measure training steps next to those of torch.nn.GRU and Linear of the same shape, and the making of mixtures.
+    """Measure training steps next to those of torch.nn.GRU and Linear of the same shape, and the speed of mixing.
 
     Example: `bgru speed --preset tiny`
     """

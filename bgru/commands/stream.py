@@ -18,13 +18,13 @@ def command(
             max=133.3,
             callback=finite,
             show_default="100 and 133",
-            help="MHz of the SDRAM. Repeatable.",
+            help="Clock of the SDRAM in MHz. Repeatable.",
         ),
     ] = None,
     frames: Frames = 4,
     build: Build = DEFAULT_BUILD,
 ) -> None:
-    """Simulate a network whose weights come from SDRAM: every bit compared, its pace measured.
+    """Simulate a network with weights from SDRAM, compare every bit, and measure its pace.
 
     The largest layer's weights come from a model of the ULX3S's SDRAM, at each clock. Prints cycles per frame, frames
     per second next to real time, and how busy the SDRAM is; exits with 1 at the first bit that differs. All frames but

@@ -11,7 +11,7 @@ Data = Annotated[Path, typer.Option("--data", help="The folder with paper/ and o
 Results = Annotated[Path, typer.Option("--results", help="Folder of the study's JSON, tables and pictures.")]
 Score = Annotated[list[Path] | None, typer.Option("--score", show_default=False, help="A bundle to score. Repeatable.")]
 Count = Annotated[int, typer.Option(min=1, help="Mixtures of held-out kinds of noise, and as many of known ones.")]
-Scores = Annotated[Path, typer.Option("--scores", help="Folder of the scores so far: a stopped run goes on from them.")]
+Scores = Annotated[Path, typer.Option("--scores", help="Folder of the scores so far: a stopped run resumes from them.")]
 RESULTS = Path("docs/study")
 
 command = typer.Typer(
@@ -62,7 +62,7 @@ def references(
     results: Results = RESULTS,
     protocol: Annotated[str, typer.Option(help="How speakers are split: disjoint, or as in the paper.")] = "disjoint",
 ) -> None:
-    """Score what needs no training on the 400 test mixtures: ideal masks, RNNoise, bundles.
+    """Score the systems that need no training on the 400 test mixtures: ideal masks, RNNoise, bundles.
 
     Example: `bgru study references --data data --score small`
     """
@@ -96,14 +96,14 @@ def generalisation(
         bool, typer.Option(help="Leave out the scores that take most of the time: PESQ, and SIR and SAR or DNSMOS.")
     ] = False,
     rnnoise: Annotated[bool, typer.Option(help="Score RNNoise as well.")] = True,
-    label: Annotated[str, typer.Option(help="The JSON is called generalisation-LABEL.json.")] = "presets",
+    label: Annotated[str, typer.Option(help="Name of the JSON: generalisation-LABEL.json.")] = "presets",
     out: Scores = Path("runs/study"),
     results: Results = RESULTS,
     processes: Annotated[int, typer.Option(min=1, help="Processes that share the work.")] = 1,
 ) -> None:
     """Score bundles, RNNoise and the mixture on held-out kinds of noise and on known ones.
 
-    Also from -5 to 20 dB, on reverberant speech and on clean speech. A run that was stopped goes on where it was.
+    Also from -5 to 20 dB, on reverberant speech and on clean speech. A stopped run resumes.
 
     Example: `bgru study generalisation --data data --score small`
     """
@@ -163,8 +163,8 @@ def word_lengths(
 ) -> None:
     """Score a bundle in integers of several word lengths against its front end in floating point.
 
-    200 mixtures of kinds of noise that no network was trained on, at two levels, next to a null: five feature bits
-    flipped. Half an hour of a core.
+    Uses 200 mixtures of kinds of noise that no network was trained on, at two levels, next to a null experiment with
+    five flipped feature bits. Takes half an hour on one core.
 
     Example: `bgru study word-lengths --data data --bundle small`
     """
@@ -180,7 +180,7 @@ def tables(
         "bundles"
     ),
 ) -> None:
-    """Write the tables and pictures of the study from the results that are there.
+    """Write the tables and pictures of the study from the available results.
 
     Example: `bgru study tables`
     """

@@ -46,7 +46,7 @@ def command(
     start: Annotated[
         Path | None,
         typer.Option(
-            "--start", show_default="none", help="A run to begin with: its best bitwise network and its front end."
+            "--start", show_default="none", help="A run to start from: its best bitwise network and its front end."
         ),
     ] = None,
     seed: Seed = None,
@@ -61,7 +61,7 @@ def command(
     ] = None,
     notice: Notice = None,
     skip_broken: Annotated[
-        bool, typer.Option("--skip-broken", help="Leave out recordings that cannot be read, and name them.")
+        bool, typer.Option("--skip-broken", help="Leave out unreadable recordings, and name them.")
     ] = False,
     _: Annotated[
         bool, typer.Option("--settings", callback=_settings, is_eager=True, help="List all settings and exit.")
@@ -71,7 +71,7 @@ def command(
 
     Splits the recordings by speaker, and each noise in time, into training, validation and test. `--speech` and
     `--noise` may be given several times. A noise called `rain__roof.wav` is of the kind `rain`; kinds are drawn evenly.
-    The same command again resumes a run that was stopped. `torchrun --nproc-per-node N -m bgru train` with the same
+    The same command again resumes a stopped run. `torchrun --nproc-per-node N -m bgru train` with the same
     options shares the work between N processes, with the same result.
 
     Example: `bgru train --speech speech --noise noise --out runs/mine --preset small`

@@ -10,11 +10,11 @@ def command(
     clock: Clock = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:
-    """Write a network as Verilog for a board, synthesise it, and count what it takes.
+    """Write a network as Verilog for a board, synthesise it, and count its resources.
 
     Writes `<build>/<board>/<bundle>/verilog/`: `top.v` with its memory files, the pin constraints, and the netlist
     `top.json` for nextpnr. The top speaks the host protocol (docs/host.md) on the board's UART. Prints the LUT4, FF and
-    block RAM of each layer out of context, and those of the whole top next to what the device has.
+    block RAM of each layer out of context, and those of the whole top next to the device's totals.
 
     Example: `bgru verilog --board icebreaker`
     """

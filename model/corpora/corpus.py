@@ -1,8 +1,8 @@
 """Corpora: folders of `speaker/utterance` recordings, folders of noises, and how they are split.
 
 Speech is split by speaker, so a network is never scored on a voice it has heard. Each noise file is split in time,
-so it is never scored on a stretch of noise it has heard. Whole kinds of noise can be held back from training: they
-show how a network does on noise it has never met, and choose between epochs and recipes.
+so it is never scored on a stretch of noise it has heard. Whole kinds of noise can be held out from training: they
+show how a network does on noise it has never heard, and choose between epochs and recipes.
 """
 
 import logging
@@ -34,7 +34,7 @@ NOISE_PARTS = {
 """Stretches of a noise file, as fractions of its length: one for each part, and others a part may use instead."""
 
 HELD_OUT_STRETCHES = {"validation": "first half", "test": "second half"}
-"""The parts that hear noises of held-out kinds, and which stretch of them."""
+"""The parts that hear noises of held-out kinds, and the stretch of them that each hears."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,8 @@ class Split:
 class Corpus:
     """Recordings of speakers and noises, and the part each belongs to.
 
-    `stretches` gives a part another stretch of `NOISE_PARTS` than its own. Noises of the kinds in `held_out` are
-    never in training; where there are any, validation hears only them.
+    `stretches` gives a part a stretch of `NOISE_PARTS` other than its own. Noises of the kinds in `held_out` are
+    never in training; if there are any, validation hears only them.
     """
 
     utterances: Mapping[str, tuple[Path, ...]]
@@ -61,7 +61,7 @@ class Corpus:
     held_out: frozenset[str] = frozenset()
 
     def stretch(self, part: str) -> str:
-        """The name of the stretch that a part has of every noise that isn't held out."""
+        """The name of the stretch that a part uses of every noise that isn't held out."""
         return self.stretches.get(part, part)
 
     def noise_stretches(self, part: str) -> dict[str, str]:
@@ -103,9 +103,9 @@ def find(
     """List the folders and split the speakers, see `split_speakers`; `held_out` names kinds of noise, see `Corpus`.
 
     A recording that can't be used (broken, silent, too short) raises `BadInput` when it is read. With `skip_broken`,
-    all are tried here, and the unusable ones are logged and left out, also noises with an unusable part.
+    all are read here, and unusable ones are logged and left out, including noises with an unusable part.
     Raises `BadInput` for a folder without recordings, for a speaker or a noise in two folders, for an unknown kind,
-    and where no kind is left for training.
+    and if no kind is left for training.
     """
     utterances: dict[str, tuple[Path, ...]] = {}
     for folder in speech:
@@ -153,7 +153,7 @@ def speakers(folder: Path) -> dict[str, tuple[Path, ...]]:
     """List `folder/speaker/**/utterance.(wav|flac|...)`: speaker to recordings, both sorted by name.
 
     Recordings directly in the folder count as one speaker with the folder's name.
-    Raises `BadInput` where the folder is missing or holds no recording.
+    Raises `BadInput` if the folder is missing or holds no recording.
     """
     found = {}
     if folder.is_dir() and (direct := [path for path in _recordings(folder) if path.parent == folder]):
@@ -170,7 +170,7 @@ def speakers(folder: Path) -> dict[str, tuple[Path, ...]]:
 def noises(folder: Path) -> dict[str, Path]:
     """List the recordings of a folder of noises: name (path below the folder, without suffix) to file.
 
-    Raises `BadInput` where the folder is missing, holds no recording, or two whose names differ only in the suffix.
+    Raises `BadInput` if the folder is missing, holds no recording, or two whose names differ only in the suffix.
     """
     found: dict[str, Path] = {}
     for path in _recordings(folder):
@@ -189,7 +189,7 @@ def split_speakers(
     """Split speakers into training, validation and test.
 
     A part whose speakers are not named gets `fraction` of all speakers (at least one), drawn from `seed`.
-    Raises `BadInput` for a name that is unknown or in both parts, and where nobody is left for training.
+    Raises `BadInput` for a name that is unknown or in both parts, and if nobody is left for training.
     """
     for part, chosen in (("test", test), ("validation", validation)):
         for name in chosen:
@@ -217,7 +217,7 @@ def noise_part(noise: Signal, part: str) -> Signal:
 
 
 def read_noise(path: Path, part: str, sample_rate: int) -> Signal:
-    """Read the stretch of a noise file that belongs to `part`; raises `BadInput` where it is too short or silent."""
+    """Read the stretch of a noise file that belongs to `part`; raises `BadInput` if it is too short or silent."""
     return _audible(path, f"noise in its {part} part", noise_part(audio.read(path, sample_rate), part), sample_rate)
 
 

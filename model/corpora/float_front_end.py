@@ -1,13 +1,13 @@
-"""The front end in floating point, for training and for pictures; a bundle's is in integers (`model.reference`).
+"""The front end in floating point, for training and pictures; a bundle's uses integers (`model.reference`).
 
 STFT, a slow gain, then quantisation-and-dispersion (QaD, Kim and Smaragdis 2018): each bin's magnitude becomes a code
 word, and feature `bin * bits + bit` is one of its bits. Nothing here needs torch.
 
-The gain follows the mean power of the frames so far (of about the last `gain_frames`, once there are as many). It is a
-power of two on |X|^2, exact in floating point, and brings a recording within 1.5 dB of `rms` without look-ahead.
+The gain follows the mean power of the frames so far (later of about the last `gain_frames`). It is a power of two on
+|X|^2, exact in floating point, and brings a recording within 1.5 dB of `rms` without look-ahead.
 
-`FloatFrontEnd.to_integers` makes the bundle's front end. Its feature bits differ from these in about one of a thousand,
-and its frames are the same.
+`FloatFrontEnd.to_integers` makes the bundle's front end. About one in a thousand of its feature bits differs; its
+frames are the same.
 """
 
 from dataclasses import dataclass
@@ -39,14 +39,14 @@ class FloatFrontEnd:
     """Everything between samples and features.
 
     `thresholds`, shape (bins, levels - 1), float32 magnitudes, non-decreasing along a row: a bin's level
-    is the number of thresholds that its magnitude reaches (`|X| >= threshold`, compared as squares). The `code` says
-    what bits that is: natural `binary`, most significant bit first (2**bits levels, the paper's), or `thermometer`, a
+    is the number of thresholds that its magnitude reaches (`|X| >= threshold`, compared as squares). The `code` turns
+    it into bits: natural `binary`, most significant bit first (2**bits levels, the paper's), or `thermometer`, a
     bit for each threshold, lowest first (bits + 1 levels), which weights of -1, 0 and +1 can add up.
     `level` is one integer of `feature_bits` bits instead: 48 dB from the bin's threshold on (rule 12.10).
-    A mask has `mask_bits` units a bin, all of equal value: units `bin * mask_bits` and on say its gain together. A unit
-    is a bit, or an integer of `gain_bits` bits.
-    `rms` is the level, as a signal's root mean square, that the slow gain brings a recording to; `gain_frames` is how
-    many frames the gain remembers.
+    A mask has `mask_bits` units per bin, all of equal value: units `bin * mask_bits` and up together give its gain. A
+    unit is a bit, or an integer of `gain_bits` bits.
+    `rms` is the level, as a signal's root mean square, that the slow gain brings a recording to; `gain_frames` is the
+    number of frames that the gain averages over.
     """
 
     sample_rate: int
@@ -93,7 +93,7 @@ class FloatFrontEnd:
         )
 
     def check_window(self) -> None:
-        """Refuse a window that SciPy doesn't know, or one that can't be undone at this hop."""
+        """Refuse a window that SciPy doesn't know, or one that has no inverse at this hop."""
         try:
             _ = self.transform.dual_win
         except ValueError as error:
@@ -103,13 +103,13 @@ class FloatFrontEnd:
             ) from None
 
     def hear(self, recording: Signal) -> Features:
-        """Recording (samples,) of any level to features (frames, features): what a network is given of it."""
+        """Recording (samples,) of any level to features (frames, features), the input of a network."""
         heard = power(self.stft(recording))
         return self.encode(heard, SlowGain(self).exponents(heard))
 
     @classmethod
     def of(cls, front_end: FrontEnd) -> "FloatFrontEnd":
-        """A bundle's front end in floating point, with the thresholds that its keys stand for."""
+        """A bundle's front end in floating point, with the thresholds of its keys."""
         it = front_end
         thresholds = key_thresholds(it.keys, it.fraction_bits, it.mantissa_bits)
         return cls(
@@ -129,7 +129,7 @@ class FloatFrontEnd:
     def to_integers(self, words: tuple[int, int, int] = WORD_LENGTHS[0]) -> FrontEnd:
         """The front end of a bundle; `words` are its word lengths.
 
-        Raises `BadInput` for another window than Hann and another hop than a quarter of it.
+        Raises `BadInput` unless the window is Hann and the hop a quarter of it.
         """
         keys = threshold_keys(self.thresholds, *words[1:])
         found = FrontEnd(
@@ -175,7 +175,7 @@ class FloatFrontEnd:
         """Spectrum (frames, bins) back to a signal of `samples` samples, by the canonical dual window."""
         transform = self.transform
         hop, size = transform.hop, transform.m_num
-        overlap = -(-size // hop)  # frames that a sample is in
+        overlap = -(-size // hop)  # frames that contain a sample
         frames = np.zeros((len(spectrum), overlap * hop))
         frames[:, :size] = np.roll(irfft(spectrum, n=size), transform.m_num_mid, axis=1) * transform.dual_win
         sums = np.zeros((len(spectrum) + overlap - 1, hop))
@@ -205,19 +205,19 @@ class FloatFrontEnd:
         return bits.reshape(*power.shape[:-1], self.features)
 
     def gains(self, mask: Mask) -> NDArray[np.float32]:
-        """What masks (frames, bins * mask_bits) do to each bin, (frames, bins): its gain, the largest being 1.
+        """The gain of each bin, (frames, bins), from masks (frames, bins * mask_bits); the largest is 1.
 
-        One bit drops a bin or keeps it; m of them have m + 1 levels, evenly from 0 to 1.
+        One bit drops or keeps a bin; m bits have m + 1 levels, evenly from 0 to 1.
         """
         share = mask.reshape(len(mask), self.bins, self.mask_bits).mean(axis=-1, dtype=np.float32)
         return share / np.float32(unit_gain(self.gain_bits))
 
 
 class SlowGain:
-    """The gain as it goes along one recording, or several of equal length at once.
+    """The gain over one recording, or several of equal length at once.
 
-    With P the mean square of the signal behind a frame, m is the mean of the first n of P, and from n = `gain_frames`
-    on m + (P - m) / `gain_frames`. The exponent is log2(m / rms^2), rounded: |X|^2 is divided by two to its power.
+    With P the mean square of a frame's signal, m is the mean of the first n of P, and from n = `gain_frames` on
+    m + (P - m) / `gain_frames`. The exponent is log2(m / rms^2), rounded: |X|^2 is divided by two to its power.
     """
 
     def __init__(self, front_end: FloatFrontEnd) -> None:
@@ -231,7 +231,7 @@ class SlowGain:
     def exponents(self, power: NDArray[np.float32]) -> NDArray[np.int32]:
         """The next ones, int32 (frames,) or (frames, sequences), for |X|^2 with bins as its last axis."""
         means = np.empty(power.shape[:-1])
-        # Not a product of matrices, whose order of summation may depend on how many frames come at once.
+        # Not a matrix product: its order of summation may depend on the number of frames.
         for index, now in enumerate(np.sum(np.multiply(power, self.to_power, order="C"), axis=-1)):
             self._seen = min(self._seen + 1, self._frames)
             self._mean = self._mean + (now - self._mean) / self._seen
@@ -241,7 +241,7 @@ class SlowGain:
 
 
 def _logarithm(values: NDArray[np.float32]) -> NDArray[np.float64]:
-    """To base 2, linear between powers of two, as keys are; of 0, far below all others."""
+    """Logarithm to base 2, linear between powers of two, like the keys; of 0, far below all others."""
     fraction, exponent = np.frexp(values.astype(np.float64))
     return np.where(values == 0, -4096.0, exponent + 2 * fraction)
 

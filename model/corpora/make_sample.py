@@ -2,7 +2,7 @@
 
 `bgru sample --speech DIR ...`
 
-One utterance of a test speaker in the test part of a noise, none of which the networks trained on `--speech` met.
+One utterance of a test speaker in the test part of a noise; networks trained on `--speech` have heard neither.
 """
 
 from pathlib import Path
@@ -35,7 +35,7 @@ def run(
         raise BadInput(f"speaker {speaker}: expected an utterance of {SHORTEST} to {LONGEST} s, got none")
     part = corpus.read_noise(noises[noise_name], "test", RATE)
     made = mix(corpus.read_speech(utterance, RATE), part, snr, np.random.default_rng(seed))
-    gain = min(1.0, 0.99 / float(np.max(np.abs(made.mixture))))  # one for both, so that they can be compared
+    gain = min(1.0, 0.99 / float(np.max(np.abs(made.mixture))))  # one gain for both, so they can be compared
     audio.write(out / "noisy.flac", np.float32(gain) * made.mixture, RATE)
     audio.write(out / "clean.flac", np.float32(gain) * made.clean, RATE)
     with replacing(out / "README.md") as temporary:

@@ -1,4 +1,4 @@
-"""Mixtures of speech and noise, and the ideal binary mask that says which bins to keep."""
+"""Mixtures of speech and noise, and their ideal binary mask."""
 
 from dataclasses import dataclass
 from typing import TypeVar
@@ -33,7 +33,7 @@ def excerpt(recording: NDArray[Element], length: int, rng: np.random.Generator) 
 
 
 def noise_gain(speech_power: float, noise_power: float, snr_db: float) -> float:
-    """The factor on the noise that gives `snr_db` decibels between the two powers; 1 where either is zero."""
+    """The gain of the noise for an SNR of `snr_db` decibels; 1 if either power is zero."""
     if speech_power == 0.0 or noise_power == 0.0:
         return 1.0
     return float(np.sqrt(speech_power / noise_power * 10.0 ** (-snr_db / 10.0)))
@@ -42,8 +42,8 @@ def noise_gain(speech_power: float, noise_power: float, snr_db: float) -> float:
 def mix(speech: Signal, noise: Signal, snr_db: float, rng: np.random.Generator, rms: float = 0.1) -> Mixture:
     """Mix an utterance with a random excerpt of a noise at a signal-to-noise ratio over the whole utterance.
 
-    The noise is looped where it is shorter than the speech. All three signals are scaled so that the
-    mixture has `rms`. Raises `BadInput` where either is digital silence.
+    The noise is looped if it is shorter than the speech. All three signals are scaled so that the
+    mixture has `rms`. Raises `BadInput` if either is digital silence.
     """
     cut = excerpt(noise, len(speech), rng).astype(np.float64)
     speech_power, noise_power = float(np.mean(np.square(speech, dtype=np.float64))), float(np.mean(np.square(cut)))
@@ -57,24 +57,24 @@ def mix(speech: Signal, noise: Signal, snr_db: float, rng: np.random.Generator, 
 
 
 def ideal_binary_mask(speech: Spectrum, noise: Spectrum) -> Bits:
-    """The IBM of spectra of one shape: bit 1 where |S| > |N|, the speech is louder than the noise; else 0."""
+    """The IBM of two spectra of the same shape: 1 if |S| > |N|, the speech is louder than the noise, else 0."""
     return (power(speech) > power(noise)).astype(np.uint8)
 
 
 def gain_targets(speech: Spectrum, noise: Spectrum) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Target gain of every bin, from -1 for 0 to +1 for 1, and the cost of an error: both (..., bins).
 
-    The target is the gain of Wiener's filter. An error of the gain adds error energy in proportion to |S|^2 + |N|^2.
+    The target is the gain of the Wiener filter. An error of the gain adds error energy in proportion to |S|^2 + |N|^2.
     """
     wanted, total = power(speech), power(speech) + power(noise)
     return 2.0 * wanted / np.maximum(total, np.finfo(np.float32).tiny) - 1.0, total
 
 
 def mask_targets(speech: Spectrum, noise: Spectrum, bits: int) -> tuple[Bits, NDArray[np.float32]]:
-    """What every bit of a mask should be, and what a wrong one costs: (..., bins * bits) both.
+    """The target of every mask bit, and the cost of a wrong one: both (..., bins * bits).
 
-    With the gain W = |S|^2 / (|S|^2 + |N|^2) of Wiener's filter, bit k of a bin is 1 where W is above (2 k + 1) / (2
-    bits), which rounds W to the mask's levels. A wrong bit moves the gain by 1 / bits and adds error energy in
+    With the gain W = |S|^2 / (|S|^2 + |N|^2) of the Wiener filter, bit k of a bin is 1 if W is above (2 k + 1) / (2
+    bits), which rounds W to the mask's levels. A wrong bit changes the gain by 1 / bits and adds error energy in
     proportion to (|S|^2 + |N|^2) |W - (2 k + 1) / (2 bits)|, which is the cost. One bit is the IBM.
     """
     wanted, total = power(speech)[..., None], (power(speech) + power(noise))[..., None]

@@ -6,16 +6,16 @@ from pathlib import Path
 from model.errors import BadInput
 
 LISTED = 20
-"""Most files of one author that are listed by name."""
+"""Up to this many files of one author are listed by name."""
 
 
 def short(path: Path) -> str:
-    """The last two parts of a path, such as open/speech, so that reports don't tell where a machine keeps it."""
+    """The last two parts of a path, such as open/speech, so reports don't show where it is on a machine."""
     return "/".join(path.resolve().parts[-2:])
 
 
 def read_notice(path: Path | None) -> str:
-    """The text of a notice for the model card; nothing where no file is given."""
+    """The text of a notice for the model card; empty without a file."""
     if path is None:
         return ""
     try:
@@ -25,7 +25,7 @@ def read_notice(path: Path | None) -> str:
 
 
 def attributions(folder: Path) -> str:
-    """The credits that a folder of recordings brings along, as Markdown; nothing where it has none.
+    """The credits in a folder of recordings, as Markdown; empty if it has none.
 
     Either its `NOTICE.txt` or, from its `manifest.csv` with the columns file, licence, author and source, one line for
     all files of the same licence, author and source.

@@ -1,8 +1,8 @@
 """Room impulse responses: recorded ones, and simulated ones by the image-source method (Allen and Berkley 1979).
 
 A response begins at the direct sound and has unit energy. Training convolves speech with it, and the reverberant
-speech is what the network is to keep: gains on a spectrum can't undo a room, and a network that is taught to treat
-late reverberation as noise attenuates the ends of words in dry speech too.
+speech is the target: gains on a spectrum can't undo a room, and a network trained to treat late reverberation as noise
+also attenuates the ends of words in dry speech.
 """
 
 from pathlib import Path
@@ -17,7 +17,7 @@ from model.reference import audio
 from model.reference.audio import Signal
 
 LONGEST = 1.0
-"""Seconds of a response that are used."""
+"""Length of the part of a response that is used, seconds."""
 
 REVERBERATION = (0.15, 0.8)
 """Range of the simulated reverberation times (RT60), seconds."""
@@ -30,7 +30,7 @@ FROM_WALLS = 0.5
 
 
 def recorded(folder: Path, sample_rate: int) -> dict[str, Signal]:
-    """The responses in a folder of recordings, by name. Raises `BadInput` where there is none."""
+    """The responses in a folder of recordings, by name. Raises `BadInput` if there is none."""
     return {name: response(audio.read(path, sample_rate), sample_rate) for name, path in corpus.noises(folder).items()}
 
 
@@ -44,7 +44,7 @@ def shoebox(index: int, sample_rate: int, seed: int) -> Signal:
     rng = np.random.default_rng([seed, index])
     size = np.array([rng.uniform(*side) for side in SIDES])
     while True:
-        try:  # large rooms can't be made dry enough
+        try:  # large rooms can't be dry enough
             absorption, order = pyroomacoustics.inverse_sabine(rng.uniform(*REVERBERATION), size)
             break
         except ValueError:

@@ -1,6 +1,6 @@
-"""Synthetic noise: kinds that are missing from a folder of recordings, from a seed.
+"""Synthetic noise from a seed: kinds that a folder of recordings lacks.
 
-Networks trained on few recorded noises fail worst on steady, tonal and whirring ones. These generators cover them:
+Networks trained on a few recorded noises fail worst on steady, tonal and whirring ones. These generators cover them:
 motors, hum, fans, machines, wind, clicks, chirps, stationary noise of random spectral shape, and the babble of
 training speakers. Each draws its parameters from wide ranges, so two clips of a kind have little in common.
 """
@@ -25,7 +25,7 @@ LEVEL = 0.1
 def clips(count: int, seconds: float, sample_rate: int, seed: int, talkers: Sequence[Signal] = ()) -> dict[str, Signal]:
     """`count` clips by name (`motor__synthetic3`), the kinds in turn; clip i depends on the seed and i alone.
 
-    Babble is made of the recordings in `talkers`, and left out where there are none.
+    Babble is made from the recordings in `talkers`, and left out if there are none.
     """
     kinds = [*KINDS, *(["babble"] if talkers else [])]
     made = {}

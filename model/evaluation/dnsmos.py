@@ -1,7 +1,7 @@
 """DNSMOS P.835 (Reddy, Gopal and Cutler, ICASSP 2022): opinions of a recording without its clean speech.
 
-A network's estimate of three mean opinion scores from 1 to 5: of the speech (SIG), of the background (BAK), of both
-(OVRL). The network is the one that the package `speechmos` brings (extra `study`).
+A network estimates three mean opinion scores from 1 to 5: of the speech (SIG), of the background (BAK), of both
+(OVRL). The network comes with the package `speechmos` (extra `study`).
 """
 
 from functools import lru_cache
@@ -20,7 +20,7 @@ SCORES = ("dnsmos_sig", "dnsmos_bak", "dnsmos_ovrl")
 
 SAMPLE_RATE = 16000
 SEGMENT = round(9.01 * SAMPLE_RATE)
-"""Samples that the network takes at once; segments are a second apart."""
+"""Samples of a segment for the network; segments are a second apart."""
 
 TO_OPINION = (
     (-0.08397278, 1.22083953, 0.0052439),

@@ -1,4 +1,4 @@
-"""How good a denoised recording is; a higher figure is better.
+"""Quality metrics of a denoised recording; higher is better.
 
 SDR, SIR and SAR (BSS Eval v3, Vincent et al. 2006, 512-tap distortion filter) by `fast_bss_eval`, STOI (Taal et al.
 2011) by `pystoi`, wide-band PESQ (ITU-T P.862.2) by `pesq`, DNSMOS by `model.evaluation.dnsmos`. Signals have the shape
@@ -29,7 +29,7 @@ class Metric(NamedTuple):
 
     @property
     def heading(self) -> str:
-        """Of a column: the name with its unit."""
+        """The heading of a column: the name with its unit."""
         return f"{self.name} ({self.unit})" if self.unit else self.name
 
 
@@ -43,19 +43,19 @@ METRICS = {
     "mask_accuracy": Metric("mask accuracy", 3),
     "weighted_mask_accuracy": Metric("energy-weighted mask accuracy", 3),
 }
-"""Key in reports to how it is shown: what is scored where nothing else is asked for."""
+"""Key in reports to how it is shown: the metrics scored by default."""
 
 OPINIONS = {
     "dnsmos_sig": Metric("DNSMOS SIG", 2),
     "dnsmos_bak": Metric("DNSMOS BAK", 2),
     "dnsmos_ovrl": Metric("DNSMOS OVRL", 2),
 }
-"""Metrics that need no clean speech, and a second of a core for each recording."""
+"""Metrics that need no clean speech; they take a second of a core per recording."""
 
 SHOWN = METRICS | OPINIONS
 
 SILENCE = -30.0
-"""Stands in for minus infinity decibels where a signal is digitally silent, so that means exist."""
+"""Replaces minus infinity decibels for a digitally silent signal, so means exist."""
 
 WORST_PESQ = 1.0
 """PESQ of a digitally silent estimate, for which P.862.2 has no value: the bottom of the scale."""
@@ -63,7 +63,7 @@ WORST_PESQ = 1.0
 LOADING = 1e-8
 """Added to the diagonal of BSS Eval's filter equations (signals have norm 1), which a pure tone leaves singular.
 
-No ratio is over 80 dB or below -80 dB with it: an estimate without interference, or without artefacts, gets 80 dB.
+It limits ratios to 80 dB and -80 dB: an estimate without interference, or without artefacts, gets 80 dB.
 """
 
 WIDE_BAND = 16000
@@ -81,12 +81,13 @@ def sdr(clean: Signal, estimate: Signal) -> float:
 def bss_eval(clean: Signal, noise: Signal, estimate: Signal) -> dict[str, float]:
     """SDR, SIR and SAR of BSS Eval, in decibels, with the mixture's two sources as references.
 
-    The estimate is taken apart into the speech through its best filter of 512 taps, what filters on speech *and* noise
-    explain besides (the interference), and the rest, which is in neither (the artefacts). SDR is the first against the
-    other two together, and equals `sdr`. SIR is the first against the interference: the mixture has about its SNR, and
-    it rises as noise goes. SAR is the first two against the artefacts: the mixture has none (80 dB, see `LOADING`),
-    every mask adds some. The noise that was removed, `mixture - estimate`, is the estimate of the second source: known
-    which source is whose, no permutation is searched and its figures are not asked for, so that it needn't be given.
+    The estimate is split into the speech through its best filter of 512 taps, what filters on speech *and* noise
+    explain in addition (the interference), and the rest (the artefacts). SDR is the ratio of the first to the
+    other two together, and equals `sdr`. SIR is the ratio of the first to the interference: about the SNR for the
+    mixture, and it rises as noise is removed. SAR is the ratio of the first two to the artefacts: the mixture has none
+    (80 dB, see `LOADING`), every mask adds some. The removed noise, `mixture - estimate`, would be the estimate of the
+    second source. As the assignment is known, no permutation is searched, and as its figures are not needed, neither is
+    the estimate.
     """
     if not (np.any(clean) and np.any(noise) and np.any(estimate)):
         return dict.fromkeys(("sdr", "sir", "sar"), SILENCE)
@@ -98,7 +99,7 @@ def bss_eval(clean: Signal, noise: Signal, estimate: Signal) -> dict[str, float]
 
 
 def _decibels(share: float) -> float:
-    """A share of the energy against the rest of it."""
+    """The ratio of a share of the energy to the rest, in decibels."""
     within = np.clip(share, LOADING, 1.0 - LOADING)
     return float(10.0 * np.log10(within / (1.0 - within)))
 
@@ -119,8 +120,8 @@ def stoi(clean: Signal, estimate: Signal, sample_rate: int) -> float:
 def pesq(clean: Signal, estimate: Signal, sample_rate: int) -> float | None:
     """Perceived quality of wide-band speech as a mean opinion score, about 1 to 4.64; other rates are resampled.
 
-    None, to be left out of means, where PESQ finds no speech in the clean recording or it is shorter than 1/4 s;
-    `WORST_PESQ` where the estimate is silent.
+    None, left out of means, if PESQ finds no speech in the clean recording or it is shorter than 1/4 s;
+    `WORST_PESQ` if the estimate is silent.
     """
     if sample_rate != WIDE_BAND:
         clean, estimate = (soxr.resample(signal, sample_rate, WIDE_BAND) for signal in (clean, estimate))
@@ -133,9 +134,9 @@ def pesq(clean: Signal, estimate: Signal, sample_rate: int) -> float | None:
 def scores(
     clean: Signal, noise: Signal, estimate: Signal, sample_rate: int, chosen: Collection[str] = tuple(METRICS)
 ) -> dict[str, float | None]:
-    """The `chosen` ones of `SHOWN` that are of signals, for one recording; `noise` is the mixture's.
+    """The `chosen` metrics of signals in `SHOWN`, for one recording; `noise` is the mixture's.
 
-    SIR or SAR cost five times as much as SDR alone.
+    SIR or SAR take five times as long as SDR alone.
     """
     found: dict[str, float | None] = {}
     if {"sir", "sar"} & set(chosen):
@@ -156,7 +157,7 @@ def scores(
 def mask_scores(
     dominance: NDArray[np.float32], mask: Bits, chosen: Collection[str] = tuple(METRICS)
 ) -> dict[str, float]:
-    """The `chosen` ones of `METRICS` that are of masks; `dominance` as in `weighted_mask_accuracy`."""
+    """The `chosen` metrics of masks in `METRICS`; `dominance` as in `weighted_mask_accuracy`."""
     found = {
         "mask_accuracy": mask_accuracy(dominance > 0, mask),
         "weighted_mask_accuracy": weighted_mask_accuracy(dominance, mask),
@@ -170,10 +171,10 @@ def mask_accuracy(expected: Bits | NDArray[np.bool_], mask: Bits | NDArray[np.bo
 
 
 def weighted_mask_accuracy(dominance: NDArray[np.float32], mask: Bits | NDArray[np.bool_]) -> float:
-    """Share of mask bits that agree with the ideal mask, each weighted by the energy that a wrong one costs.
+    """Share of mask bits that agree with the ideal mask, each weighted by the error energy of a wrong one.
 
-    `dominance` is |S|^2 - |N|^2 of every bin, of the mask's shape: the ideal mask is 1 where it is above 0, and a
-    wrong bit adds its magnitude to the energy of the error.
+    `dominance` is |S|^2 - |N|^2 of every bin, in the mask's shape: the ideal mask is 1 where it is above 0, and a
+    wrong bit adds its magnitude to the error energy.
     """
     cost = np.abs(dominance, dtype=np.float64)
     return float(np.sum(cost[(dominance > 0) == mask.astype(bool)]) / np.sum(cost))

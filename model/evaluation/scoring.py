@@ -1,7 +1,7 @@
 """Scores of denoisers on held-out speech and noise: every system on the same trials.
 
-A *system* estimates the speech from a mixture. The unprocessed mixture, the ideal binary mask and a bundle (by the
-golden model) are here; any other callable of the same form can be scored next to them.
+A *system* estimates the speech from a mixture. This module has the unprocessed mixture, the ideal binary mask and a
+bundle (by the golden model); any other callable of the same form can be scored next to them.
 """
 
 import zlib
@@ -33,21 +33,21 @@ from model.reference.denoise import denoise
 from model.reference.recording import to_samples, to_signal
 
 CONFIDENCE = 0.95
-"""Of the intervals about means."""
+"""Confidence level of the intervals of means."""
 
 MIXTURE = "mixture"
-"""The system that does nothing, which others may harm: see `summary`."""
+"""The system that does nothing, the reference for harm: see `summary`."""
 
 ROOMS_SEED = 835
-"""Of the simulated rooms of reverberant trials; training has seeds of its own."""
+"""Seed of the simulated rooms of reverberant trials; training has its own seeds."""
 
 
 @dataclass(frozen=True)
 class Trial:
     """One utterance in one stretch of a noise (see `corpus.NOISE_PARTS`), mixed on request.
 
-    An `snr_db` of infinity is clean speech. With a `room`, the number of a simulated one, the speech is reverberant,
-    and is to be kept as it is: gains on a spectrum can't undo a room.
+    An `snr_db` of infinity is clean speech. With a `room`, the number of a simulated one, the target is the reverberant
+    speech: gains on a spectrum can't undo a room.
     """
 
     speaker: str
@@ -62,7 +62,7 @@ class Trial:
 
     @property
     def key(self) -> tuple[str, str, str, float]:
-        """Speaker, utterance, noise, SNR: those of the trial's rows."""
+        """Speaker, utterance, noise, SNR, as in the trial's rows."""
         return self.speaker, self.utterance, self.noise, self.snr_db
 
     @property
@@ -73,7 +73,7 @@ class Trial:
     def mixture(self) -> Mixture:
         """The signals; the excerpt of noise depends on the three names only, so it is the same for every system.
 
-        Raises `BadInput` where a recording can't be read or is silent.
+        Raises `BadInput` if a recording can't be read or is silent.
         """
         utterance = corpus.read_speech(self.speech, self.sample_rate)
         if self.room is not None:
@@ -102,8 +102,8 @@ def sample(
 ) -> list[Trial]:
     """About `count` of the test's trials in noises of kinds that are held out, or of those that aren't, by noise.
 
-    Kinds share them evenly, and so do the SNRs within a kind. What is drawn of a kind depends on its own recordings
-    only. Fewer come where a kind has fewer; none where there is no such kind.
+    They are spread evenly over the kinds, and within a kind over the SNRs. The draw from a kind depends on its own
+    recordings only. There are fewer if a kind has fewer, and none without such a kind.
     """
     by_kind: dict[str, list[Trial]] = {}
     for trial in trials(source, 0.0, sample_rate, rms):
@@ -120,7 +120,7 @@ def sample(
 
 @dataclass(frozen=True, eq=False)
 class Enhanced:
-    """A system's estimate of the speech (samples,) and, of a system that masks, its mask and front end."""
+    """A system's estimate of the speech (samples,) and, if it uses a mask, its mask and front end."""
 
     signal: Signal
     mask: Bits | None = None
@@ -140,7 +140,7 @@ def masked(front_end: FloatFrontEnd, signals: Mixture, mask: Bits) -> Enhanced:
 def dominance(front_end: FloatFrontEnd, signals: Mixture) -> NDArray[np.float32]:
     """|S|^2 - |N|^2 of every bin, (frames, bins); the ideal binary mask is 1 where it is above 0.
 
-    Remembered for the latest mixtures, as every system asks for it.
+    Cached for the latest mixtures, since every system uses it.
     """
     return power(front_end.stft(signals.clean)) - power(front_end.stft(signals.noise))
 
@@ -184,7 +184,7 @@ def of_bundle(bundle: Bundle) -> dict[str, System]:
 
 @dataclass(frozen=True)
 class Row:
-    """One system's scores on one trial; None where a metric has no value there, absent where the system has no mask."""
+    """One system's scores on one trial; None if a metric has no value there, absent if the system has no mask."""
 
     system: str
     speaker: str
@@ -205,14 +205,14 @@ class Row:
 
     @property
     def trial(self) -> tuple[str, str, str, float]:
-        """What makes a trial, as in `Trial.key`: rows of all systems on it have the same."""
+        """The trial, as in `Trial.key`: the same for the rows of all systems."""
         return self.speaker, self.utterance, self.noise, self.snr_db
 
 
 def score(
     systems: Mapping[str, System], trials: Sequence[Trial], chosen: Collection[str] = tuple(METRICS), processes: int = 1
 ) -> list[Row]:
-    """The chosen ones of `SHOWN` for every trial and system, in that order, with a bar on the terminal.
+    """The chosen metrics of `SHOWN` for every trial and system, in that order, with a progress bar.
 
     Processes as in `scored`.
     """
@@ -222,9 +222,9 @@ def score(
 def scored(
     systems: Mapping[str, System], trials: Sequence[Trial], chosen: Collection[str], processes: int = 1
 ) -> Iterator[list[Row]]:
-    """The rows of each trial, a row for each system, as soon as they are there.
+    """The rows of each trial, one per system, as soon as they are ready.
 
-    With more processes than one, systems are pickled; OMP_NUM_THREADS=1 in the environment then keeps NumPy and
+    With more than one process, systems are pickled; OMP_NUM_THREADS=1 in the environment then limits NumPy and
     PyTorch of each to one core, which is fastest.
     """
     work = partial(_score, systems, chosen)
@@ -232,7 +232,7 @@ def scored(
     if processes == 1:
         yield from shown(map(work, trials))
         return
-    chunk = max(1, len(trials) // (8 * processes))  # the systems are sent once for each
+    chunk = max(1, len(trials) // (8 * processes))  # sends the systems once per process
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:  # a fork of PyTorch's threads may hang
         yield from shown(pool.map(work, trials, chunksize=chunk))
 
@@ -254,11 +254,11 @@ def summary(rows: Sequence[Row], without: Collection[str] = ()) -> dict[str, Any
     """Scores per system, ready for JSON: {"all": ..., "noises": {name: ...}, "kinds", "speakers", "snrs" alike}.
 
     Each ... is {"mixtures": n, "mean": {metric: m}, "interval": {metric: h}}. h is half the width of the mean's 95 %
-    confidence interval by Student's t over the mixtures, as if they were drawn independently: it says nothing of other
-    speakers and noises, nor of another seed in training, and is None for one mixture. Where a metric has no value for
-    k of the mixtures, they are not in its mean, and "missing": {metric: k} says so. Where `MIXTURE` is among the
-    systems and STOI was scored, "harmed" is the share of the mixtures whose STOI a system lowers. With `without`,
-    "without" is the same for the utterances that are not named there, such as sentences that all speakers share.
+    confidence interval by Student's t over the mixtures, as if they were drawn independently: it does not cover other
+    speakers, noises or training seeds, and is None for one mixture. If a metric has no value for k of the mixtures,
+    they are not in its mean, and "missing": {metric: k} says so. If `MIXTURE` is among the systems and STOI was scored,
+    "harmed" is the share of the mixtures whose STOI a system lowers. With `without`, "without" is the same for all
+    utterances except those named there, such as sentences that all speakers share.
     """
     before = {row.trial: row.scores.get("stoi") for row in rows if row.system == MIXTURE}
     return {

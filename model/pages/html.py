@@ -1,7 +1,6 @@
-"""What the project's pages share: each is one HTML file that needs no network, no script and no other file.
+"""Common code of the project's pages: each is one HTML file that needs no network, no script and no other file.
 
-`layout.html.jinja` says how they look, `macros.html.jinja` has parts that several have; recordings become data URIs
-here.
+`layout.html.jinja` is the layout, `macros.html.jinja` has shared parts; recordings become data URIs here.
 """
 
 import base64
@@ -25,10 +24,10 @@ from model.reference.audio import Signal
 
 FLOOR_DB = -70.0
 SHADES = 32
-"""Of a spectrogram: a PNG of few is a quarter of one of many."""
+"""Colours of a spectrogram: a PNG of few is a quarter the size of one of many."""
 
 FRAMES, BINS = 700, 300
-"""A picture has no more pixels across and up."""
+"""Largest width and height of a picture in pixels."""
 
 
 def write(path: Path, template: Path, facts: Mapping[str, Any]) -> None:
@@ -47,7 +46,7 @@ def write(path: Path, template: Path, facts: Mapping[str, Any]) -> None:
 
 
 def number(value: float | None, digits: int = 0) -> str:
-    """With thousands separated; nothing known is a dash, and no zero is negative."""
+    """A number with thousands separators; unknown is a dash, and no zero is negative."""
     return "\u2013" if value is None else f"{round(value, digits) + 0.0:,.{digits}f}"
 
 
@@ -65,7 +64,7 @@ def loudest(front_end: FrontEnd, signal: Signal) -> float:
 
 
 def spectrogram(front_end: FrontEnd, signal: Signal, full_scale: float) -> str:
-    """A signal's spectrogram; the magnitude `full_scale` is drawn brightest, what is `FLOOR_DB` below it darkest."""
+    """A signal's spectrogram; the magnitude `full_scale` is brightest, `FLOOR_DB` below it darkest."""
     magnitude = np.abs(FloatFrontEnd.of(front_end).stft(signal))
     level = 20 * np.log10(np.maximum(magnitude / full_scale, 10 ** (FLOOR_DB / 20)))
     shades = np.clip(np.rint((1 - level / FLOOR_DB) * (SHADES - 1)), 0, SHADES - 1).astype(np.uint8)
@@ -73,7 +72,7 @@ def spectrogram(front_end: FrontEnd, signal: Signal, full_scale: float) -> str:
 
 
 def picture(values: NDArray[np.uint8], colours: Iterable[str]) -> str:
-    """Values (frames, bins), each the number of its colour, as a PNG: time to the right, frequencies upwards."""
+    """Values (frames, bins), each a colour index, as a PNG: time to the right, frequency upwards."""
     across, up = (-(-size // most) for size, most in zip(values.shape, (FRAMES, BINS), strict=True))
     image = Image.fromarray(np.ascontiguousarray(values[::across, ::up].T[::-1]))
     image.putpalette(b"".join(bytes.fromhex(colour.removeprefix("#")) for colour in colours))

@@ -114,13 +114,13 @@ def tables(origin: Mapping[str, Any]) -> list[str]:
 
 
 def corpus_share(part: str) -> str:
-    """How much of each noise file a part has, as a percentage."""
+    """A part's share of each noise file, as a percentage."""
     first, last = NOISE_PARTS[part]
     return f"{last - first:.0%}"
 
 
 def table(scores: Mapping[str, Any], part: str) -> list[str]:
-    """Scores (`scoring.summary`) for each kind or snr (`part`) and over all mixtures, as lines of a Markdown table."""
+    """Scores (`scoring.summary`) for each kind or SNR (`part`) and over all mixtures, as lines of a Markdown table."""
     headings = [part, *(METRICS[key].heading for key in SHOWN), "harmed"]
     lines = ["| " + " | ".join(headings) + " |", "|---|" + "---:|" * (len(headings) - 1)]
     mixture, denoised, ideal = (scores[system] for system in ("mixture", "denoised", "ibm"))
@@ -139,7 +139,7 @@ def _cell(key: str, mixture: dict[str, float], denoised: dict[str, float], ideal
 
 
 def means(scores: dict[str, Any]) -> str:
-    """The denoised recordings' means over all mixtures, each with its interval."""
+    """Means over all denoised recordings, each with its interval."""
     found = scores["denoised"]["all"]
     return ", ".join(
         f"{METRICS[key].heading} {_shown(key, found['mean'])} ± {_shown(key, found['interval'])}" for key in SHOWN
@@ -147,6 +147,6 @@ def means(scores: dict[str, Any]) -> str:
 
 
 def _shown(key: str, figures: Mapping[str, float | None]) -> str:
-    """A figure with its metric's digits; a dash where there is none."""
+    """A figure with its metric's digits; a dash if there is none."""
     value = figures.get(key)
     return "-" if value is None else f"{value:.{METRICS[key].digits}f}"

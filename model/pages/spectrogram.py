@@ -1,4 +1,4 @@
-"""Recordings as pictures under each other, to see what denoising took away: `bgru spectrogram`."""
+"""Spectrograms of recordings below each other, to see what denoising removed: `bgru spectrogram`."""
 
 from collections.abc import Sequence
 from pathlib import Path

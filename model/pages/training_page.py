@@ -1,7 +1,7 @@
-"""The page that training ends with: one HTML file with the curves, the scores, and recordings to look at and hear.
+"""The training page: one HTML file with the curves, the scores, and recordings to see and hear.
 
-Here the facts are gathered, `training_page.html.jinja` says how they look. Everything comes from the bundle, whose
-provenance holds scores and settings, and from the run's epochs; nothing here knows of torch.
+This module gathers the facts, `training_page.html.jinja` lays them out. Everything comes from the bundle, whose
+provenance holds scores and settings, and from the run's epochs; torch is not needed.
 """
 
 import shlex
@@ -23,7 +23,7 @@ from model.reference.denoise import denoise
 from model.reference.recording import to_samples, to_signal
 
 SECONDS = 12
-"""So much of all examples together is embedded at most."""
+"""Limit of the embedded sound of all examples together."""
 
 MASK_COLOURS = {
     "noise, dropped": "#22262c",
@@ -31,13 +31,13 @@ MASK_COLOURS = {
     "noise, kept by mistake": "#e07b39",
     "speech, kept": "#f2ecdc",
 }
-"""What a pixel of a mask's picture is, by its value (see `_agreement`)."""
+"""The meaning of a pixel in a mask's picture, by its value (see `_agreement`)."""
 
 TICKS = 4
 
 
 SHOWN = ("sdr", "si_sdr", "stoi", "pesq")
-"""Metrics in the tables, where a recording was scored by them; higher is better for each."""
+"""Metrics in the tables, if scored; higher is better for each."""
 
 
 class Line(NamedTuple):
@@ -53,7 +53,7 @@ PARTS = {"held_out": "Noise of kinds that it was never trained on", "scores": "N
 
 
 class Tick(NamedTuple):
-    """A place on an axis, 0 to 100, and what stands there."""
+    """A position on an axis, 0 to 100, and its label."""
 
     place: float
     text: str
@@ -72,10 +72,10 @@ class Chart(NamedTuple):
 def write(
     path: Path, bundle: Bundle, folder: Path, history: Sequence[Mapping[str, Any]], examples: Mapping[str, Mixture]
 ) -> None:
-    """Write the page of a bundle that was trained and scored, and that lies in `folder`.
+    """Write the page of the trained and scored bundle in `folder`.
 
-    `history` has a row for each epoch (`model.training.trainer`), `examples` are one to three mixtures of the test by
-    what they are called; the bundle denoises them here.
+    `history` has a row for each epoch (`model.training.trainer`), `examples` are one to three test mixtures by title;
+    the bundle denoises them here.
     """
     origin = bundle.provenance
     scores = origin.get("held_out") or origin["scores"]
@@ -100,7 +100,7 @@ def write(
 
 
 def _tiles(scores: Mapping[str, Any]) -> list[dict[str, str]]:
-    """What the network makes of the mixtures of the test, in one figure each."""
+    """The network's effect on the test mixtures, one figure per tile."""
     mixture, denoised, ideal = (scores[system]["all"] for system in ("mixture", "denoised", "ibm"))
     tiles = []
     for key in SHOWN:
@@ -122,7 +122,7 @@ def _tiles(scores: Mapping[str, Any]) -> list[dict[str, str]]:
 
 
 def _range(scores: Mapping[str, Any]) -> tuple[float, float]:
-    """Least and most of the SDR of any kind of noise, before, after and by the ideal mask, with 0 in between."""
+    """The SDR range over kinds of noise, before, after and by the ideal mask, including 0."""
     found = [part["mean"]["sdr"] for system in scores.values() for part in system["kinds"].values()]
     return min(0.0, *found), max(0.0, *found)
 
@@ -148,7 +148,7 @@ def _charts(history: Sequence[Mapping[str, Any]], best: int) -> list[Chart]:
 def _chart(title: str, last: str, history: Sequence[Mapping[str, Any]], keys: Mapping[str, str]) -> Chart:
     values = np.array([[row[key] for row in history] for key in keys], dtype=np.float64)
     low, high = float(values.min()), float(values.max())
-    margin = 0.06 * (high - low) if high - low > 1e-3 else 0.5  # what stays the same is a line in the middle
+    margin = 0.06 * (high - low) if high - low > 1e-3 else 0.5  # a constant is a line in the middle
     low, high = low - margin, high + margin
     places = (np.arange(len(history)) + 0.5) * 100 / len(history)
     return Chart(
@@ -174,7 +174,7 @@ def _ticks(low: float, high: float) -> list[float]:
 
 
 def _examples(bundle: Bundle, examples: Mapping[str, Mixture]) -> list[dict[str, Any]]:
-    """Of each example four recordings to see and hear, and the mask."""
+    """For each example, four recordings to see and hear, and the mask."""
     front_end, made = FloatFrontEnd.of(bundle.front_end), []
     samples = SECONDS * front_end.sample_rate // len(examples)
     for name, signals in examples.items():
@@ -214,5 +214,5 @@ def _examples(bundle: Bundle, examples: Mapping[str, Mixture]) -> list[dict[str,
 
 
 def _agreement(front_end: FloatFrontEnd, mask: Bits, ideal: Bits) -> NDArray[np.uint8]:
-    """Of each bin, (frames, bins): 2 where it is kept, that is by more than half, plus 1 where it is speech."""
+    """For each bin, (frames, bins): 2 if its gain is above one half, plus 1 if it is speech."""
     return 2 * (front_end.gains(mask) > 0.5).astype(np.uint8) + ideal

@@ -1,8 +1,8 @@
 """Fresh training mixtures: random excerpts, augmented and mixed in the time domain, then transformed.
 
 Recordings stay in memory as samples. Every mixture draws its own excerpts, filters, room, level and signal-to-noise
-ratio, so no two batches are alike. Every sequence of a batch has a source of randomness of its own, so that several
-processes can make a batch in parts and get the same.
+ratio, so no two batches are alike. Every sequence of a batch has its own random generator, so several processes can
+make a batch in parts with the same result.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,7 +24,7 @@ RESPONSE_POINTS = 8
 """Points of a random frequency response, evenly from 0 Hz up; between them it is interpolated."""
 
 COMPRESSION = 0.3
-"""Power of the magnitudes that a network with real-valued inputs is given."""
+"""Exponent of the magnitudes that are the input of a network with real-valued inputs."""
 
 SECOND_NOISE_DB = 10.0
 """A second noise is softer than the first by up to this much, decibels."""
@@ -35,7 +35,7 @@ CLIPPING = (0.3, 0.9)
 
 @dataclass(frozen=True)
 class Augmentation:
-    """What is done to recordings on their way into a mixture. Shares are probabilities per mixture.
+    """The augmentation of recordings in a mixture. Shares are probabilities per mixture.
 
     Recordings are played at one of the speeds, pitch included. `equaliser_db` is the spread of the random frequency
     responses of speech and of noise. `reverberant` is the share of speech in a room, `synthetic` the share of
@@ -55,7 +55,7 @@ class Augmentation:
 
 
 AS_RECORDED = Augmentation()
-"""Nothing is done to them."""
+"""No augmentation."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,7 +74,7 @@ class Batch:
 
 
 class Noises:
-    """Noises to draw from: every kind has the same chance, then every recording of it."""
+    """Noises to draw from: every kind is equally likely, then every recording of it."""
 
     def __init__(self, noises: Mapping[str, Signal], speeds: Sequence[float] = (1.0,)) -> None:
         self._kinds: dict[str, list[Signal]] = {}
@@ -115,7 +115,7 @@ class Mixtures:
         self._skip = self._edge - transform.p_min
 
     def _filtered(self, signal: Signal, room: Signal | None, rng: np.random.Generator) -> Signal:
-        """A signal in a room, through a smooth random frequency response: another microphone."""
+        """A signal in a room, through a smooth random frequency response like that of another microphone."""
         size = next_fast_len(len(signal) + (0 if room is None else len(room)), real=True)
         spectrum = rfft(signal, size)
         if self._augmentation.equaliser_db:
@@ -151,7 +151,7 @@ class Mixtures:
         mixture = speech + noise
         if rng.random() < how.clipped:
             limit = rng.uniform(*CLIPPING) * np.max(np.abs(mixture))
-            noise = np.clip(mixture, -limit, limit) - speech  # the distortion is noise, too
+            noise = np.clip(mixture, -limit, limit) - speech  # the distortion counts as noise
         level = np.float32(self.front_end.rms / np.sqrt(max(_power(speech + noise), 1e-20)))
         return level * speech, level * noise
 
@@ -160,7 +160,7 @@ class Mixtures:
     ) -> tuple[Spectrum, Spectrum]:
         """A pair of speech and noise from each source, (sequences, frames, bins), at the front end's level together.
 
-        Frames are those of a recording that began before: none hears the excerpt's edges.
+        Frames are as in the middle of a recording: none includes the excerpt's edges.
         """
         front_end = self.front_end
         before = front_end.transform.m_num_mid
@@ -182,8 +182,8 @@ class Mixtures:
     ) -> Batch:
         """A fresh mixture of `frames` frames from each source, turned up or down by up to `level_db` decibels.
 
-        The weight of a mask bit or a gain in the loss is what a wrong one costs (`mixing.mask_targets`) to the power of
-        `loss_power` / 2, with mean 1 over the mixture: 2 is error energy, 0 the paper's plain mask error.
+        The weight of a mask bit or a gain in the loss is the cost of a wrong one (`mixing.mask_targets`) to the power
+        of `loss_power` / 2, with mean 1 over the mixture: 2 is error energy, 0 the paper's plain mask error.
         """
         speech, noise = self.spectra(frames, snr_db, sources)
         mixture = speech + noise
@@ -204,7 +204,7 @@ class Mixtures:
 
 
 def features(front_end: FloatFrontEnd, heard: NDArray[np.float32], magnitudes: bool = False) -> Features:
-    """A network's input from |X|^2, (frames, bins) or (frames, sequences, bins), from the first frame on.
+    """A network's input from |X|^2, (frames, bins) or (frames, sequences, bins), starting at the first frame.
 
     The front end's features, or magnitudes compressed by `COMPRESSION`, one per bin.
     """

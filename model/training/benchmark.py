@@ -25,11 +25,11 @@ from model.training.network import REAL, Binarisation, MaskNetwork, Pi
 from model.training.trainer import augmentation, bipolar
 
 HALF = Pi(0.5, 0.5)
-"""Where Bernoulli masks are drawn for every weight and activation: the dearest of round 2."""
+"""The pi at which Bernoulli masks are drawn for every weight and activation: the most expensive of round 2."""
 
 
 class Reference(nn.Module):
-    """`torch.nn.GRU` and `Linear`: what real-valued training would use."""
+    """`torch.nn.GRU` and `Linear`, as real-valued training would use them."""
 
     def __init__(self, features: int, units: int, outputs: int) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class Reference(nn.Module):
 
 
 def frames_per_second(step: Callable[[], None], frames: int, seconds: float, device: torch.device) -> float:
-    """How many frames a second a step gets through, the median of as many steps as fit, at least three."""
+    """Frames per second of a training step: the median over as many steps as fit, at least three."""
     step()
     taken: list[float] = []
     while len(taken) < 3 or sum(taken) < seconds:
@@ -77,7 +77,7 @@ def training_step(network: nn.Module, forward: Callable[[Tensor], Tensor], x: Te
 
 
 def pipeline(settings: Config, seconds: float) -> float:
-    """Frames of training mixtures a second, from recordings in memory to features, masks and weights."""
+    """Frames of training mixtures per second, from recordings in memory to features, masks and weights."""
     rng, bins = np.random.default_rng(0), settings.fft_size // 2 + 1
     limits = np.sort(rng.random((bins, limits_of(settings.qad_code, settings.qad_bits)), dtype=np.float32), axis=1)
     front_end = FloatFrontEnd(
@@ -101,7 +101,7 @@ def bitwise(network: MaskNetwork, pi: Pi, x: Tensor) -> Tensor:
 
 
 def measure(preset: str, seconds: float, device: torch.device) -> dict[str, Any]:
-    """Frames a second of the reference, of round 1 and of pi = 0.5, in float32 and bfloat16; and of the mixtures."""
+    """Frames per second of the reference, of round 1 and of pi = 0.5, in float32 and bfloat16; and of the mixtures."""
     settings = with_settings(preset, [])
     bins = settings.fft_size // 2 + 1
     features, units, outputs = bins * settings.qad_bits, settings.hidden[0], bins * settings.mask_bits

@@ -1,4 +1,4 @@
-"""What training draws beside the mixtures: the Bernoulli masks of round 2, and dropout."""
+"""Random masks of training: the Bernoulli masks of round 2, and dropout."""
 
 import math
 from collections.abc import Sequence
@@ -7,14 +7,14 @@ import torch
 from torch import Tensor
 
 WORDS = 4
-"""16-bit numbers in a drawn 64-bit one; a probability is kept to 1 / 2**16."""
+"""16-bit numbers in a drawn 64-bit one; a probability is rounded to 1 / 2**16."""
 
 
 class Draw:
-    """A source of Bernoulli masks, the same for a seed however many processes share the batch.
+    """A source of Bernoulli masks that depend on the seed, but not on the number of processes.
 
-    Masks of weights are the same in all of `size` processes. Of masks that belong to sequences, (frames, batch, ...),
-    each process draws the whole batch's and keeps its own part, so that splitting a batch changes nothing.
+    Masks of weights are the same in all of `size` processes. Masks of sequences, (frames, batch, ...), are drawn for
+    the whole batch in each process, which keeps its own part, so splitting a batch changes nothing.
     """
 
     def __init__(
@@ -25,7 +25,7 @@ class Draw:
         self._device, self._rank, self._size = device, rank, size
 
     def bernoulli(self, probability: float, shape: Sequence[int]) -> Tensor | bool:
-        """A mask C: True with `probability`. At the ends, 0 and 1, nothing is drawn and the answer is for all of it."""
+        """A mask C: True with `probability`. For 0 and 1 nothing is drawn, and one bool stands for the whole mask."""
         if probability in (0.0, 1.0):
             return probability == 1.0
         count = math.prod(shape)

@@ -1,7 +1,7 @@
-"""Training state in one file, so that it is either whole or absent.
+"""Training state in one file, which is either complete or absent.
 
 A checkpoint is a safetensors file, never pickle: tensors of the network, of Adam and of the best network so far, and
-in its header the rest of the state as JSON. It replaces the one before in a single rename.
+in its header the rest of the state as JSON. It replaces the previous one in a single rename.
 """
 
 import json
@@ -22,7 +22,7 @@ Tensors = dict[str, Tensor]
 def save(path: Path, groups: dict[str, Tensors], state: dict[str, Any]) -> None:
     """Write named groups of tensors and a JSON state.
 
-    What a process that was killed in the middle of this left is removed. Raises `BadInput` where there is no room.
+    Files left by a process killed while saving are removed. Raises `BadInput` if the disk is full.
     """
     for left in path.parent.glob(f".{path.name}.*"):
         left.unlink()
@@ -44,7 +44,7 @@ def load(path: Path) -> tuple[dict[str, Tensors], dict[str, Any]]:
                 groups.setdefault(group, {})[name] = file.get_tensor(key)
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise BadInput(
-            f"{path}: expected a checkpoint of model.training.train, got {error!r}; remove it to start anew"
+            f"{path}: expected a checkpoint of model.training.train, got {error!r}; remove it to start again"
         ) from None
     return groups, state
 
@@ -56,7 +56,7 @@ def optimiser_tensors(optimiser: torch.optim.Optimizer) -> Tensors:
 
 
 def restore_optimiser(optimiser: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put what `optimiser_tensors` gave back into a fresh optimiser of the same parameters."""
+    """Load the tensors of `optimiser_tensors` into a fresh optimiser of the same parameters."""
     state: dict[int, Tensors] = {}
     for name, value in tensors.items():
         index, key = name.split(".", 1)

@@ -62,16 +62,16 @@ class Config:
     fft_size: int = _setting(512, "STFT window, samples (paper: 1024)")
     hop: int = _setting(128, "STFT hop, samples (paper: 256)")
     window: str = _setting("hann", "STFT window's name in SciPy")
-    rms: float = _setting(0.1, "level that the slow gain brings a recording to")
-    gain_frames: int = _setting(64, "frames that the slow gain remembers")
+    rms: float = _setting(0.1, "RMS that the slow gain brings a recording to")
+    gain_frames: int = _setting(64, "frames that the slow gain averages over")
     qad_bits: int = _setting(4, "bits per bin of the quantised magnitude")
     qad_code: str = _setting(
-        "thermometer", "what they say: thermometer, a bit per threshold; level, one integer per bin (paper: binary)"
+        "thermometer", "their code: thermometer, a bit per threshold; level, one integer per bin (paper: binary)"
     )
     qad_power: float = _setting(0.3, "Lloyd-Max is fitted to |X|**power (paper: 1)")
     qad_per_bin: bool = _setting(True, "a codebook per bin (paper: one for all bins)")
 
-    input: str = _setting("bits", "what the network is given: the front end's bits, or magnitudes (never bitwise)")
+    input: str = _setting("bits", "input of the network: the front end's bits, or magnitudes (never bitwise)")
 
     mask_bits: int = _setting(1, "bits of the mask per bin; their share of ones is the bin's gain (paper: 1)")
 
@@ -85,7 +85,7 @@ class Config:
         "bitwise", f"numbers of the layers: bitwise, or integers with weights of {', '.join(WEIGHT_FORMATS)}"
     )
     state_bits: int = _setting(8, "bits of gates, states and hidden outputs of integer layers")
-    gain_bits: int = _setting(1, "bits of the gain that a unit of an integer network's mask gives")
+    gain_bits: int = _setting(1, "bits of the gain of each mask unit in an integer network")
     zeros_learn: bool = _setting(True, "at pi = 1, weights that are 0 have a gradient too (paper: only the others)")
 
     # Mixtures
@@ -98,23 +98,23 @@ class Config:
     snr_test: tuple[float, ...] = _setting(
         (0.0, 5.0, 10.0), "signal-to-noise ratios of the test, dB; validation has any between them (paper: 0)"
     )
-    level_db: float = _setting(15.0, "mixtures are turned up or down by up to so many dB (paper: 0)")
+    level_db: float = _setting(15.0, "largest random change of a mixture's level, up or down, dB (paper: 0)")
     speech_speeds: tuple[float, ...] = _setting((1.0,), "speeds a training utterance is played at, pitch included")
     noise_speeds: tuple[float, ...] = _setting(
         (0.8, 0.9, 1.0, 1.1, 1.25), "speeds a training noise is played at (paper: 1)"
     )
     equaliser_db: float = _setting(3.0, "spread of random frequency responses on speech and noise, dB (paper: 0)")
     reverberant: float = _setting(0.3, "share of mixtures whose speech is in a room (paper: 0)")
-    simulated_rooms: int = _setting(60, "impulse responses that are simulated, besides those of --rooms (paper: 0)")
+    simulated_rooms: int = _setting(60, "simulated impulse responses, in addition to those of --rooms (paper: 0)")
     synthetic: float = _setting(0.3, "share of noises that are synthetic (paper: 0)")
-    synthetic_clips: int = _setting(360, "synthetic noises of 8 s that are made at the start (paper: 0)")
+    synthetic_clips: int = _setting(360, "synthetic noises of 8 s, made at the start (paper: 0)")
     second_noise: float = _setting(0.3, "share of mixtures of two noises (paper: 0)")
     clean: float = _setting(0.05, "share of mixtures of clean speech alone (paper: 0)")
     pure_noise: float = _setting(0.05, "share of mixtures of noise alone (paper: 0)")
     clipped: float = _setting(0.05, "share of clipped mixtures (paper: 0)")
     validation_mixtures: int = _setting(80, "mixtures scored after each epoch")
     test_mixtures: int = _setting(200, "mixtures of known kinds of noise in the final scores, and of held-out ones")
-    speaker_fraction: float = _setting(0.1, "of the speakers for test, and for validation, where none are named")
+    speaker_fraction: float = _setting(0.1, "share of the speakers for test, and for validation, if none are named")
 
     # Optimisation
     loss_power: float = _setting(1.25, "a wrong bit costs ||S|^2 - |N|^2|**(power / 2) (paper: 0, every bit alike)")
@@ -124,9 +124,9 @@ class Config:
     beta1: float = _setting(0.4, "Adam's beta 1")
     beta2: float = _setting(0.9, "Adam's beta 2")
     clip: float = _setting(1.0, "largest norm of the gradient of one step")
-    seed: int = _setting(0, "of everything that is drawn")
+    seed: int = _setting(0, "seed of every random choice")
 
-    precision: str = _setting("bfloat16", "of products in training: bfloat16 or float32")
+    precision: str = _setting("bfloat16", "number format of products in training: bfloat16 or float32")
 
     # The two rounds
     stages: tuple[Stage, ...] = _setting(
@@ -169,7 +169,7 @@ class Config:
         self._expect("snr_high", self.snr_high >= self.snr_low, f"at least {self.snr_low} (snr_low)")
 
     def _expect_numbers(self) -> None:
-        """What bitwise layers and those of integers each can be."""
+        """Check the settings that differ between bitwise layers and layers of integers."""
         bitwise = self.format == "bitwise"
         formats = ("bitwise", *WEIGHT_FORMATS)
         self._expect("format", self.format in formats, f"one of {', '.join(formats)}")
@@ -210,11 +210,11 @@ PRESETS: dict[str, dict[str, Any]] = {
     "swift": {"hidden": (256,), "fft_size": 128, "hop": 32, "gain_frames": 256, "frames": 1600, "mask_bits": 3},
     "paper": {"hidden": (1024,), "fft_size": 1024, "hop": 256, "frames": 200, "mask_bits": 3},
 }
-"""What each preset changes of the defaults: the size of the network and of its front end."""
+"""What each preset changes in the defaults: the size of the network and of its front end."""
 
 
 def with_settings(preset: str, settings: Iterable[str]) -> Config:
-    """A preset with `name=value` settings on top; lists are written with commas (`hidden=256,256`).
+    """A preset changed by `name=value` settings; lists are written with commas (`hidden=256,256`).
 
     Raises `BadInput` for an unknown preset or name, a value of another type, or one out of range.
     """
@@ -234,7 +234,7 @@ PARSERS: dict[type, Callable[[str], Any]] = {
     **{bool: lambda text: {"true": True, "false": False}[text.lower()], int: int, float: _finite, str: str},
     Stage: Stage.parse,
 }
-"""How a value of each type is read."""
+"""How to parse a value of each type."""
 
 
 def _parse(name: str, text: str, default: Any) -> Any:

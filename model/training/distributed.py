@@ -1,4 +1,4 @@
-"""The processes that train one network together: one alone, or several under `torchrun`."""
+"""The processes that train one network: one alone, or several under `torchrun`."""
 
 import logging
 import os
@@ -18,10 +18,10 @@ from model.errors import BadInput
 from model.training.bernoulli import Draw
 
 PATIENCE = timedelta(days=1)
-"""How long processes wait for one another: as long as one of them may score. Where one dies, `torchrun` ends them."""
+"""How long processes wait for each other: as long as one may take to score. If one dies, `torchrun` ends them."""
 
 FAILED = "failed"
-"""Counts, where all processes see it, those that met bad input."""
+"""Shared count of the processes with bad input."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Team:
     """The place of this process among `size`, and the device it computes on.
 
     Every process works on its own sequences of the same batch, and gradients are averaged: the result is that of one
-    process with the whole batch, but for the order of sums.
+    process with the whole batch, up to the order of sums.
     """
 
     rank: int = 0
@@ -38,11 +38,11 @@ class Team:
 
     @property
     def leads(self) -> bool:
-        """Whether this process is the one that validates, prints and writes."""
+        """Whether this process validates, prints and writes."""
         return self.rank == 0
 
     def share(self, sequences: int) -> range:
-        """Which of a batch's sequences are this process's. Raises `BadInput` where they can't be dealt evenly."""
+        """The sequences of a batch for this process. Raises `BadInput` if they can't be divided evenly."""
         if sequences % self.size:
             raise BadInput(f"setting sequences: expected a multiple of the {self.size} processes, got {sequences}")
         own = sequences // self.size
@@ -53,7 +53,7 @@ class Team:
         return Draw(seed, self.device, self.rank, self.size)
 
     def wrap(self, network: nn.Module) -> nn.Module:
-        """The network, with gradients averaged over the team where it has more than one process."""
+        """The network, with gradients averaged over the team if it has more than one process."""
         if self.size == 1:
             return network
         # The initial state has no gradient in the later stretches of a sequence.
@@ -77,8 +77,8 @@ class Team:
 def join() -> Iterator[Team]:
     """The team that `torchrun` started this process in (gloo on the CPU, NCCL on GPUs), or a team of one.
 
-    Bad input that one process meets, or all, is the end of all: one of them says it, the others end without a word.
-    Nor do they log what the one that leads logs.
+    Bad input in one process ends all of them: one prints the error, the others exit silently. Only the leading process
+    writes the log.
     """
     gpu = torch.cuda.is_available()
     local = int(os.environ.get("LOCAL_RANK", "0"))
@@ -99,8 +99,8 @@ def join() -> Iterator[Team]:
         if store.add(FAILED, 1) > 1:
             sys.exit(2)
         raise
-    except RuntimeError:  # where another process is gone, collectives raise it
+    except RuntimeError:  # collectives raise it if another process is gone
         if store.add(FAILED, 0) > 0:
             sys.exit(2)
         raise
-    dist.destroy_process_group()  # not on the way out of an error, when others may still wait for this process
+    dist.destroy_process_group()  # not after an error, when others may still wait for this process

@@ -27,7 +27,7 @@ def to_bundle(network: MaskNetwork, front_end: FloatFrontEnd, name: str, provena
 
 def _layer(layer: training.Layer, name: str) -> Layer | IntegerLayer:
     if isinstance(layer, Gru | IntegerDense):
-        return copy.deepcopy(layer).double().exported(name)  # exact, as model.training.integers says
+        return copy.deepcopy(layer).double().exported(name)  # exact, see model.training.integers
     assert isinstance(layer, BGRU | Dense)
     weight, threshold = layer.rows.ternary()
     values = weight.numpy().astype(np.int8)
@@ -47,6 +47,6 @@ def _layer(layer: training.Layer, name: str) -> Layer | IntegerLayer:
 
 
 def _thresholds(threshold: Tensor, columns: int) -> NDArray[np.int32]:
-    """As int32. No sum of `columns` weights passes +-columns: a threshold beyond means "always" or "never" anyway."""
+    """As int32. No sum of `columns` weights exceeds +-columns: a threshold beyond that means "always" or "never"."""
     limits: NDArray[np.int32] = np.clip(threshold.numpy(), -columns, columns + 1).astype(np.int32)
     return limits

@@ -4,11 +4,11 @@ They follow rule 14 of docs/exact-meaning.md. Sums are in steps of the table ind
 Operands are the integers themselves. Rounding passes its gradient straight through; tables have the gradient of sigmoid
 and tanh, as everywhere in training (`model.training.network`).
 
-A weight is `step` times the value of its format that is nearest to w / step. Each row has its own step, which moves
-with the row: its root mean square, times the best step for normally distributed weights.
+A weight is `step` times the value of its format nearest to w / step. Each row has its own step, which follows the row:
+its root mean square, times the best step for normally distributed weights.
 
 In float64, outside autocast, a network at pi = 1 computes exactly the integers of its bundle if its sums fit in 53
-bits. Training in float32 may put a sum that is close to an integer on its other side.
+bits. In float32 training, a sum close to an integer may fall on the wrong side of it.
 """
 
 import math
@@ -136,7 +136,7 @@ class IntegerRows(nn.Module):
         self._scales = [slope / math.sqrt(columns) / reach, slope / math.sqrt(columns) / top(bits)]
 
     def _parts(self) -> list[tuple[Tensor, WeightFormat, Tensor]]:
-        """W and U with their formats, and how far a weight of 1 times an operand of 1 moves the index, (gates, 1)."""
+        """W and U with their formats, and the index change for a weight of 1 times an operand of 1, (gates, 1)."""
         formats = [self.format.w] if self.format.u is None else [self.format.w, self.format.u]
         split = [self.inputs, self.weight.shape[-1] - self.inputs][: len(formats)]
         moves = [scale / self.steps for scale in self._scales]

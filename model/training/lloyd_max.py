@@ -1,21 +1,21 @@
 """Fitting the front end's quantiser: Lloyd-Max (Lloyd 1982, Max 1960) on magnitudes of training mixtures.
 
-Quantisation-and-dispersion (Kim and Smaragdis 2018) turns each magnitude into the bits of a Lloyd-Max code. What
-the front end compares with are its thresholds, one row per bin (`model.reference.front_end`).
+Quantisation-and-dispersion (Kim and Smaragdis 2018) turns each magnitude into the bits of a Lloyd-Max code. The front
+end compares magnitudes with its thresholds, one row per bin (`model.reference.front_end`).
 """
 
 import numpy as np
 from numpy.typing import NDArray
 
 SWEEPS = 200
-"""Most Lloyd iterations; a 4-bit code stops moving well before."""
+"""Limit of Lloyd iterations; a 4-bit code converges well before."""
 
 
 def lloyd_max(values: NDArray[np.floating], levels: int) -> NDArray[np.float64]:
     """The `levels` - 1 thresholds, non-decreasing, of the quantiser with least squared error on 1-D `values`.
 
-    Lloyd's iteration from the quantiles, on sorted values with running sums, so that one sweep costs
-    `levels` binary searches; it stops when no value changes cells. A cell that falls empty keeps its level.
+    Lloyd's iteration from the quantiles, on sorted values with running sums, so one sweep costs
+    `levels` binary searches; it stops when no value changes cells. An empty cell keeps its level.
     """
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     sums = np.concatenate([[0.0], np.cumsum(ordered)])
@@ -38,7 +38,7 @@ def fit(magnitude: NDArray[np.float32], levels: int, power: float, per_bin: bool
     """Thresholds for `model.reference.front_end.FrontEnd`, shape (bins, levels - 1), from mixtures' |X| (frames, bins).
 
     The squared error is that of |X|**power: 1 is the paper's, less gives quiet bins finer steps. With
-    `per_bin` each bin has a codebook of its own, otherwise one codebook serves all of them.
+    `per_bin` each bin has its own codebook, otherwise they share one.
     """
     compressed = magnitude**power
     if per_bin:

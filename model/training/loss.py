@@ -1,4 +1,4 @@
-"""What training minimises: wrong mask bits by what they cost, and the intelligibility that the mask leaves behind."""
+"""The loss: wrong mask bits weighted by their cost, and the loss of intelligibility."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ SEGMENT = 0.384
 """Seconds over which STOI compares envelopes."""
 
 QUIET = 1e-4
-"""Added to a product of two envelopes' norms: in a band where nothing is heard, nothing is to be learned."""
+"""Added to a product of two envelopes' norms: in a silent band there is nothing to learn."""
 
 
 def weighted_loss(v: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
@@ -27,11 +27,11 @@ def weighted_loss(v: Tensor, mask: Tensor, weight: Tensor) -> Tensor:
 
 
 class Envelopes:
-    """How unlike the speech's envelopes in STOI's bands those of the masked mixture are.
+    """Distance between the envelopes of the masked mixture and of the speech, in STOI's bands.
 
     As in STOI, 1 minus the correlation of the two over stretches of 384 ms, the mean over bands and stretches; unlike
-    there, in the front end's own frames, without clipping, and with the pauses. The gain of a bin is the one to expect
-    of bits that are 1 with the chances sigmoid(2 v) that `weighted_loss` gives them.
+    STOI, in the front end's own frames, without clipping, and with the pauses. The gain of a bin is its expected value
+    for bits that are 1 with the probabilities sigmoid(2 v) of `weighted_loss`.
     """
 
     def __init__(self, front_end: FloatFrontEnd, device: torch.device) -> None:
@@ -42,7 +42,7 @@ class Envelopes:
         self.segment = max(2, round(SEGMENT * front_end.frame_rate))
 
     def loss(self, v: Tensor, mixture: Tensor, speech: Tensor) -> Tensor:
-        """Of the relaxed output v (frames, batch, bins * mask bits), |X|^2 and |S|^2 (frames, batch, bins)."""
+        """The loss of the relaxed output v (frames, batch, bins * mask bits), |X|^2 and |S|^2 (frames, batch, bins)."""
         gain = torch.sigmoid(2.0 * v).unflatten(-1, (-1, self.mask_bits)).mean(-1)
         masked, wanted = self._segments(gain.square() * mixture), self._segments(speech)
         norms = masked.norm(dim=-1) * wanted.norm(dim=-1)

@@ -2,7 +2,7 @@
 
 Kim, Maity and Kim (ICASSP 2019). Round 1 is pi = 0: tanh-compressed weights, eq. (9). Round 2 mixes them with
 ternary ones by the scaled-sparsity mask B, eq. (5) and (6), and Bernoulli masks C over weights and activations,
-eq. (7), (8) and (11), drawn anew at every call; bitwise functions pass the gradients of their relaxed
+eq. (7), (8) and (11), drawn again at every call; bitwise functions pass the gradients of their relaxed
 counterparts, eq. (12). Vectors are bipolar floats, -1 or +1.
 
 Every gate computes `v = s (a - t)`. Here `a` is the product with weights in units of mu, so that at pi = 1 it is
@@ -10,8 +10,8 @@ a sum of ternary times +-1: an integer, exact in float32. The bit is `a >= t`, t
 integer threshold that `model.training.export` writes, so the golden model computes the same bits. The scale `s` only
 sets the slope of the relaxed functions: of order 1 / sqrt(columns), it keeps `v` where tanh isn't saturated.
 
-Products are those of torch: in bfloat16 under `torch.autocast`, which training uses and which is exact for neither
-sums nor rates, and in float32 outside of it, which everything that is compared bit by bit uses.
+Products are those of torch: in bfloat16 under `torch.autocast`, which training uses and which is not exact, and in
+float32 outside it, for everything that is compared bit by bit.
 """
 
 import math
@@ -27,11 +27,11 @@ from torch import Tensor, nn
 from model.training.bernoulli import Draw
 
 INITIAL = 0.1
-"""Weights begin in +-INITIAL: small against what they learn, since only signs of what was learned survive."""
+"""Weights start in +-INITIAL: small compared with what they learn, since only the signs of what they learn survive."""
 
 
 class Pi(NamedTuple):
-    """How much is bitwise: the probability of C = 1 for weights, eq. (7), and for activations, eq. (8)."""
+    """The bitwise share: the probability of C = 1 for weights, eq. (7), and for activations, eq. (8)."""
 
     weights: float
     activations: float
@@ -45,9 +45,9 @@ REAL, BINARY = Pi(0.0, 0.0), Pi(1.0, 1.0)
 class Binarisation:
     """How weights become ternary, the same in every layer.
 
-    `rho` is the fraction that is kept, of every row or, as eq. (5) has it, of every gate. `slope` is the scale of v in
-    units of 1 / sqrt(columns). With `zeros_learn` the weights that are not kept go on learning; without it, eq. (12),
-    they can't come back once pi is 1.
+    `rho` is the fraction of weights kept in every row or, as in eq. (5), in every gate. `slope` is the scale of v in
+    units of 1 / sqrt(columns). With `zeros_learn` the weights that are not kept continue to learn; without it, as in
+    eq. (12), they stay zero once pi is 1.
     """
 
     rho: float = 0.8
@@ -99,8 +99,8 @@ class _Bitwise:
 class _PartlyBinaryWeight(torch.autograd.Function):
     """Eq. (7) divided by mu: `kept * sgn(w)` where C is 1 (True: everywhere), `tanh(w) / mu` elsewhere.
 
-    Its derivative is eq. (12), where `learning` says which of the weights that C chose have one: the paper's B lets
-    only the kept ones learn.
+    Its derivative is eq. (12), where `learning` says which of the weights that C chose have one: with the paper's B
+    only the kept ones do.
     """
 
     @staticmethod
@@ -140,8 +140,8 @@ class Recurrence(torch.autograd.Function):
 
     The gradient is that of the relaxed functions, for any arithmetic.
 
-    Autograd would record some twenty small operations a frame. Here a frame is two products forward and two
-    backward; slopes, and the gradients of weights and thresholds, are worked out for all frames at once.
+    Autograd would record some twenty small operations per frame. Here a frame is two products forward and two
+    backward; slopes, and the gradients of weights and thresholds, are computed for all frames at once.
     """
 
     @staticmethod
@@ -157,7 +157,7 @@ class Recurrence(torch.autograd.Function):
         gates, candidate = recurrent[:2].reshape(2 * units, units).to(product).T, recurrent[2].to(product).T
         both, last = slice(2 * units), slice(2 * units, None)
         v = a - threshold
-        values = torch.empty_like(v)  # r, z and the candidate: what eq. (8) makes of v
+        values = torch.empty_like(v)  # r, z and the candidate: eq. (8) of v
         states = torch.empty(frames + 1, batch, units, dtype=v.dtype, device=v.device)
         masked = torch.empty_like(states[1:])
         states[0] = h
@@ -206,7 +206,7 @@ class Recurrence(torch.autograd.Function):
 
 
 def _product_dtype(like: Tensor) -> torch.dtype:
-    """What products are computed in: autocast's type, or the tensor's own outside of it."""
+    """The type of products: autocast's, or outside it the tensor's own."""
     device = like.device.type
     mixed = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
     return torch.get_autocast_dtype(device) if mixed else like.dtype
@@ -215,7 +215,7 @@ def _product_dtype(like: Tensor) -> torch.dtype:
 def mixed(v: Tensor, scale: Tensor, chosen: Tensor | bool, is_gate: bool, out: Tensor) -> Tensor:
     """Eq. (8) of `scale * v`, written to `out`: its bit where C is 1, tanh or the gate's sigmoid of it elsewhere.
 
-    Bits are bipolar, or 0 and 1 for a gate. C is True or False where it is the same for all.
+    Bits are bipolar, or 0 and 1 for a gate. C is True or False if it is the same for all.
     """
     if chosen is not True:
         torch.mul(v, scale, out=out)
@@ -229,7 +229,7 @@ def mixed(v: Tensor, scale: Tensor, chosen: Tensor | bool, is_gate: bool, out: T
 
 
 def sign(values: Tensor) -> Tensor:
-    """-1 or +1, with sgn(0) = +1 as everywhere in the project (torch.sign has 0 there)."""
+    """-1 or +1, with sgn(0) = +1 as everywhere in the project (torch.sign gives 0)."""
     return (values >= 0).to(values.dtype).mul_(2.0).sub_(1.0)
 
 
@@ -237,8 +237,8 @@ def sparsity_mask(weight: Tensor, rho: float, per_row: bool = False) -> tuple[Te
     """Eq. (5) for gates (gates, units, columns), each over the concatenation [W | U]: (kept, mu).
 
     `kept` is True for the round(rho * n) weights of largest magnitude of a gate, or of each row (of equal ones at the
-    cutoff, the first in memory). `mu`, (gates, 1 or units, 1), is the mean of their |tanh(w)|: the compressed weight
-    is what the ternary one stands in for.
+    cutoff, the first in memory). `mu`, (gates, 1 or units, 1), is the mean of their |tanh(w)|: the ternary weight
+    replaces the compressed one.
     """
     magnitude = weight.detach().abs().view(*weight.shape[: 2 if per_row else 1], -1)
     count = max(1, round(rho * magnitude.shape[-1]))
@@ -272,10 +272,10 @@ def activation(v: Tensor, chosen: Tensor | bool) -> Tensor:
 
 
 class Rows(nn.Module):
-    """`gates` stacked matrices [W | U] with their thresholds: all that a layer multiplies by.
+    """`gates` stacked matrices [W | U] with their thresholds.
 
-    `weight` is (gates, units, inputs + states), real; `bias` (gates, units) is in units of v. The inputs are
-    measured from `centre`, their mean over the training data, which folds into the threshold as W centre.
+    `weight` is (gates, units, inputs + states), real; `bias` (gates, units) is in units of v. `centre`, the mean of
+    the inputs over the training data, is subtracted from them and folds into the threshold as W centre.
     """
 
     centre: Tensor
@@ -358,7 +358,7 @@ class BGRU(Layer):
 
 
 class Dense(Layer):
-    """A dense layer. As a hidden layer its activation is sgn (the paper's BNN), as the last one the mask."""
+    """A dense layer: a hidden one with the activation sgn (the paper's BNN), or the last one, the mask."""
 
     kind = "dense"
 
@@ -390,7 +390,7 @@ class Numbers(Protocol):
 class MaskNetwork(nn.Module):
     """Any number of hidden layers, then the dense layer of the mask.
 
-    `hidden` gives the units of each hidden layer, `kind` the kind of all of them, `numbers` what they compute with.
+    `hidden` gives the units of each hidden layer, `kind` the kind of all of them, `numbers` their arithmetic.
     """
 
     def __init__(self, features: int, hidden: Sequence[int], bins: int, kind: str, numbers: Numbers) -> None:
@@ -404,7 +404,7 @@ class MaskNetwork(nn.Module):
         return [*self.hidden, self.mask]
 
     def centre(self, mean: Tensor) -> None:
-        """Measure the features from their mean over the training data, shape (features,)."""
+        """Subtract the features' mean over the training data, shape (features,)."""
         self.layers[0].rows.centre.copy_(mean)
 
     def forward(
@@ -417,8 +417,8 @@ class MaskNetwork(nn.Module):
     ) -> tuple[Tensor, list[Tensor | None]]:
         """Features x (frames, batch, features), bipolar or levels, to (v, states) with v (frames, batch, bins).
 
-        `v` is the relaxed output that a loss is computed on; `mask.gains` makes the mask of it. `states` is what an
-        earlier call returned, detached, to go on with the same sequences, or None to begin. `drop` is the dropout of
+        `v` is the relaxed output for the loss; `mask.gains` turns it into the mask. `states` are those that an
+        earlier call returned, detached, to continue the same sequences, or None to begin. `drop` is the dropout of
         the features and of every hidden layer's output.
         """
         draw = draw or Draw()

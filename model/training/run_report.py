@@ -1,4 +1,4 @@
-"""`report.json`: where a network came from, how it was trained and what it scores, and nothing of the machine."""
+"""`report.json`: a network's origin, training and scores, without paths of the machine."""
 
 import dataclasses
 import importlib.metadata
@@ -17,11 +17,11 @@ from model.files import replacing
 from model.training.config import Config
 
 PACKAGES = ("torch", "numpy", "scipy", "fast_bss_eval", "pystoi", "pesq")
-"""Whose versions a report records: those that a score or a weight depends on."""
+"""Packages whose versions a report records: scores or weights depend on them."""
 
 
 def command_line(options: Sequence[tuple[str, Path | str]]) -> str:
-    """The training command, with `short` paths; options that are empty are left out."""
+    """The training command, with `short` paths and without empty options."""
     words = ["bgru", "train"]
     for option, value in options:
         text = short(value) if isinstance(value, Path) else value
@@ -32,7 +32,7 @@ def command_line(options: Sequence[tuple[str, Path | str]]) -> str:
 def provenance(
     command: str, settings: Config, speech: Sequence[Path], noise: Sequence[Path], source: Corpus, best: dict[str, Any]
 ) -> dict[str, Any]:
-    """Where a network came from, as JSON for its bundle; the scores are added when they are known."""
+    """A network's origin, as JSON for its bundle; scores are added later."""
     return {
         "command": command,
         "settings": {**dataclasses.asdict(settings), "stages": [str(stage) for stage in settings.stages]},
@@ -57,7 +57,7 @@ def environment() -> dict[str, Any]:
 
 
 def _revision() -> str | None:
-    """Of the checkout that this file is in, with -dirty where it has changes; None outside of git."""
+    """The git revision of this file's checkout, with -dirty if it has changes; None outside git."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         found = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=True)

@@ -1,7 +1,7 @@
-"""Train a network on one's own recordings: `bgru train --speech DIR --noise DIR --out runs/NAME`.
+"""Train a network on your own recordings: `bgru train --speech DIR --noise DIR --out runs/NAME`.
 
-Training by the settings' stages (Kim, Maity and Kim, ICASSP 2019), export to a bundle, scores on speakers and noise
-that the network never met, a report and a page. Under `torchrun` several processes share each batch.
+Trains by the settings' stages (Kim, Maity and Kim, ICASSP 2019), exports a bundle, scores it on speakers and noise that
+the network never heard, and writes a report and a page. Under `torchrun` several processes share each batch.
 """
 
 import math
@@ -89,7 +89,7 @@ def run(
             raise BadInput(
                 "setting stages: expected a last one at pi 1:1 and input bits, as a bundle needs, got another"
             )
-        check_name(out.resolve().name)  # before the work, not after it
+        check_name(out.resolve().name)  # fail before the work, not after it
         trainer.untrained_front_end(chosen).to_integers().check()
         folders = [*speech, *noise, *([rooms_folder] if rooms_folder else [])]
         licence = "\n\n".join(part for part in (read_notice(notice), *map(attributions, folders)) if part)

@@ -1,8 +1,7 @@
 """The training itself: epochs, validation, checkpoints.
 
-Everything that an epoch draws comes from the seed and the epoch's number, so that a run that was killed goes on from
-its checkpoint as if nothing had happened; and every sequence of a batch has its own source, so that several processes
-train what one would.
+All random numbers of an epoch come from the seed and the epoch's number, so a killed run resumes from its checkpoint
+with the same result. Every sequence of a batch has its own generator, so several processes train the same as one.
 """
 
 import dataclasses
@@ -41,7 +40,7 @@ from model.training.network import BINARY, Binarisation, MaskNetwork, Numbers, P
 
 CHECKPOINT = "checkpoint.safetensors"
 FITTING_MIXTURES = 100
-"""Mixtures that the quantiser is fitted to: each bin then sees some 40,000 magnitudes for its 15 thresholds."""
+"""Mixtures that the quantiser is fitted to: some 40,000 magnitudes per bin for its 15 thresholds."""
 
 LEVEL_SPAN = 2.0**8
 """Ratio of magnitudes that levels span: 48 dB (docs/exact-meaning.md, rule 12.10)."""
@@ -87,13 +86,13 @@ class Validation:
 
 
 def bipolar(features: NDArray[Any]) -> Tensor:
-    """Bits 0 and 1, uint8, to floats -1 and +1 of the same shape; levels and magnitudes stay what they are."""
+    """Bits 0 and 1, uint8, to floats -1 and +1 of the same shape; levels and magnitudes are unchanged."""
     values = torch.from_numpy(features)
     return 2.0 * values.float() - 1.0 if values.dtype == torch.uint8 else values.float()
 
 
 def batches(mixtures: Mixtures, settings: Config, epoch: int, team: Team) -> Iterator[Batch]:
-    """The part of an epoch's batches that is this process's, each made while the one before it is trained on."""
+    """The part of an epoch's batches for this process, each made while the previous one trains."""
     snr, share = (settings.snr_low, settings.snr_high), team.share(settings.sequences)
 
     def make(batch: int) -> Batch:
@@ -120,9 +119,9 @@ def train_epoch(
 ) -> float:
     """One epoch at the pi and learning rate of the plan; returns the mean loss over the team.
 
-    Each batch is worked through in stretches of `truncation` frames, one optimiser step each; the state is
-    carried from one to the next without its gradient. Raises `FloatingPointError` for a loss that isn't finite, and
-    for weights that aren't.
+    Each batch is processed in stretches of `truncation` frames, one optimiser step each; the state is
+    carried from one to the next without its gradient. Raises `FloatingPointError` if the loss or the weights are not
+    finite.
     """
     stage, rate = settings.plan()[epoch]
     pi = Pi(stage.weights, stage.activations)
@@ -195,7 +194,7 @@ def level_begins(magnitude: NDArray[np.float32], per_bin: bool) -> NDArray[np.fl
 
 
 def augmentation(settings: Config) -> Augmentation:
-    """What the settings do to recordings."""
+    """The augmentation of the settings."""
     return Augmentation(**{entry.name: getattr(settings, entry.name) for entry in dataclasses.fields(Augmentation)})
 
 
@@ -217,7 +216,7 @@ def make_front_end(settings: Config, thresholds: NDArray[np.float32]) -> FloatFr
 
 
 def make_network(front_end: FloatFrontEnd, settings: Config) -> MaskNetwork:
-    """The network of the settings, as it begins."""
+    """The untrained network of the settings."""
     torch.manual_seed(settings.seed)
     numbers: Numbers = Binarisation(settings.rho, settings.slope, settings.zeros_learn, settings.per_row)
     if settings.format != "bitwise":
@@ -229,7 +228,7 @@ def make_network(front_end: FloatFrontEnd, settings: Config) -> MaskNetwork:
 
 
 def stage_file(out: Path, pi: Pi) -> Path:
-    """Where the best network of a run's epochs at `pi` is kept."""
+    """The file of the best network of a run's epochs at `pi`."""
     return out / f"pi-{pi.weights:g}-{pi.activations:g}.safetensors"
 
 
@@ -243,7 +242,7 @@ def load(out: Path, settings: Config, pi: Pi) -> tuple[MaskNetwork, FloatFrontEn
 
 
 def settings_of(out: Path) -> Config:
-    """The settings of the run in `out`. Raises `BadInput` where there is none."""
+    """The settings of the run in `out`. Raises `BadInput` if there is none."""
     values = checkpoint.load(out / CHECKPOINT)[1]["run"]["settings"]
     listed = {name: tuple(value) for name, value in values.items() if isinstance(value, list)}
     return Config(**{**values, **listed, "stages": tuple(Stage(*stage) for stage in values["stages"])})
@@ -257,10 +256,10 @@ def train(
     responses: Mapping[str, Signal] = MappingProxyType({}),
     start: Path | None = None,
 ) -> History:
-    """Train, or go on from the checkpoint in `out`; the best network at every pi is kept there (`load`).
+    """Train, or resume from the checkpoint in `out`; the best network at every pi is kept there (`load`).
 
-    Stages may have been added behind those of the checkpoint: its epochs are what the longer plan begins with.
-    Raises `BadInput` where `out` holds a run of other settings or recordings, and where the loss diverges.
+    Stages may have been added after those of the checkpoint, whose epochs are then the start of the longer plan.
+    Raises `BadInput` if `out` holds a run of other settings or recordings, and if the loss diverges.
     """
     path, identity = out / CHECKPOINT, _identity(source, settings, responses, start)
     groups, state = checkpoint.load(path) if path.is_file() else ({}, {"run": identity, "history": []})
@@ -283,7 +282,7 @@ def train(
         thresholds = groups["front_end"]["thresholds"].numpy()
         mixtures.front_end = dataclasses.replace(mixtures.front_end, thresholds=thresholds)
         if team.leads:
-            console.print(f"{path}: going on after epoch {len(history)}")
+            console.print(f"{path}: resuming after epoch {len(history)}")
     elif start is not None:
         _warm_start(network, mixtures, stage_file(start, BINARY))
     wrapped = team.wrap(network)
@@ -334,7 +333,7 @@ def _warm_start(network: MaskNetwork, mixtures: Mixtures, path: Path) -> None:
 def _save(
     out: Path, network: MaskNetwork, optimiser: torch.optim.Optimizer, front_end: FloatFrontEnd, state: dict[str, Any]
 ) -> None:
-    """Write the checkpoint and, where this epoch is the best so far at its pi, the file that keeps that network."""
+    """Write the checkpoint and, if this epoch is the best so far at its pi, the file of that network."""
     groups = {
         "network": network.state_dict(),
         "front_end": {"thresholds": torch.from_numpy(front_end.thresholds)},
@@ -351,7 +350,7 @@ def _pi(row: dict[str, Any]) -> Pi:
 
 
 def merit(row: Scores) -> float:
-    """Which epoch is best: validation SI-SDR in dB, and 0.3 dB for each .01 of STOI."""
+    """Figure of merit of an epoch: validation SI-SDR in dB, plus 0.3 dB for each .01 of STOI."""
     return row["si_sdr"] + 30.0 * row["stoi"]
 
 
@@ -361,7 +360,7 @@ def best(history: History, pi: Pi) -> dict[str, Any]:
 
 
 def _identity(source: Corpus, settings: Config, responses: Collection[str], start: Path | None) -> dict[str, Any]:
-    """What must be the same for a run to go on, as JSON gives it back."""
+    """What must be unchanged for a run to resume, as read back from JSON."""
     run = {
         "settings": dataclasses.asdict(settings),
         "speakers": dataclasses.asdict(source.split),
@@ -374,7 +373,7 @@ def _identity(source: Corpus, settings: Config, responses: Collection[str], star
 
 
 def _with_stages_of(run: dict[str, Any], longer: dict[str, Any]) -> dict[str, Any]:
-    """A run as if its plan had been that of a longer one all along; as it is, where that one begins otherwise."""
+    """A run as if it had the longer run's plan from the start; unchanged if that plan starts differently."""
     more = longer["settings"]["stages"]
     stages = run["settings"].get("stages", more)
     return {**run, "settings": {**run["settings"], "stages": more}} if more[: len(stages)] == stages else run

@@ -54,7 +54,7 @@ def test_what_is_not_a_checkpoint_is_refused(tmp_path: Path, content: bytes) -> 
     path = tmp_path / "checkpoint.safetensors"
     path.write_bytes(content)
     with pytest.raises(
-        BadInput, match=r"expected a checkpoint of model.training.train, got .* remove it to start anew"
+        BadInput, match=r"expected a checkpoint of model.training.train, got .* remove it to start again"
     ):
         checkpoint.load(path)
 

@@ -80,7 +80,7 @@ def trained_together(recordings: Path, tmp_path_factory: pytest.TempPathFactory)
     assert 1 <= before < 8
     done = subprocess.run(**command(words), capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"going on after epoch {before}" in done.stdout.replace("\n", " ")
+    assert f"resuming after epoch {before}" in done.stdout.replace("\n", " ")
     assert done.stdout.count("epoch 8/8") == 1  # one of them prints
     return out
 
