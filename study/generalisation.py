@@ -35,7 +35,7 @@ SNRS_DB = (-5.0, 0.0, 5.0, 10.0, 15.0, 20.0)
 def trials(data: Path, count: int, snrs: Sequence[float]) -> dict[str, list[Trial]]:
     """The mixtures of every part.
 
-    held out, known : `count` of kinds held back from training (`protocol.HELD_OUT`), and as many of known kinds
+    held out, known : `count` of kinds held out from training (`protocol.HELD_OUT`), and as many of known kinds
     snr : a quarter of `count` of held-out kinds, the same ones at each of `SNRS_DB`
     reverberant : half of `count` of held-out kinds, speech in simulated rooms, one for each mixture
     clean : every test utterance without noise
@@ -57,7 +57,7 @@ def trials(data: Path, count: int, snrs: Sequence[float]) -> dict[str, list[Tria
 
 
 def _room(trial: Trial) -> int:
-    """A room for each mixture, whatever the others are, so that a journal serves any count."""
+    """A room for each mixture, independent of the others, so a journal works for any count."""
     return zlib.crc32("/".join(trial.key[:3]).encode())
 
 

@@ -146,9 +146,9 @@ BY_SNR = ("si_sdr", "stoi", "pesq", "dnsmos_ovrl")
 
 
 def on_the_same_mixtures(results: dict[str, Result], part: str) -> dict[str, Any]:
-    """The scores of every system of the results of `study.generalisation`; nothing where there are none.
+    """The scores of every system of the results of `study.generalisation`; nothing if there are none.
 
-    Raises `BadInput` where two results are of different mixtures.
+    Raises `BadInput` if two results are of different mixtures.
     """
     found: dict[str, Any] = {}
     for name, result in results.items():

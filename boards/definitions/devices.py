@@ -15,7 +15,7 @@ class Device:
     name : as the vendor writes it
     family : its block RAM and synthesis
     available : number of each resource, named as in `hw.flow.synth.Cost`
-    router : nextpnr's options for it
+    router : its nextpnr options
     """
 
     name: str

@@ -47,7 +47,7 @@ BITS_A_BYTE = 10
 """On the line: a start bit, eight of data, a stop bit."""
 
 SEEDS = 8
-"""Placements to try for the clock, unless asked for another number."""
+"""Default number of placements to try for the clock."""
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ def short_of_timing(board: Board, mhz: float, placements: int) -> str:
     """By how much routing missed the clock, and what to do about it."""
     asked = board.clock_hz / 1e6
     return (
-        f"{board.name}: routing reached {mhz:.1f} of the {asked:g} MHz asked for in {placements} placements, "
+        f"{board.name}: routing reached {mhz:.1f} of the requested {asked:g} MHz in {placements} placements, "
         f"{1e3 / mhz - 1e3 / asked:.2f} ns a cycle too slow; ask for --clock {int(mhz)} or less, "
         "or for fewer lanes with --fold"
     )

@@ -101,7 +101,7 @@ class Link:
                     if packet.type == Type.INFO:
                         return Info.of(packet)
         raise BadInput(
-            f"{self.port}: expected a board to say what it is, got no answer for {PATIENCE:g} s; "
+            f"{self.port}: expected a board that identifies itself, got no answer for {PATIENCE:g} s; "
             "is this its port, and is a bitstream of this project on it?"
         )
 

@@ -96,9 +96,9 @@ def run(
 
 
 def _network(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> Network:
-    """The network as a bitstream of the denoiser has it.
+    """The network, folded as in a bitstream of the denoiser.
 
-    Where the device has no room for the audio path too, it is folded as without it: a simulation needs no room.
+    If the device has no room for the audio path, it is folded without it: a simulation needs no room.
     """
     try:
         return lay_out_sound(bundle, board, folding)

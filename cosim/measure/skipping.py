@@ -94,7 +94,7 @@ def savings(of: Operands) -> dict[str, float]:
 
     A word of x is used in all three matrices, a word of h in those of r and z, a word of r * h in that of h~.
     """
-    masked = of.r * (1 + of.h)  # the three values of a lane: 0 where it is off, 1 for -1, 2 for +1
+    masked = of.r * (1 + of.h)  # the three values of a lane: 0 if it is off, 1 for -1, 2 for +1
     shares = {f"row groups kept by z, PE {pe}": kept_groups(of.z, pe) / 3 for pe in PES}
     for simd in SIMDS:
         x, h = words(of.x.shape[1], simd), words(of.h.shape[1], simd)

@@ -145,7 +145,7 @@ def _closure(placed: Mapping[str, Any] | None) -> Tile:
         return Tile(question, "open", "not routed", "bgru bitstream places and routes it")
     constraint, achieved = placed["top"]["constraint_mhz"], placed["top"]["achieved_mhz"]
     met = achieved >= constraint
-    reason = f"{'at least' if met else 'only'} {achieved:.1f} MHz after routing, {constraint:g} MHz asked for"
+    reason = f"{'at least' if met else 'only'} {achieved:.1f} MHz after routing, target {constraint:g} MHz"
     return Tile(question, "good" if met else "bad", f"{achieved:.1f} MHz", reason)
 
 

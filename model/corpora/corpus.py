@@ -111,13 +111,13 @@ def find(
     for folder in speech:
         found = speakers(folder)
         if both := sorted(set(found) & set(utterances)):
-            raise BadInput(f"{folder}: expected speakers that no other folder has, got {both[0]} again")
+            raise BadInput(f"{folder}: expected speakers in one folder only, got {both[0]} again")
         utterances |= found
     noises_found: dict[str, Path] = {}
     for folder in noise:
         more = noises(folder)
         if both := sorted(set(more) & set(noises_found)):
-            raise BadInput(f"{folder}: expected noises that no other folder has, got {both[0]} again")
+            raise BadInput(f"{folder}: expected noises in one folder only, got {both[0]} again")
         noises_found |= more
     if skip_broken:
         usable = {
@@ -176,7 +176,7 @@ def noises(folder: Path) -> dict[str, Path]:
     for path in _recordings(folder):
         other = found.setdefault(path.relative_to(folder).with_suffix("").as_posix(), path)
         if other is not path:
-            raise BadInput(f"{path}: expected a name that no other noise has, got that of {other.name}")
+            raise BadInput(f"{path}: expected a unique name, got that of {other.name}")
     if not found:
         got = "none" if folder.is_dir() else "no such folder"
         raise BadInput(f"{folder}: expected recordings of noise (WAV, FLAC, ...), got {got}")

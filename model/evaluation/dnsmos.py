@@ -33,7 +33,7 @@ TO_OPINION = (
 def dnsmos(recording: Signal, sample_rate: int) -> dict[str, float]:
     """`SCORES` of a recording (samples,), the mean over its segments; a short one is repeated to fill a segment.
 
-    Raises `BadInput` where the packages aren't installed.
+    Raises `BadInput` if the packages aren't installed.
     """
     if sample_rate != SAMPLE_RATE:
         recording = soxr.resample(recording, sample_rate, SAMPLE_RATE)

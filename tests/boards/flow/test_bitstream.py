@@ -143,7 +143,7 @@ def test_timing_that_is_not_met_says_by_how_much_and_leaves_no_bitstream(tmp_pat
     result = run("--board", "ulx3s_85f", "--clock", "400", "--seeds", "2", *where)
     assert result.returncode == 2
     sentence = (
-        r"ulx3s_85f: routing reached (\d+\.\d) of the 400 MHz asked for in 2 placements, \d+\.\d\d ns a cycle too "
+        r"ulx3s_85f: routing reached (\d+\.\d) of the requested 400 MHz in 2 placements, \d+\.\d\d ns a cycle too "
     )
     sentence += r"slow; ask for --clock (\d+) or less, or for fewer lanes with --fold"
     found = re.search(sentence, result.stderr.replace("\n", " "))

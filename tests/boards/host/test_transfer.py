@@ -196,12 +196,12 @@ def test_a_port_that_another_program_has(folder):
 
 def test_nobody_answers(folder):
     with board(lambda packet: []) as port:
-        assert "expected a board to say what it is, got no answer for 3 s" in refused(folder, port)
+        assert "expected a board that identifies itself, got no answer for 3 s" in refused(folder, port)
 
 
 def test_a_line_that_only_echoes(folder):
     with board(lambda packet: [packet]) as port:
-        assert "expected a board to say what it is, got no answer" in refused(folder, port)
+        assert "expected a board that identifies itself, got no answer" in refused(folder, port)
 
 
 def test_another_bundle_on_the_board(folder):

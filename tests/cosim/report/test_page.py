@@ -181,7 +181,7 @@ def test_a_bit_that_differs_and_timing_that_fails_are_told_first(tmp_path):
     page = project.page()
     tiles = [text_of(tile) for tile in re.findall(r'<div class="tile bad">(.*?)</div>', page)]
     assert [tile.split("?")[0].strip() for tile in tiles] == ["Does it fit", "Is it bit exact", "Does it meet timing"]
-    assert where in tiles[1] and "only 41.2 MHz after routing, 50 MHz asked for" in tiles[2]
+    assert where in tiles[1] and "only 41.2 MHz after routing, target 50 MHz" in tiles[2]
     other = text_of(project.page("--fold", "gru0=2x3"))
     assert where not in other and "41.2" not in other  # another folding's
 

@@ -45,7 +45,7 @@ def test_noises_are_named_by_their_path_without_suffix(tmp_path: Path) -> None:
 def test_two_noises_of_one_name_are_refused(tmp_path: Path) -> None:
     recording(tmp_path / "rain.flac")
     recording(tmp_path / "rain.wav")
-    with pytest.raises(BadInput, match=r"rain\.wav: expected a name that no other noise has, got that of rain\.flac"):
+    with pytest.raises(BadInput, match=r"rain\.wav: expected a unique name, got that of rain\.flac"):
         corpus.noises(tmp_path)
 
 
@@ -115,7 +115,7 @@ def test_a_corpus_of_several_folders_has_the_speakers_of_all_of_them(tmp_path: P
 
 def test_a_speaker_in_two_folders_is_refused(tmp_path: Path, noise: Path) -> None:
     folders = [people(tmp_path / "one", "abc"), people(tmp_path / "two", "cd")]
-    with pytest.raises(BadInput, match=r"two: expected speakers that no other folder has, got c again$"):
+    with pytest.raises(BadInput, match=r"two: expected speakers in one folder only, got c again$"):
         corpus.find(folders, [noise])
 
 
@@ -286,7 +286,7 @@ def test_kinds_that_cannot_be_held_out_are_refused(
 
 def test_a_noise_in_two_folders_is_refused(tmp_path: Path, kinds: list[Path]) -> None:
     recording(tmp_path / "two" / "hum__mains.wav", 16000)
-    with pytest.raises(BadInput, match="two: expected noises that no other folder has, got hum__mains again"):
+    with pytest.raises(BadInput, match="two: expected noises in one folder only, got hum__mains again"):
         corpus.find([people(tmp_path / "speech", "abcd")], kinds)
 
 
