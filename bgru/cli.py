@@ -1,9 +1,11 @@
 """`bgru`: the project's only command. Subcommands load quickly; each imports what it needs when it runs."""
 
+import signal
 import sys
 from importlib import import_module
 from importlib.metadata import version
 from io import TextIOWrapper
+from threading import Timer, get_ident
 from typing import Annotated, Any
 
 import typer
@@ -78,8 +80,21 @@ for panel, names in GROUPS.items():
             app.command(name, rich_help_panel=panel)(module.command)
 
 
+def keep_interrupts() -> None:
+    """Raise an interrupt again that Python drops, because it came in a destructor or a callback."""
+
+    def again(lost: Any) -> None:
+        if issubclass(lost.exc_type, KeyboardInterrupt):
+            Timer(0.01, signal.pthread_kill, [get_ident(), signal.SIGINT]).start()  # this hook may not raise, either
+        else:
+            sys.__unraisablehook__(lost)
+
+    sys.unraisablehook = again
+
+
 def main() -> None:
     """Entry point."""
+    keep_interrupts()
     if isinstance(sys.stdout, TextIOWrapper):  # file names may not be text; Python does the same for standard error
         sys.stdout.reconfigure(errors="backslashreplace")
     app(prog_name="bgru")

@@ -317,3 +317,25 @@ def test_a_network_of_integers_has_no_hardware_yet_and_every_command_says_so(wor
     assert sentence in result.stderr
     written = [path for path in tmp_path.rglob("*") if path.is_file() and "cache" not in path.parts]
     assert sorted(path.name for path in written) == ["arrays.npz", "manifest.json"]
+
+
+INTERRUPTED = """
+import signal, time
+from bgru.cli import keep_interrupts
+
+class Late:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+keep_interrupts()
+try:
+    Late()
+    time.sleep(60)
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_that_comes_in_a_destructor_is_not_lost():
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")

@@ -1,6 +1,7 @@
-"""`bgru loop`: a recording through the simulated board."""
+"""`bgru loop`: a recording through the simulated board, and an end that leaves nothing running."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -54,3 +55,18 @@ def test_every_sample_of_a_recording_is_compared_with_audio(folder):
     assert done.returncode == 0, done.stdout + done.stderr
     assert "sample agreement     204 of 204 samples in 51 hops" in done.stdout
     assert (folder / "heard.wav").is_file()
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_and_the_simulated_board(folder, how):
+    options = at(folder) | {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(loop(folder, "long.wav", "never.wav"), **options) as process:
+        assert process.stdout is not None and process.stderr is not None
+        port = next(Path(line.split(" on ")[1].strip()) for line in process.stdout if " on /dev/" in line)
+        assert port.exists()
+        process.send_signal(how)
+        _, errors = process.communicate()
+    assert process.returncode == 130
+    assert "Traceback" not in errors
+    assert not port.exists()  # it goes away with the last process that has it open
+    assert not (folder / "never.wav").exists()
