@@ -108,10 +108,10 @@ def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest
     foldings = " ".join(f"{name}={folding}" for name, folding in smallest.foldings.items())
     kind, missing = next(iter(sorted(smallest.over(free).items())))
     what = "logic takes about" if kind == "lut4" else "memories take"
-    beside = f" next to {neighbour}" if free[kind] < board.available[kind] else ""
+    neighbours = f" next to {neighbour}" if free[kind] < board.available[kind] else ""
     return (
         f" at this folding: its {what} {smallest.needs[kind]:,} {kind}, the {board.device} has "
-        f"{free[kind]:,}{beside}, {missing:,} fewer ({foldings})"
+        f"{free[kind]:,}{neighbours}, {missing:,} fewer ({foldings})"
     )
 
 

@@ -39,7 +39,7 @@ def finish(
     """Turn a finished run into its bundle, model card, report, page and picture."""
     network, front_end = trainer.load(out, settings, BINARY)
     made = to_bundle(network, front_end, out.resolve().name, origin)
-    console.print(f"scoring on {', '.join(source.split.test)}, whom the network never heard")
+    console.print(f"scoring on {', '.join(source.split.test)}: the network never heard them")
     common = (source, settings.snr_test, settings.sample_rate, settings.rms, settings.test_mixtures)
     trials = {part: scoring.sample(*common, held_out) for part, held_out in (("scores", False), ("held_out", True))}
     one_of_each = {(trial.speaker, trial.speech): trial for trial in trials["scores"]}

@@ -95,7 +95,7 @@ def test_updates_on_the_test_set_leave_the_trained_network_alone(data: Path, set
     )
 
 
-def test_the_tables_hold_the_results_figures_beside_the_papers(result: dict, tmp_path: Path) -> None:
+def test_the_tables_hold_the_results_figures_next_to_the_papers(result: dict, tmp_path: Path) -> None:
     run.write(result, tmp_path / "bgru.json")
     page = tables.page(tables.read(tmp_path))
     (line,) = (line for line in page.splitlines() if "GRU, then BGRU, real" in line)

@@ -102,13 +102,13 @@ def test_a_design_that_is_asked_for_is_not_refused_for_being_slow():
     assert design(options_of(MADE, board, given), MADE, board, 62.5).foldings == given
 
 
-def test_the_link_needs_room_beside_the_network():
+def test_the_link_needs_room_next_to_the_network():
     board = find("ulx3s_85f")
     given = {"gru0": Folding(2, 8), "mask": Folding(2, 8)}
     needs = design(options_of(MADE, board, given), MADE, board, 62.5).needs["block_ram"]
-    beside = board.available["block_ram"] - room(MADE, board)["block_ram"]
-    assert beside >= 1
-    enough = having(board, {**board.available, "block_ram": needs + beside})
+    taken = board.available["block_ram"] - room(MADE, board)["block_ram"]
+    assert taken >= 1
+    enough = having(board, {**board.available, "block_ram": needs + taken})
     assert design(options_of(MADE, enough, given), MADE, enough, 62.5).needs["block_ram"] == needs
-    short = having(board, {**board.available, "block_ram": needs + beside - 1})
+    short = having(board, {**board.available, "block_ram": needs + taken - 1})
     assert f"the LFE5U-85F has {needs - 1} next to the link, 1 fewer" in refused(short, given=given)

@@ -40,7 +40,7 @@ def test_a_clock_that_it_does_not_divide_is_refused(clock_hz):
 
 @pytest.mark.synthesis
 @pytest.mark.parametrize(("family", "bins"), [(ECP5, 257), (ICE40, 11)])
-def test_the_block_rams_beside_the_network_are_known_before_synthesis(family, bins):
+def test_the_block_rams_next_to_the_network_are_known_before_synthesis(family, bins):
     made = random_bundle(np.random.default_rng(0), [("bgru", 8)], bins=bins, qad_bits=1)
     network = Network(made, {"gru0": Folding(2, 4), "mask": Folding(2, 4)}, family, 8, 8)
     cost = synthesise(to_rtlil(BoardCore(network, 24_000_000), "core"), "core", family)

@@ -124,7 +124,7 @@ def test_a_reader_that_waits_loses_nothing(weights, seed, stall):
     assert load.done and load.as_it_should
 
 
-def test_any_flipped_bit_is_found_and_a_restart_begins_anew():
+def test_any_flipped_bit_is_found_and_a_restart_begins_again():
     words = [0x123, 0x0AA]
     contents = laid_out(IDENTITY, words, 9)
     dut = Wired(contents, len(words), 9)
@@ -182,7 +182,7 @@ def test_a_flash_that_is_not_there_fails(level):
 
 @given(weights=weights(), part=st.floats(0, 0.999))
 @few
-def test_a_restart_at_any_time_begins_anew(weights, part):
+def test_a_restart_at_any_time_begins_again(weights, part):
     width, words = weights
     dut = Wired(laid_out(IDENTITY, words, width), len(words), width)
     bench = Bench(dut, limit=100_000)

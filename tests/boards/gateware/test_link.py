@@ -178,7 +178,7 @@ def test_a_window_of_frames_is_on_the_way_at_once(family):
     converse(link, script)
 
 
-def test_a_second_utterance_begins_anew():
+def test_a_second_utterance_begins_again():
     link, features, masks = small_link()
 
     async def script(host):

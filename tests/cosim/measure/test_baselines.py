@@ -166,7 +166,7 @@ def test_better_and_new_figures_ask_for_a_renewal(change, command):
     assert printed.endswith("is worse; run bgru compare --renew to keep this\n")
 
 
-def test_other_versions_are_said_beside_the_verdict(command, tmp_path):
+def test_other_versions_are_said_next_to_the_verdict(command, tmp_path):
     path = tmp_path / "baselines.json"
     path.write_text(path.read_text().replace('"0.70"', '"0.69"'))
     code, printed = command(FIGURES)

@@ -13,7 +13,7 @@ from hw.shape.popcount import latency, popcount_cost
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
 @pytest.mark.parametrize("name", UNITS)
-def test_a_unit_is_made_anew_for_every_family(name, family):
+def test_a_unit_is_made_again_for_every_family(name, family):
     assert UNITS[name](family) is not UNITS[name](family)
 
 

@@ -57,7 +57,7 @@ def cell_types(verilog: str) -> set[str]:
 
 
 @pytest.mark.synthesis
-def test_verilog_is_plain_and_its_memories_are_beside_it(tmp_path):
+def test_verilog_is_plain_and_its_memories_are_next_to_it(tmp_path):
     path = to_verilog(network(), "net", tmp_path / "rtl")
     text = path.read_text()
     modules = set(re.findall(r"^module (\S+?) ?\(", text, re.MULTILINE))

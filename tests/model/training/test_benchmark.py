@@ -12,7 +12,7 @@ from model.training import benchmark  # noqa: E402 (after importorskip)
 pytestmark = pytest.mark.training
 
 
-def test_it_prints_ours_beside_the_reference_of_the_same_run(
+def test_it_prints_ours_next_to_the_reference_of_the_same_run(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     benchmark.run(["tiny"], seconds=0.01, threads=1, out=tmp_path / "speed.json")

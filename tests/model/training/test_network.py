@@ -75,7 +75,7 @@ def test_ties_go_to_plus_one_and_to_one() -> None:
     assert (v >= 0).flatten().tolist() == [True, False]
 
 
-def test_masks_are_drawn_anew_at_every_call() -> None:
+def test_masks_are_drawn_again_at_every_call() -> None:
     made, draw = rows(torch.randn(30, 30)), Draw(1)
     first, second = made.effective(Pi(0.5, 0.5), draw)[0], made.effective(Pi(0.5, 0.5), draw)[0]
     assert not torch.equal(first, second)
