@@ -40,8 +40,12 @@ CONNECTORS = {
     ("icesugar", "pmod", 2): "PMOD3",
     ("tang_primer_20k", "pmod", 0): "PMOD 1",
     ("tang_primer_20k", "pmod", 1): "PMOD 2",
+    ("orangecrab", "io", 0): "Feather",
 }
 """What is printed next to a connector: (board, name, number) of amaranth-boards."""
+
+PRINTED = {"sck": "SCK", "copi": "MOSI", "cipo": "MISO", "scl": "SCL"}
+"""Names of a Feather's pins, where amaranth-boards writes them otherwise."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,7 @@ def _printed(board: Board, name: str) -> str:
     kind, number = connector.rsplit("_", 1)
     if kind == "gpio":
         return f"J1 {'GP' if pin.endswith('+') else 'GN'}{pin[:-1]}"
-    return f"{CONNECTORS[board.name, kind, int(number)]} pin {pin}"
+    return f"{CONNECTORS[board.name, kind, int(number)]} pin {PRINTED.get(pin, pin)}"
 
 
 def table(board: Board) -> str:

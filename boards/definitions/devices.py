@@ -1,11 +1,11 @@
 """FPGAs, independent of the board."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hw.shape.family import ECP5, GOWIN, ICE40, Family
 
-__all__ = ["GW2A_18C", "ICE40UP5K", "LFE5U_25F", "LFE5U_85F", "Device"]
+__all__ = ["GW2A_18C", "ICE40UP5K", "LFE5U_25F", "LFE5U_25F_MG285", "LFE5U_85F", "Device"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,8 @@ LFE5U_25F = Device(
     {"lut4": 24288, "ff": 24288, "block_ram": 56, "multiplier": 28},
     ("--25k", "--speed", "6", "--package", "CABGA381"),
 )
+
+LFE5U_25F_MG285 = replace(LFE5U_25F, router=("--25k", "--speed", "8", "--package", "CSFBGA285"))
 
 ICE40UP5K = Device(
     "iCE40UP5K",

@@ -2,7 +2,7 @@
 
 import difflib
 
-from boards.definitions import icebreaker, icesugar, tang_primer_20k, ulx3s
+from boards.definitions import icebreaker, icesugar, orangecrab, tang_primer_20k, ulx3s
 from boards.definitions.board import Board
 from model.errors import BadInput
 
@@ -10,7 +10,14 @@ __all__ = ["BOARDS", "Board", "find"]
 
 BOARDS = {
     board.name: board
-    for board in (ulx3s.ULX3S_85F, ulx3s.ULX3S_25F, icebreaker.ICEBREAKER, icesugar.ICESUGAR, tang_primer_20k.DOCK)
+    for board in (
+        ulx3s.ULX3S_85F,
+        ulx3s.ULX3S_25F,
+        icebreaker.ICEBREAKER,
+        icesugar.ICESUGAR,
+        tang_primer_20k.DOCK,
+        orangecrab.ORANGECRAB,
+    )
 }
 
 

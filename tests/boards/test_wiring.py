@@ -28,6 +28,14 @@ def test_wires_end_at_the_pins_of_the_ulx3s_own_constraints(name):
     assert {wire.part_pin: wire.fpga_pin for wire in wires(find(name)) if wire.fpga_pin} == ULX3S
 
 
+def test_wires_end_at_the_orangecrabs_feather_pins():
+    """FPGA pins by Feather pin: `_connectors_r0_2` in litex_boards/platforms/gsd_orangecrab.py, litex-boards."""
+    feather = {"5": "B10", "6": "B9", "9": "C8", "10": "B8", "11": "A8", "12": "H2", "13": "J2"}
+    feather |= {"SCL": "C9", "SCK": "R17", "MOSI": "N16", "MISO": "N15"}
+    ends = {wire.board_pin: wire.fpga_pin for wire in wires(find("orangecrab")) if wire.fpga_pin}
+    assert ends == {f"Feather pin {name}": pin for name, pin in feather.items()}
+
+
 @boards
 def test_every_pin_of_a_pmod_is_where_the_pmod_has_it(board):
     """Plugged in, a Pmod's pin n meets the connector's pin n."""

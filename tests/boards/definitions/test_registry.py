@@ -54,9 +54,9 @@ def test_single_port_ram_and_a_place_in_the_flash_go_together(board):
 
 @boards
 def test_every_board_says_how_a_bitstream_stays(board):
-    """iceprog and icesprog write to flash; openFPGALoader does only when it is told."""
+    """iceprog, icesprog and dfu-util write to flash; openFPGALoader does only when it is told."""
     into_flash = board.keep or board.program
-    assert into_flash.split()[0] in ("iceprog", "icesprog") or "--write-flash" in into_flash.split()
+    assert into_flash.split()[0] in ("iceprog", "icesprog", "dfu-util") or "--write-flash" in into_flash.split()
     assert "{}" in board.program and "{}" in into_flash
 
 
