@@ -46,7 +46,12 @@ PACKERS = {
         "apycula",
         "apycula.gowin_pack",
         "main()",
-        ("-d", "GW2A-18C", "-o", "{bitstream}", "{design}"),
+        (
+            *("-d", "GW2A-18C"),
+            # Boards use pins that belong to the configuration logic otherwise.
+            *("--sspi_as_gpio", "--ready_as_gpio", "--done_as_gpio"),
+            *("-o", "{bitstream}", "{design}"),
+        ),
         "top.routed.json",
         "top.fs",
     ),
