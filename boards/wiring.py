@@ -40,7 +40,10 @@ CONNECTORS = {
     ("icesugar", "pmod", 2): "PMOD3",
     ("tang_primer_20k", "pmod", 0): "PMOD 1",
     ("tang_primer_20k", "pmod", 1): "PMOD 2",
+    ("tang_nano_20k", "header", 0): "header",
     ("orangecrab", "io", 0): "Feather",
+    ("colorlight_i5", "pmod", 2): "PMOD P3A",
+    ("colorlight_i5", "pmod", 3): "PMOD P3B",
 }
 """What is printed next to a connector: (board, name, number) of amaranth-boards."""
 

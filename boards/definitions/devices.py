@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hw.shape.family import ECP5, GOWIN, ICE40, Family
 
-__all__ = ["GW2A_18C", "ICE40UP5K", "LFE5U_25F", "LFE5U_25F_MG285", "LFE5U_85F", "Device"]
+__all__ = ["GW2AR_18C", "GW2A_18C", "ICE40UP5K", "LFE5U_25F", "LFE5U_25F_MG285", "LFE5U_85F", "Device"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,5 @@ GW2A_18C = Device(
     {"lut4": 20736, "ff": 15552, "block_ram": 46, "multiplier": 48},
     ("--device", "GW2A-LV18PG256C8/I7", "--vopt", "family=GW2A-18C"),
 )
+
+GW2AR_18C = replace(GW2A_18C, name="GW2AR-18C", router=("--device", "GW2AR-LV18QN88C8/I7", "--vopt", "family=GW2A-18C"))

@@ -2,7 +2,7 @@
 
 import difflib
 
-from boards.definitions import icebreaker, icesugar, orangecrab, tang_primer_20k, ulx3s
+from boards.definitions import colorlight_i5, icebreaker, icesugar, orangecrab, tang_nano_20k, tang_primer_20k, ulx3s
 from boards.definitions.board import Board
 from model.errors import BadInput
 
@@ -16,7 +16,9 @@ BOARDS = {
         icebreaker.ICEBREAKER,
         icesugar.ICESUGAR,
         tang_primer_20k.DOCK,
+        tang_nano_20k.TANG_NANO_20K,
         orangecrab.ORANGECRAB,
+        colorlight_i5.COLORLIGHT_I5,
     )
 }
 

@@ -36,6 +36,22 @@ def test_wires_end_at_the_orangecrabs_feather_pins():
     assert ends == {f"Feather pin {name}": pin for name, pin in feather.items()}
 
 
+def test_wires_end_at_the_pmods_of_the_colorlight_i5():
+    """`pmode` and `pmodf`, pins 1 to 4 and 7 to 10: litex_boards/platforms/colorlight_i5.py, litex-boards."""
+    p3a = {"1": "C17", "2": "B18", "3": "B20", "4": "F20", "7": "A18", "8": "A19", "9": "B19", "10": "D20"}
+    p3b = {"1": "D1", "2": "C1", "3": "C2"}
+    pmods = {f"PMOD P3A pin {name}": pin for name, pin in p3a.items()}
+    pmods |= {f"PMOD P3B pin {name}": pin for name, pin in p3b.items()}
+    assert {wire.board_pin: wire.fpga_pin for wire in wires(find("colorlight_i5")) if wire.fpga_pin} == pmods
+
+
+def test_wires_end_at_free_pins_of_the_tang_nanos_left_header():
+    """J6, without LEDs and SD card: litex_boards/platforms/sipeed_tang_nano_20k.py, litex-boards."""
+    free = ("73", "74", "75", "77", "27", "28", "25", "26", "29", "30", "31")
+    ends = {wire.board_pin: wire.fpga_pin for wire in wires(find("tang_nano_20k")) if wire.fpga_pin}
+    assert ends == {f"header pin {pin}": pin for pin in free}
+
+
 @boards
 def test_every_pin_of_a_pmod_is_where_the_pmod_has_it(board):
     """Plugged in, a Pmod's pin n meets the connector's pin n."""
