@@ -33,7 +33,7 @@ sim: $(VENV)/sim.installed  ## Run the recording through the RTL and compare eve
 		$(if $(FRAMES),--frames $(FRAMES)) $(if $(filter-out 0,$(WAVES)),--waves) \
 		$(if $(filter-out 0,$(NETLIST)),--netlist)
 ifeq ($(SIM)$(filter-out 0,$(WAVES)),verilator)
-	@$(BGRU) sim $(LAYOUT) --recording "$(RECORDING)" --samples $(if $(FRAMES),--frames $(FRAMES)) \
+	@$(BGRU) sim $(DESIGN) --recording "$(RECORDING)" --samples $(if $(FRAMES),--frames $(FRAMES)) \
 		$(if $(filter-out 0,$(NETLIST)),--netlist)
 endif
 

@@ -113,7 +113,10 @@ Audio = Annotated[
 ]
 Sound = Annotated[
     str | None,
-    typer.Option(show_default=False, help="Build the whole denoiser, with sound from: codec, microphone, uart."),
+    typer.Option(
+        show_default=False,
+        help="The whole denoiser, with sound from: codec, microphone or jack; a bitstream also: uart.",
+    ),
 ]
 
 DEFAULT_BOARD = "ulx3s_85f"

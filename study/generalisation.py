@@ -7,7 +7,7 @@ docs/study. A stopped run resumes.
 import json
 import math
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from model.errors import BadInput
 from model.evaluation import scoring
 from model.evaluation.metrics import OPINIONS
 from model.evaluation.scoring import MIXTURE, Golden, Row, System, Trial, unprocessed
+from model.files import replacing
 from model.training import run_report, trainer
 from model.training.export import to_bundle
 from model.training.network import BINARY
@@ -62,22 +63,34 @@ def _room(trial: Trial) -> int:
 
 
 class Journal:
-    """The rows of a part so far, in a file that is kept until the run is done.
+    """The rows of a part so far, in a file that is kept until `done`.
 
-    Raises `BadInput` if the file is of other networks.
+    `of` says what is scored: networks with their identities, systems, metrics. Raises `BadInput` if the file is of
+    something else, or damaged.
     """
 
-    def __init__(self, path: Path, networks: dict[str, str]) -> None:
+    def __init__(self, path: Path, of: Mapping[str, Any]) -> None:
         self.path, self.rows = path, list[Row]()
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(json.dumps(networks) + "\n", encoding="utf-8")
-        first, *lines = path.read_text(encoding="utf-8").split("\n")[:-1]  # a truncated line is scored again
-        if json.loads(first) != networks:
-            raise BadInput(f"{path}: expected scores of the same networks, got others; remove it to begin again")
-        for line in lines:
-            self.rows += [Row(**row) for row in json.loads(line)]
-        path.write_text("".join(f"{line}\n" for line in (first, *lines)), encoding="utf-8")
+        header = json.dumps(of)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = path.read_text(encoding="utf-8") if path.exists() else ""
+        first, *lines = text.split("\n")[:-1] or [header]  # a truncated line is scored again
+        if first != header:
+            raise BadInput(
+                f"{path}: expected scores of the same networks, systems and metrics, got others; "
+                "remove it to begin again"
+            )
+        try:
+            for line in lines:
+                self.rows += [Row(**row) for row in json.loads(line)]
+        except (ValueError, TypeError):
+            raise BadInput(f"{path}: expected rows of scores, got a damaged line; remove it to begin again") from None
+        with replacing(path) as temporary:
+            temporary.write_text("".join(f"{line}\n" for line in (header, *lines)), encoding="utf-8")
+
+    def done(self) -> None:
+        """The scores are in their JSON: the next run begins again."""
+        self.path.unlink()
 
     def score(
         self, systems: dict[str, System], chosen: Sequence[Trial], metrics: Sequence[str], processes: int
@@ -131,10 +144,12 @@ def run(
     for part in parts or by_part:
         chosen = by_part[part]
         metrics = ["si_sdr", "stoi", *(() if part == "clean" else ("sdr",)), *(() if quick else ("pesq", *OPINIONS))]
-        journal = Journal(out / f"generalisation-{name}" / f"{part}.jsonl", identities)
+        of = {"networks": identities, "systems": [*systems], "metrics": metrics}
+        journal = Journal(out / f"generalisation-{name}" / f"{part}.jsonl", of)
         found[part] = scoring.summary(journal.score(systems, chosen, metrics, processes))
         kinds = sorted(protocol.HELD_OUT)
         write({"held_out": kinds, "environment": run_report.environment(), "scores": found}, path)
+        journal.done()
         for system, scores in found[part].items():
             mean = scores["all"]["mean"]
             text = ", ".join(f"{key} {value:.3f}" for key, value in mean.items())

@@ -63,12 +63,16 @@ def run(data: Path, folder: Path, count: int, out: Path, results: Path, processe
     systems: dict[str, System] = {MIXTURE: unprocessed}
     systems |= {"none" if limit is None else f"{limit:g} dB": Limited(network, limit) for limit in LIMITS}
     trials = generalisation.trials(data, count, protocol.SNRS_DB)
-    found = {}
-    for part in ("held out", "clean"):
-        journal = Journal(out / f"limits-{name}" / f"{part}.jsonl", {name: network.bundle.identity.hex()})
-        found[part] = scoring.summary(journal.score(systems, trials[part], METRICS, processes))
+    of = {"networks": {name: network.bundle.identity.hex()}, "systems": [*systems], "metrics": METRICS}
+    journals = {part: Journal(out / f"limits-{name}" / f"{part}.jsonl", of) for part in ("held out", "clean")}
+    found = {
+        part: scoring.summary(journal.score(systems, trials[part], METRICS, processes))
+        for part, journal in journals.items()
+    }
     path = results / f"limits-{name}.json"
     write({"bundle": name, "environment": run_report.environment(), "scores": found}, path)
+    for journal in journals.values():
+        journal.done()
     for limit, scores in found["held out"].items():
         mean, clean = scores["all"]["mean"], found["clean"][limit]["all"]["mean"]
         console.print(

@@ -9,7 +9,9 @@ import typer
 def command(
     path: Annotated[Path, typer.Option("--baseline", help="File of the baseline.")] = Path("baselines.json"),
     renew: Annotated[bool, typer.Option("--renew", help="Measure again and write the committed figures.")] = False,
-    fmax: Annotated[bool, typer.Option(help="Place the components on ECP5 for their clock (two minutes).")] = True,
+    fmax: Annotated[
+        bool, typer.Option(help="Place components, tops and denoisers as well, which takes most of the time.")
+    ] = True,
 ) -> None:
     """Measure every component and preset again, and fail if one is worse than the baseline allows.
 

@@ -143,7 +143,7 @@ def run(
     if limit is not None and sound in (None, UART):
         raise BadInput(f"limit: expected sound from {' or '.join(SHIFTS)} with it, got {sound or 'the network alone'}")
     if sound is not None:
-        check_source(sound, SOURCES)
+        check_source(sound, SOURCES, find(board_name))
     network_bundle, folding = read_bundle(bundle_folder), parse_folding(fold or [])
     if sound is None:
         board = find(board_name).at(clock)
@@ -181,10 +181,12 @@ def run(
         console.print(line, soft_wrap=True)
 
 
-def check_source(sound: str, known: Iterable[str]) -> None:
-    """Raise `BadInput` for an unknown source of sound."""
+def check_source(sound: str, known: Iterable[str], board: Board) -> None:
+    """Raise `BadInput` for an unknown source of sound, or one that the board lacks."""
     if sound not in known:
         raise BadInput(f"sound: expected {' or '.join(known)}, got {sound}")
+    if sound == "jack" and board.jack is None:
+        raise BadInput(f"sound: expected a board with a jack, such as ulx3s_85f, got {board.name}")
 
 
 def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:

@@ -118,7 +118,7 @@ def run(
         rate, free, ends = frame_rate or network_bundle.front_end.frame_rate, None, (LINK_WIDTH, LINK_WIDTH)
         chosen = plan_of(options, design(options, network_bundle, board, rate))
     else:
-        check_source(sound, SHIFTS)
+        check_source(sound, SHIFTS, board)
         board = board.at_sound_clock(clock)
         options = options_of(network_bundle, board, folding)
         rate = frame_rate or sound_frame_rate(network_bundle, board)

@@ -34,7 +34,7 @@ class SoundCore(wiring.Component):
 
     The left channel is the input, and both channels get the output. While weights are loading the output is silent. If
     the weights failed, or while the button is down, sound passes unchanged with the same delay. Delay from word to
-    word: N + `AHEAD` samples, a frame of the converter, and the cycles of engine and network. Cost on top of the
+    word: `boards.flow.delay.Delay`. Cost on top of the
     denoiser: `I2S`, `Button`, `ResistorDac` for the jack, and the loader.
 
     Members

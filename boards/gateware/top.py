@@ -45,8 +45,6 @@ class BoardTop(Elaboratable):
 
     def __init__(self, network: Network, board: Board, sound: str | None = None, limit: float | None = None) -> None:
         self.network, self.board, self.sound = network, board, sound
-        if sound == "jack" and board.jack is None:
-            raise BadInput(f"sound: expected a board with a jack, such as ulx3s_85f, got {board.name}")
         self.pll = check_clock(board)
         self.core: BoardCore | SoundCore
         if sound in (None, UART):

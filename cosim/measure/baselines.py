@@ -12,6 +12,7 @@ from rich.box import SIMPLE_HEAD
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from boards.definitions.registry import find
 from boards.flow.shipped import SHIPPED, SOUNDING, figures, placed, sounding
 from hw.flow.components import SEEDS, UNITS, clock, cost
 from hw.flow.place import fmax as placed_clock
@@ -194,7 +195,8 @@ def _measure(fmax: bool) -> dict[str, float]:
     """All figures, by name."""
     columns = (TextColumn("{task.description:40}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as bars:
-        steps = len(UNITS) * (len(UNIT_FAMILIES) + fmax) + len(SHIPPED) * (1 + 2 * fmax) + len(SOUNDING) * fmax
+        steps = len(UNITS) * (len(UNIT_FAMILIES) + fmax) + len(SHIPPED) * (1 + fmax) + len(SOUNDING) * fmax
+        steps += fmax * sum(find(preset.board).family is ECP5 for preset in SHIPPED.values())
         task = bars.add_task("", total=steps, completed=-1)
 
         def now(what: str) -> None:
@@ -215,11 +217,10 @@ def _measure(fmax: bool) -> dict[str, float]:
             now(f"{name}, {', '.join(network.layers)}")
             presets[name] = figures(network, layer_costs(network))
             if fmax:
-                now(f"{name}, a placement")
-            if fmax:
                 now(f"{name}, the whole top on {preset.board}")
                 presets[name]["top"] = placed(preset)
             if fmax and network.family is ECP5:  # nextpnr places nothing out of context on iCE40
+                now(f"{name}, the network by itself")
                 presets[name]["network"] = {"mhz": round(placed_clock(preset.network()), 1)}
         sound = {}
         for name, preset in SOUNDING.items() if fmax else ():

@@ -46,7 +46,7 @@ class WeightFormat:
     @property
     def most(self) -> int:
         """The largest code."""
-        return max(1, 2 ** (self.bits - 1) - 1)
+        return top(self.bits)
 
     @property
     def largest(self) -> int:

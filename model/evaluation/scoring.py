@@ -232,7 +232,7 @@ def scored(
     if processes == 1:
         yield from shown(map(work, trials))
         return
-    chunk = max(1, len(trials) // (8 * processes))  # sends the systems once per process
+    chunk = max(1, len(trials) // (8 * processes))  # each sends the systems once more
     with ProcessPoolExecutor(processes, get_context("spawn")) as pool:  # a fork of PyTorch's threads may hang
         yield from shown(pool.map(work, trials, chunksize=chunk))
 

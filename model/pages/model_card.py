@@ -81,7 +81,7 @@ def _weights(bundle: Bundle) -> str:
     kept = f"({bundle.kept / bundle.weights:.0%} not zero)"
     integers = [layer for layer in bundle.layers if isinstance(layer, IntegerLayer)]
     if not integers:
-        return f"- Weights: {bundle.weights:,} ternary {kept}, {2 * bundle.weights:,} bits as sign and non-zero planes."
+        return f"- Weights: {bundle.weights:,} ternary {kept}, {bundle.weight_bits:,} bits as sign and non-zero planes."
     parts = [f"`{layer.name}` {layer.format}" for layer in integers]
     return f"- Weights: {bundle.weights:,} {kept}, {bundle.weight_bits:,} bits. Formats: {'; '.join(parts)}."
 

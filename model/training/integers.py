@@ -257,7 +257,7 @@ class IntegerDense(Layer):
     @torch.no_grad()
     def exported(self, name: str) -> IntegerLayer:
         """The layer as stored in a bundle."""
-        arrays = {key: array if key == "tanh" else array[0] for key, array in self.rows.exported().items()}
+        arrays = {key: array[0] for key, array in self.rows.exported().items()}
         table = tanh_table(self.format.output_bits)
         return IntegerLayer(name, "dense", self.inputs, self.units, self.format, **arrays, tanh=table)
 

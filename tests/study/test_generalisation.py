@@ -55,8 +55,24 @@ def test_a_run_that_was_stopped_goes_on_where_it_was(tmp_path: Path, cut: int) -
     assert again.score(systems, chosen, ("si_sdr",), 1) == whole.rows
     assert again.score(systems, chosen[1:], ("si_sdr",), 1) == whole.rows[1:]
     assert stopped.read_text() == whole.path.read_text()
-    with pytest.raises(BadInput, match="expected scores of the same networks"):
+    with pytest.raises(BadInput, match="expected scores of the same networks, systems and metrics"):
         generalisation.Journal(stopped, {"x": "2"})
+    again.done()
+    assert generalisation.Journal(stopped, {"x": "2"}).rows == []
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"x": '])
+def test_a_journal_that_was_stopped_in_its_first_line_begins_again(tmp_path: Path, text: str) -> None:
+    (tmp_path / "it.jsonl").write_text(text)
+    assert generalisation.Journal(tmp_path / "it.jsonl", {"x": "1"}).rows == []
+    assert (tmp_path / "it.jsonl").read_text() == '{"x": "1"}\n'
+
+
+@pytest.mark.parametrize("line", ["[", "3", "[{}]", "[3]"])
+def test_a_damaged_journal_is_refused_in_a_sentence(tmp_path: Path, line: str) -> None:
+    (tmp_path / "it.jsonl").write_text(f'{{"x": "1"}}\n{line}\n')
+    with pytest.raises(BadInput, match="expected rows of scores, got a damaged line"):
+        generalisation.Journal(tmp_path / "it.jsonl", {"x": "1"})
 
 
 @pytest.mark.skipif(not DATA, reason="BGRU_DATA, the folder of recordings, is not set")
