@@ -127,3 +127,9 @@ def test_a_denoiser_that_does_not_fit_says_what_to_leave_out(tmp_path):
     assert "the GW2A-18C has 35 next to the audio path, 5 fewer" in result.stderr
     assert "leave out the audio path: the network fits without --sound" in result.stderr
     assert not (tmp_path / "b").exists()
+
+
+def test_a_plan_with_a_jack_asks_for_a_board_that_has_one(tmp_path):
+    refused = plan("--board", "icebreaker", "--sound", "jack", "--build", str(tmp_path))
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr == "error: sound: expected a board with a jack, such as ulx3s_85f, got icebreaker\n"
