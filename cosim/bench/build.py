@@ -11,9 +11,11 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from pathlib import Path
+from threading import current_thread, main_thread
 
 import cocotb_tools.config
 import find_libpython
@@ -168,13 +170,31 @@ def _build(command: Sequence[str], folder: Path, environment: Mapping[str, str])
         raise RuntimeError(f"{command[0]} failed; its output ends with:\n{log.read_text(errors='replace')[-3000:]}")
 
 
+@contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Interrupts come at the end of the block, so that none leaves a program that was just being started."""
+    handler = signal.getsignal(signal.SIGINT)
+    if current_thread() is not main_thread() or not callable(handler):
+        yield
+        return
+    came: list[int] = []
+    signal.signal(signal.SIGINT, lambda number, _: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+        if came:
+            signal.raise_signal(signal.SIGINT)
+
+
 def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], log: Path) -> int:
     """Run a program in a folder with these variables added, its output into `log`; returns its exit status.
 
     cocotb's variables in the caller's environment are not passed on: they belong to another simulation.
     It runs in its own process group, which is killed on an interrupt: Ctrl-C leaves no simulator behind.
     """
-    with log.open("w") as output:
+    with log.open("w") as output, ExitStack() as started:
+        started.enter_context(_interrupts_wait())
         process = subprocess.Popen(
             command,
             cwd=folder,
@@ -185,6 +205,7 @@ def run(command: Sequence[str], folder: Path, environment: Mapping[str, str], lo
             process_group=0,
         )
         try:
+            started.close()
             return process.wait()
         except BaseException:
             os.killpg(process.pid, signal.SIGKILL)

@@ -327,6 +327,7 @@ class Late:
     def __del__(self):
         signal.raise_signal(signal.SIGINT)
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 keep_interrupts()
 try:
     Late()

@@ -31,8 +31,10 @@ def folder(tmp_path_factory) -> Path:
 
 
 def loop(folder: Path, recording: str, output: str) -> list[str]:
-    words = ["bgru", "loop", recording, output, "--bundle", "./net"]
-    return [sys.executable, "-m", *words, "--build", str(folder / "build")]
+    """The command, interruptible though a background job ignores SIGINT."""
+    start = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from bgru.cli import main; main()"
+    words = ["loop", recording, output, "--bundle", "./net", "--build", str(folder / "build")]
+    return [sys.executable, "-c", start, *words]
 
 
 def at(folder: Path) -> dict[str, Any]:
