@@ -36,3 +36,20 @@ def plain_level(word, shift):
     dropped = 8 - shift
     rounded = (word + (1 << dropped) // 2) // (1 << dropped)
     return max(-0x8000, min(0x7FFF, rounded))
+
+
+async def into_left_slots(ctx, core, words, cycles, look):
+    """The ADC of a core that makes the clocks: words of 24 bits into the left slots, zeros after them and in the right.
+
+    For so many cycles; `look` sees each of them before its edge.
+    """
+    left, bits, last = iter(words), iter(()), (0, 1)
+    for _ in range(cycles):
+        now = ctx.get(core.sclk), ctx.get(core.ws)
+        if last[0] and not now[0]:  # data changes with the fall of SCLK
+            if now[1] != last[1]:
+                bits = iter(slot_of(0 if now[1] else next(left, 0), 24))
+            ctx.set(core.sd_in, next(bits, 0))
+        last = now if last[0] != now[0] else (now[0], last[1])
+        look()
+        await ctx.tick()

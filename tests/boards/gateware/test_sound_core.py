@@ -14,7 +14,7 @@ from model.bundle.random_bundle import random_layer
 from model.errors import BadInput
 from tests.support.audio_engine import random_front_end
 from tests.support.hw_bench import Bench
-from tests.support.i2s import plain_level, slot_of, slots
+from tests.support.i2s import into_left_slots, plain_level, slots
 
 pytestmark = pytest.mark.simulator
 
@@ -43,19 +43,14 @@ def through(bundle: Bundle, source: str, words: list[int], pressed: bool, limit:
 
     async def converter(ctx):
         ctx.set(dut.button, pressed)
-        sclk, ws, sd, bits, last = [], [], [], iter(()), (0, 1)
-        left = iter(words)
-        for _ in range(1024 * (len(words) + 4)):
-            now = ctx.get(dut.sclk), ctx.get(dut.ws)
-            if last[0] and not now[0]:  # data changes with the fall of SCLK
-                if now[1] != last[1]:
-                    bits = iter(slot_of(0 if now[1] else next(left, 0), 24))
-                ctx.set(dut.sd_in, next(bits, 0))
-            last = now if last[0] != now[0] else (now[0], last[1])
-            for line, value in ((sclk, now[0]), (ws, now[1]), (sd, ctx.get(dut.sd_out))):
-                line.append(value)
-            await ctx.tick()
-        for right, found in slots(sclk, ws, sd):
+        lines = [], [], []
+
+        def look():
+            for line, pin in zip(lines, (dut.sclk, dut.ws, dut.sd_out), strict=True):
+                line.append(ctx.get(pin))
+
+        await into_left_slots(ctx, dut, words, 1024 * (len(words) + 4), look)
+        for right, found in slots(*lines):
             if not right:
                 word = int("".join(map(str, found[1:17])), 2)
                 out.append(word - (1 << 16) * (word >> 15))
@@ -99,19 +94,13 @@ def test_the_jack_gets_the_references_samples():
     bench = Bench(dut, limit=1024 * (len(words) + 9))
 
     async def microphone(ctx):
-        left, bits, last = iter(words), iter(()), (0, 1)
-        for _ in range(1024 * (len(words) + 4)):
-            now = ctx.get(dut.sclk), ctx.get(dut.ws)
-            if last[0] and not now[0]:
-                if now[1] != last[1]:
-                    bits = iter(slot_of(0 if now[1] else next(left, 0), 24))
-                ctx.set(dut.sd_in, next(bits, 0))
-            last = now if last[0] != now[0] else (now[0], last[1])
+        def look():
             codes.append(ctx.get(dut.code))
             if ctx.get(dut.dac.i.valid) and ctx.get(dut.dac.i.ready):
                 levels.append(codes[-900:])
                 taken.append(ctx.get(dut.dac.i.payload))
-            await ctx.tick()
+
+        await into_left_slots(ctx, dut, words, 1024 * (len(words) + 4), look)
         overrun.append(ctx.get(dut.overrun))
 
     bench.simulator.add_testbench(microphone)
@@ -137,20 +126,14 @@ def test_a_source_that_is_too_fast_loses_samples_which_are_counted_and_garbles_n
     bench = Bench(dut, limit=512 * (len(words) + 9))
 
     async def converter(ctx):
-        left, bits, last = iter(words), iter(()), (0, 1)
-        for _ in range(512 * (len(words) + 4)):
-            now = ctx.get(dut.sclk), ctx.get(dut.ws)
-            if last[0] and not now[0]:
-                if now[1] != last[1]:
-                    bits = iter(slot_of(0 if now[1] else next(left, 0), 24))
-                ctx.set(dut.sd_in, next(bits, 0))
-            last = now if last[0] != now[0] else (now[0], last[1])
+        def look():
             for stream, log in ((dut.denoiser.i, taken_in), (dut.denoiser.o, given)):
                 if ctx.get(stream.valid) and ctx.get(stream.ready):
                     log.append(ctx.get(stream.payload.data if stream is dut.denoiser.i else stream.payload))
             overruns.append(ctx.get(dut.overrun))
             lost.append(ctx.get(dut.i2s.lost))
-            await ctx.tick()
+
+        await into_left_slots(ctx, dut, words, 512 * (len(words) + 4), look)
 
     bench.simulator.add_testbench(converter)
     bench.run()
