@@ -182,17 +182,17 @@ class Transfer:
             more = more and self._fill(source)
             if not self._open and not more:
                 return
+            idle, before = not self._open, self.done
             for packet in self.link.receive():
                 if packet.type == Type.ANSWER:
                     self._keep(packet)
                 elif packet.type == Type.REFUSAL and len(packet.payload) == 1:
                     self._refused(packet)
-            idle = not self._open
-            before = self.done
-            while self._open and (answer := self._open[0].answer) is not None:
-                del self._open[0]
-                self.done += 1
-                yield answer
+                # Before the next packet: what a refusal means depends on the frames answered so far.
+                while self._open and (answer := self._open[0].answer) is not None:
+                    del self._open[0]
+                    self.done += 1
+                    yield answer
             now = time.monotonic()
             if idle or self.done > before:
                 last_answer = now

@@ -252,6 +252,25 @@ def test_a_board_that_is_reset_on_the_way(folder, reason):
         assert "expected the board to be at frame 20, it has started over" in refused(folder, port)
 
 
+def test_a_board_that_is_reset_right_after_an_answer(folder):
+    """The answer and the refusal reach the host in one read."""
+    golden, held = GoldenBoard(100), list[Packet]()
+
+    def reset(packet: Packet) -> list[Packet]:
+        if packet.sequence == 119 and golden.expected == 119:
+            held.extend(golden(packet))
+            golden.expected = 0
+            return []
+        if golden.expected:
+            return golden(packet)
+        answers = [*held, Packet(Type.REFUSAL, 0, bytes([Reason.NO_START]))]
+        held.clear()
+        return answers
+
+    with board(reset) as port:
+        assert "expected the board to be at frame 20, it has started over" in refused(folder, port)
+
+
 def test_a_name_that_cannot_be_written(folder):
     with board(GoldenBoard()) as port:
         result = bgru("host", folder / "in.wav", folder / "out.mp3", "--bundle", folder / "net", "--port", port)
