@@ -49,7 +49,8 @@ class Phase:
 class Experiment:
     """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set.
 
-    `run_of` names the experiment whose run is scored in another way. Without `hold_out`, training also hears the
+    `run_of` names the experiment whose run is scored in another way, `start` the real-valued one whose network this one
+    starts from. Without `hold_out`, training also hears the
     validation speakers. The protocol `general` is for networks for any noise, see `protocol.general`.
     """
 
@@ -64,6 +65,7 @@ class Experiment:
     hold_out: bool = True
     test_time_passes: int = 0
     run_of: str = ""
+    start: str = ""
 
     def with_sizes(self, units: int, length: float) -> list[str]:
         """Settings for `model.training.config.with_settings`, for a size and a share of the epochs."""
@@ -276,5 +278,45 @@ GENERAL = (
 )
 """The benefit of each part of the mixtures on held-out kinds of noise, in short runs of a small network."""
 
-ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES, *GENERAL)
+INTEGERS = ("kind=gru", "qad_code=level", "qad_bits=8", "gain_bits=8", "mask_bits=1", "envelope_weight=2")
+"""Settings of integer networks: levels in, gains out."""
+
+REAL_START = Experiment(
+    "format-real",
+    "formats",
+    "real-valued",
+    (_real(12),),
+    ("hidden=96", "format=int8", *INTEGERS),
+    protocol="general",
+)
+"""The network that all rows of integers start from."""
+
+
+def _format(name: str, label: str, *settings: str) -> Experiment:
+    stages = (Phase(BINARY, 8, 3e-3, 3e-4),)
+    return replace(
+        REAL_START,
+        name=f"format-{name}",
+        label=label,
+        stages=stages,
+        start=REAL_START.name,
+        settings=("hidden=96", *INTEGERS, f"format={name.partition('-')[0]}", *settings),
+    )
+
+
+FORMATS = (
+    replace(
+        REAL_START,
+        name="format-bitwise",
+        label="bitwise: ternary weights, one-bit states",
+        stages=(Phase(BINARY, 20, 1e-2, 3e-4),),
+        settings=("hidden=96", "mask_bits=1", "envelope_weight=2"),
+    ),
+    REAL_START,
+    *(_format(name, f"{name} weights, 8-bit states") for name in ("int8", "int4", "int3", "ternary", "binary", "seo4")),
+    *(_format(f"int4-state-{bits}", f"int4 weights, {bits}-bit states", f"state_bits={bits}") for bits in (6, 4, 2)),
+)
+"""Number formats of one network: 20 epochs each for any noise, of which the integer ones share the first 12."""
+
+ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES, *GENERAL, *FORMATS)
 """All experiments, in the order in which they run."""

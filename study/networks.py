@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 
 from model.corpora.float_front_end import FloatFrontEnd, power
@@ -19,7 +18,7 @@ SEED = 0
 
 @dataclass(frozen=True, eq=False)
 class Masker:
-    """A network at `pi`, in float32, with a binary mask; its input is bits, or `magnitudes`."""
+    """A network at `pi`, in float32, with gains as in its bundle; its input is bits, or `magnitudes`."""
 
     network: MaskNetwork
     front_end: FloatFrontEnd
@@ -31,4 +30,4 @@ class Masker:
         x = bipolar(features(self.front_end, heard, self.magnitudes))[:, None]
         with torch.no_grad():
             v, _ = self.network(x, pi=self.pi, draw=Draw(SEED))
-        return masked(self.front_end, signals, (v[:, 0] >= 0).numpy().astype(np.uint8))
+        return masked(self.front_end, signals, self.network.mask.gains(v[:, 0]).numpy())

@@ -24,7 +24,7 @@ from model.pages import training_plot
 from model.training import config, run_report, trainer
 from model.training.config import Config
 from model.training.distributed import Team, join
-from model.training.network import MaskNetwork
+from model.training.network import BINARY, REAL, MaskNetwork
 from study import protocol, test_set_updates
 from study.experiments import ROWS, Experiment
 from study.networks import Masker
@@ -36,13 +36,16 @@ ALL = tuple(METRICS)
 QUICK = ("sdr", "si_sdr", "stoi", "mask_accuracy", "weighted_mask_accuracy")
 """Metrics, and those with `--quick`."""
 
+UNTRAINED = "rounded without training"
+"""The name of the system that a row with a `start` begins with: post-training quantisation."""
+
 SPEECH_OF_OPEN = Path("open") / "speech"
 """The speech added to the paper's in rows with `open_speech`."""
 
 
 def weight_bits(network: MaskNetwork) -> int:
-    """Bits of the network's weights at pi = 1: two bits each."""
-    return sum(2 * layer.rows.weight.numel() for layer in network.layers)
+    """Bits of the network's weights at pi = 1: two bits each in a bitwise layer."""
+    return sum(layer.rows.weight.numel() * layer.rows.weight_bits for layer in network.layers)
 
 
 def train_and_score(
@@ -59,15 +62,19 @@ def train_and_score(
     Scores every `every`-th test mixture with the given metrics.
     """
     more = [data / SPEECH_OF_OPEN] if row.open_speech else []
-    history = trainer.train(protocol.source(data, row.protocol, more, row.hold_out), settings, folder, team)
+    start = folder.with_name(row.start) if row.start else None
+    if start and not trainer.stage_file(start, REAL).is_file():
+        raise BadInput(f"row {row.name}: expected the run of {row.start}, whose network it starts from, in {start}")
+    source = protocol.source(data, row.protocol, more, row.hold_out)
+    history = trainer.train(source, settings, folder, team, start=start)
     if not team.leads:
         return None
     trained = {stage.pi: trainer.load(folder, settings, stage.pi) for stage in row.stages if stage.scored}
-    maskers = {
-        pi: Masker(network, front_end, pi, settings.input == "magnitudes")
-        for pi, (network, front_end) in trained.items()
-    }
+    magnitudes = settings.input == "magnitudes"
+    maskers = {pi: Masker(network, front_end, pi, magnitudes) for pi, (network, front_end) in trained.items()}
     systems: dict[str, System] = {f"{pi.weights:g}-{pi.activations:g}": masker for pi, masker in maskers.items()}
+    if start:
+        systems[UNTRAINED] = Masker(*trainer.load(start, settings, REAL), BINARY, magnitudes)
     final = list(trained)[-1]
     trials = protocol.trials(data, row.protocol, settings.sample_rate, settings.rms)[::every]
     for count, updated in enumerate(

@@ -17,7 +17,19 @@ from model.evaluation.metrics import METRICS, OPINIONS, SHOWN
 from model.evaluation.scoring import MIXTURE
 from model.files import replacing
 from model.training.network import BINARY
-from study.experiments import ABLATIONS, CAUSES, FORMER, GENERAL, OURS, PAPER_BGRU, PAPER_ROWS, SIZES, Experiment
+from study.experiments import (
+    ABLATIONS,
+    CAUSES,
+    FORMATS,
+    FORMER,
+    GENERAL,
+    OURS,
+    PAPER_BGRU,
+    PAPER_ROWS,
+    SIZES,
+    Experiment,
+)
+from study.run import UNTRAINED
 
 Result = dict[str, Any]
 
@@ -118,6 +130,20 @@ def ablation_table(results: dict[str, Result], rows: Sequence[Experiment]) -> li
         bits, mixtures = f"{result['weight_bits']:,}", str(scores["mixtures"])
         lines.append([row.label, bits, mixtures, *(cell(scores, metric) for metric in SHORT), difference])
     return table(["change", "weight bits", "mixtures", *headings(SHORT), "SDR, difference"], lines)
+
+
+def format_table(results: dict[str, Result], rows: Sequence[Experiment]) -> list[str]:
+    """Networks of one size in each number format, and the real-valued one rounded to it without training."""
+    lines, metrics = [], ("sdr", "si_sdr", "stoi")
+    for row in rows:
+        if (result := results.get(row.name)) is None:
+            continue
+        key, trained = next((key, scores["all"]) for key, scores in result["scores"].items())
+        rounded = result["scores"].get(UNTRAINED, {}).get("all")
+        figures = [cell(scores, metric) if scores else "" for scores in (trained, rounded) for metric in metrics]
+        lines.append([row.label, "" if key == "0-0" else f"{result['weight_bits']:,}", *figures])
+    of_rounded = (f"{heading}, {UNTRAINED}" for heading in headings(metrics))
+    return table(["format", "weight bits", *headings(metrics), *of_rounded], lines)
 
 
 def tried_table(result: Result) -> list[str]:
@@ -398,6 +424,7 @@ def page(results: dict[str, Result]) -> str:
                 tables.append(["![What each system adds, kind by kind](kinds.png)"])
             parts.append((title, [line for lines in tables for line in [*lines, ""]][:-1]))
     parts.append(("Networks for any noise, one change at a time", ablation_table(results, GENERAL)))
+    parts.append(("Number formats, 96 units, noise of held-out kinds", format_table(results, FORMATS)))
     for name, result in results.items():
         if name.startswith("levels"):
             parts.append((f"Level, bundle {result['bundle']}", level_table(result)))

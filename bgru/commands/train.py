@@ -46,7 +46,9 @@ def command(
     start: Annotated[
         Path | None,
         typer.Option(
-            "--start", show_default="none", help="A run to start from: its best bitwise network and its front end."
+            "--start",
+            show_default="none",
+            help="A run whose best network, at pi = 1 if it has one, and front end to start from.",
         ),
     ] = None,
     seed: Seed = None,

@@ -135,6 +135,11 @@ class IntegerRows(nn.Module):
         self.register_buffer("steps", steps, persistent=False)
         self._scales = [slope / math.sqrt(columns) / reach, slope / math.sqrt(columns) / top(bits)]
 
+    @property
+    def weight_bits(self) -> int:
+        """Bits of a stored weight."""
+        return self.format.w.bits
+
     def _parts(self) -> list[tuple[Tensor, WeightFormat, Tensor]]:
         """W and U with their formats, and the index change for a weight of 1 times an operand of 1, (gates, 1)."""
         formats = [self.format.w] if self.format.u is None else [self.format.w, self.format.u]

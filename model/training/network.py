@@ -279,6 +279,7 @@ class Rows(nn.Module):
     """
 
     centre: Tensor
+    weight_bits = 2
 
     def __init__(self, gates: int, units: int, inputs: int, states: int, binary: Binarisation) -> None:
         super().__init__()

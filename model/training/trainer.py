@@ -36,7 +36,7 @@ from model.training.config import Config, Stage
 from model.training.distributed import Team
 from model.training.integers import Quantisation
 from model.training.loss import Envelopes, weighted_loss
-from model.training.network import BINARY, Binarisation, MaskNetwork, Numbers, Pi
+from model.training.network import BINARY, REAL, Binarisation, MaskNetwork, Numbers, Pi
 
 CHECKPOINT = "checkpoint.safetensors"
 FITTING_MIXTURES = 100
@@ -284,7 +284,7 @@ def train(
         if team.leads:
             console.print(f"{path}: resuming after epoch {len(history)}")
     elif start is not None:
-        _warm_start(network, mixtures, stage_file(start, BINARY))
+        _warm_start(network, mixtures, start)
     wrapped = team.wrap(network)
     held_out = Mixtures(mixtures.front_end, *source.signals("validation", settings.sample_rate), magnitudes=magnitudes)
     validation = Validation(held_out, settings, team) if team.leads else None
@@ -317,8 +317,9 @@ def train(
     return history
 
 
-def _warm_start(network: MaskNetwork, mixtures: Mixtures, path: Path) -> None:
-    """Begin with the weights and the front end of another run's best bitwise network."""
+def _warm_start(network: MaskNetwork, mixtures: Mixtures, start: Path) -> None:
+    """Begin with the weights and the front end of another run's best network at pi = 1, or else its real-valued one."""
+    path = next((path for pi in (BINARY, REAL) if (path := stage_file(start, pi)).is_file()), stage_file(start, BINARY))
     groups, _ = checkpoint.load(path)
     thresholds = groups["front_end"]["thresholds"].numpy()
     if thresholds.shape != mixtures.front_end.thresholds.shape:

@@ -56,7 +56,7 @@ def settings() -> Config:
 
 @pytest.fixture(scope="module")
 def result(data: Path, settings: Config, tmp_path_factory: pytest.TempPathFactory) -> dict:
-    made = run.train_and_score(ROW, settings, data, tmp_path_factory.mktemp("runs") / "bgru", Team())
+    made = run.train_and_score(ROW, settings, data, tmp_path_factory.mktemp("runs") / "bgru", Team(), run.QUICK)
     assert made is not None
     return made
 
@@ -72,6 +72,30 @@ def test_a_result_holds_settings_environment_curves_and_scores(result: dict, tmp
     assert read["scores"]["1-1"]["all"]["mixtures"] == 4 * 2 * 2
     assert read["scores"]["1-1"]["without"]["mixtures"] == 4 * 2
     assert read["weight_bits"] == 2 * (3 * 8 * (132 + 8) + 8 * 99)
+
+
+INTEGERS = ("kind=gru", "qad_code=level", "qad_bits=8", "gain_bits=8", "mask_bits=1", "format=int4")
+
+
+def test_a_row_of_integers_starts_from_a_real_valued_run(data: Path, tmp_path: Path) -> None:
+    real = Experiment("real", "formats", "real-valued", (Phase(REAL, 1, 1e-2, 1e-2),))
+    four = Experiment("four", "formats", "int4", (Phase(BINARY, 1, 1e-2, 1e-2),), start="real")
+    made = {}
+    for row, stages in ((four, ""), (real, "1:0:0:0.01:0.01"), (four, "1:1:1:0.01:0.01")):
+        if not stages:
+            with pytest.raises(tables.BadInput, match=r"row four: expected the run of real, whose network it starts"):
+                run.train_and_score(row, config.with_settings("small", SMALLEST), data, tmp_path / row.name, Team())
+            continue
+        settings = config.with_settings("small", (*SMALLEST, *INTEGERS, f"stages={stages}"))
+        made[row.name] = run.train_and_score(row, settings, data, tmp_path / row.name, Team(), run.QUICK)
+    assert list(made["four"]["scores"]) == ["1-1", run.UNTRAINED]
+    assert made["four"]["weight_bits"] == 4 * (3 * 8 * (33 + 8) + 8 * 33)
+    trained, rounded = (scores["all"]["mean"]["sdr"] for scores in made["four"]["scores"].values())
+    assert trained != rounded
+    lines = tables.format_table(made, [real, four])
+    assert lines[2].startswith("| real-valued |  |")
+    assert f"| {trained:.2f} " in lines[3]
+    assert f"| {rounded:.2f} " in lines[3]
 
 
 def test_networks_at_other_pi_differ(result: dict) -> None:
