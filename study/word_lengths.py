@@ -18,12 +18,12 @@ from model.bundle.read import read_bundle
 from model.console import console
 from model.corpora.float_front_end import FloatFrontEnd
 from model.corpora.mixing import Mixture
-from model.evaluation import scoring
 from model.evaluation.scoring import Enhanced, Golden, Row, System, masked
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import to_samples, to_signal
 from model.training import run_report
 from study import protocol
+from study.generalisation import Journal
 from study.levels import Turned
 from study.run import write
 
@@ -78,16 +78,18 @@ def differences(rows: Sequence[Row], system: str, metric: str) -> tuple[float, f
     return float(found.mean()), error
 
 
-def run(data: Path, folder: Path, results: Path, processes: int) -> None:
-    """Score a bundle in integers against floating point on the same mixtures: `bgru study word-lengths`."""
+def run(data: Path, folder: Path, out: Path, results: Path, processes: int) -> None:
+    """Score a bundle in integers against floating point on the same mixtures; a stopped run resumes."""
     network = read_bundle(folder)
     systems: dict[str, System] = {FLOAT: FloatingPoint(network), NULL: FloatingPoint(network, FLIPPED)}
     systems |= {f"T = {words[0]}, f = {words[1]}": Golden(in_words(network, *words)) for words in WORDS}
     trials = protocol.trials(data, "general", network.front_end.sample_rate, network.front_end.rms)
+    of = {"networks": {network.name: network.identity.hex()}, "systems": [*systems], "metrics": METRICS}
+    journals = {level: Journal(out / f"word-lengths-{network.name}" / f"{level:g}.jsonl", of) for level in LEVELS}
     found: dict[str, dict[str, dict[str, list[float]]]] = {}
-    for level in LEVELS:
-        turned = {name: Turned(system, level) for name, system in systems.items()}
-        rows = scoring.score(turned, trials, METRICS, processes=processes)
+    for level, journal in journals.items():
+        turned: dict[str, System] = {name: Turned(system, level) for name, system in systems.items()}
+        rows = journal.score(turned, trials, METRICS, processes)
         found[f"{RMS_DBFS + level:g}"] = {
             name: {metric: list(differences(rows, name, metric)) for metric in METRICS}
             for name in systems
@@ -96,6 +98,8 @@ def run(data: Path, folder: Path, results: Path, processes: int) -> None:
     path = results / f"word-lengths-{network.name}.json"
     facts = {"bundle": network.name, "mixtures": len(trials), "environment": run_report.environment()}
     write({**facts, "differences": found}, path)
+    for journal in journals.values():
+        journal.done()
     for level_dbfs, systems_found in found.items():
         console.print(f"{network.name}, {len(trials)} mixtures at {level_dbfs} dBFS, less {FLOAT}:")
         for name, scores in systems_found.items():
