@@ -108,9 +108,7 @@ Limit = Annotated[
     ),
 ]
 Output = Annotated[Path, typer.Argument(help="File for the denoised recording: .wav or .flac, or - for a pipe.")]
-Audio = Annotated[
-    bool, typer.Option("--audio", help="Use the whole denoiser: 16-bit samples in and out, and every sample compared.")
-]
+Audio = Annotated[bool, typer.Option("--audio", help="Use the whole denoiser: 16-bit samples in and out.")]
 Sound = Annotated[
     str | None,
     typer.Option(

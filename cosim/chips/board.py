@@ -139,9 +139,11 @@ def simulated(
     return f"{board.name} with {network_bundle.name}", serving(program)
 
 
-def run(bundle_folder: Path, board_name: str, fold: list[str] | None, link: Path | None, build_folder: Path) -> None:
+def run(
+    bundle_folder: Path, board_name: str, fold: list[str] | None, link: Path | None, build_folder: Path, kind: Kind
+) -> None:
     """Simulate a board without its pins, and serve its UART on a pseudo-terminal until stopped: `bgru board`."""
-    name, served = simulated(bundle_folder, board_name, fold, build_folder)
+    name, served = simulated(bundle_folder, board_name, fold, build_folder, kind)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with served as (port, process), _linked(link, port):
         print(f"{name} on {port}", flush=True)

@@ -3,6 +3,7 @@
 import os
 import random
 import select
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +24,8 @@ from cosim.chips.board import Program, build, serving
 from model.bundle.write import write_bundle
 from model.reference import audio
 from model.reference.denoise import denoise
+from tests.boards.gateware.test_byte_denoiser import made
+from tests.support.paths import ROOT
 from tests.support.random_bundles import random_bundle
 
 pytestmark = pytest.mark.simulator
@@ -216,3 +219,20 @@ def test_masks_of_other_weights_are_found_by_the_loop_check(folder, program):
 def _words(memory: Path) -> tuple[int, list[int]]:
     lines = memory.read_text().split()
     return len(lines[0]), [int(line, 2) for line in lines]
+
+
+@pytest.mark.parametrize("options", [(), ("--audio",)], ids=["network", "denoiser"])
+def test_bgru_board_serves_a_host_at_its_link_until_it_is_stopped(tmp_path, options):
+    write_bundle(made() if options else MADE, tmp_path / "net")
+    soundfile.write(tmp_path / "in.wav", np.random.default_rng(4).normal(0, 0.1, 402), 16000)
+    start = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); from bgru.cli import main; main()"
+    words = ["board", "--bundle", "./net", "--link", "port", "--build", "build", *options]
+    where = {"cwd": tmp_path, "env": os.environ | {"PYTHONPATH": str(ROOT)}, "text": True}
+    with subprocess.Popen([sys.executable, "-c", start, *words], stdout=subprocess.PIPE, **where) as board:
+        assert board.stdout is not None and " on /dev/" in board.stdout.readline()
+        words = ["host", "in.wav", "out.wav", "--port", "port", "--bundle", "./net", *(options or ("--loop-check",))]
+        host = subprocess.run([sys.executable, "-m", "bgru", *words], **where, capture_output=True, timeout=120)
+        board.send_signal(signal.SIGINT)
+    assert host.returncode == 0, host.stdout + host.stderr
+    assert " agreement  " in host.stdout
+    assert board.returncode == 0 and not (tmp_path / "port").is_symlink()
