@@ -1,5 +1,7 @@
 """`bgru host`."""
 
+from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -10,6 +12,7 @@ from bgru.options import (
     Audio,
     Board,
     Bundle,
+    Bypass,
     Noisy,
     Output,
     bundle_for,
@@ -31,6 +34,7 @@ def command(
     live: Annotated[
         bool, typer.Option("--live", help="Like --audio, with raw samples from standard input to standard output.")
     ] = False,
+    bypass: Bypass = False,
 ) -> None:
     """Denoise a recording through a board.
 
@@ -40,23 +44,35 @@ def command(
     `--board` only chooses the bundle.
 
     With `--audio` hops of samples replace frames and masks, and the board does all of the work; every sample is
-    compared with the reference. `--live` takes samples as `bgru live` does: mono, 16 bits, little-endian, 16 kHz.
+    compared with the reference. `--live` takes samples as `bgru live` does: mono, 16 bits, little-endian, 16 kHz; Enter
+    switches between denoised sound and sound as it came in. Both take `--bypass`.
 
     Example: `bgru host noisy.wav clean.wav --port /dev/ttyUSB1 --bundle small`, or
     `arecord -t raw -f S16_LE -r 16000 | bgru host --live --port /dev/ttyUSB1 | aplay -t raw -f S16_LE -r 16000`
     """
+    import signal
     import sys
 
     from boards.host import sound, transfer
 
     folder = bundle_for(bundle, board)
+    if bypass and not (audio or live):
+        raise typer.BadParameter("expected --audio or --live with --bypass: only the whole denoiser can pass sound")
     if live:
         if recording is not None:
             raise typer.BadParameter("expected no recording with --live, sound comes from standard input")
         # Not sys.stdin, and never closed: a thread may still read it when this ends, and closing would wait for it.
         source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
-        sound.live(port, folder, baud, source, sys.stdout.buffer)
+        if hasattr(signal, "SIGTTIN"):  # in the background a terminal is not read, and the process must not stop
+            signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+        sound.live(port, folder, baud, source, sys.stdout.buffer, bypass, _lines_of_terminal())
     elif audio:
-        sound.run(recording_or_sample(recording), output, port, folder, baud)
+        sound.run(recording_or_sample(recording), output, port, folder, baud, bypass)
     else:
         transfer.run(recording_or_sample(recording), output, port, folder, baud, loop_check)
+
+
+def _lines_of_terminal() -> Iterator[bytes]:
+    """What is typed while standard input and output are pipes; nothing without a terminal, as on Windows."""
+    with suppress(OSError), open("/dev/tty", "rb", buffering=0) as terminal:
+        yield from terminal

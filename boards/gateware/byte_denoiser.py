@@ -15,25 +15,29 @@ class ByteDenoiser(wiring.Component):
     """Hops of 16-bit samples, low byte first, in and out: the ports of a network with words of a byte.
 
     Throughput: a byte per cycle while the denoiser takes and gives samples. Latency: the denoiser's, plus a byte.
-    Cost on top of the denoiser: about 20 flip-flops.
+    Cost on top of the denoiser: about 30 flip-flops and 40 LUT4.
 
     Members
     -------
     i : In(stream of Word(8)), a hop of samples per vector; `start` begins an utterance with the hop's first sample
     o : Out(stream of Word(8)), a hop for every hop in, without `start`
+    passed : In(slots), for hop n bit n modulo `slots`: take every mask bit of its frame as one
     load_<layer> : In(stream of weight words), of each layer whose weights are not in a ROM
 
     Parameters
     ----------
     network : with words of one bit in, and of a bin's mask bits out
+    slots : hops that `passed` covers, a power of two: more than are inside at once
     """
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, slots: int) -> None:
+        self.slots = slots
         self.denoiser = Denoiser(network, single_port=network.family.single_port_ram is not None)
         super().__init__(
             {
                 "i": In(stream.Signature(Word(8))),
                 "o": Out(stream.Signature(Word(8))),
+                "passed": In(slots),
                 **{name: self.denoiser.signature.members[name] for name in self.denoiser.loads},
             }
         )
@@ -43,6 +47,14 @@ class ByteDenoiser(wiring.Component):
         m.submodules.denoiser = denoiser = self.denoiser
         for name in denoiser.loads:
             wiring.connect(m, wiring.flipped(getattr(self, name)), getattr(denoiser, name))
+
+        # Masks come in the order of the hops, one for each, whatever utterance they belong to.
+        mask_bin, hop = Signal(range(denoiser.network.bundle.front_end.bins)), Signal(range(self.slots))
+        m.d.comb += denoiser.bypass.eq(self.passed.bit_select(hop, 1))
+        with m.If(denoiser.mask.valid):
+            m.d.sync += mask_bin.eq(mask_bin + 1)
+            with m.If(mask_bin == denoiser.network.bundle.front_end.bins - 1):
+                m.d.sync += [mask_bin.eq(0), hop.eq(hop + 1)]
 
         low, high_next = Signal(8), Signal()
         sample = Signal(range(denoiser.network.bundle.front_end.hop))  # a hop is a power of two: it wraps

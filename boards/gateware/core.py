@@ -43,7 +43,7 @@ class BoardCore(wiring.Component):
     ) -> None:
         self.network, self.divisor = network, round(clock_hz / baud)
         self.form = LinkFormat.of(network.bundle, network.family, kind)
-        self.engine = ByteDenoiser(network) if kind == Kind.SOUND else network
+        self.engine = ByteDenoiser(network, self.form.slots) if kind == Kind.SOUND else network
         # 2.5 % is a quarter of a bit at the end of a byte: half of the limit.
         if self.divisor < 4 or abs(clock_hz / self.divisor / baud - 1) > 0.025:
             raise BadInput(
@@ -68,6 +68,8 @@ class BoardCore(wiring.Component):
         wiring.connect(m, link.o, transmitter.i)
         wiring.connect(m, link.frames, engine.i)
         wiring.connect(m, engine.o, link.answers)
+        if isinstance(engine, ByteDenoiser):
+            m.d.comb += engine.passed.eq(link.passed)
         if self.loader is not None:
             m.submodules.loader = loader = self.loader
             wiring.connect(m, loader.spi, wiring.flipped(self.flash))

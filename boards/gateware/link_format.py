@@ -40,6 +40,7 @@ class LinkFormat:
     slots : how many of each are kept, a power of two; this is also the window
     info : the constant bytes at the start of an INFO packet's payload
     rom_style : of the packets' ROM: in block RAM, another bundle's identity can be written into a finished bitstream
+    bypass : frames of type `PASSED_START` and `PASSED_FRAME` are accepted
     """
 
     frame_bytes: int
@@ -47,6 +48,7 @@ class LinkFormat:
     slots: int
     info: bytes
     rom_style: Literal["block", "logic"] = "block"
+    bypass: bool = False
 
     @classmethod
     def of(cls, bundle: Bundle, family: Family, kind: Kind = Kind.NETWORK) -> "LinkFormat":
@@ -55,7 +57,8 @@ class LinkFormat:
         frame_bytes, answer_bytes = map(kind.octets, sizes)
         slots = _slots(family, frame_bytes, FEWEST_SLOTS[kind])
         info = info_constants(bundle.identity, kind, *sizes, slots)
-        return cls(frame_bytes, answer_bytes, slots, info, "block" if kind == Kind.NETWORK else "logic")
+        sound = kind == Kind.SOUND
+        return cls(frame_bytes, answer_bytes, slots, info, "logic" if sound else "block", bypass=sound)
 
     @property
     def frame_bits(self) -> int:

@@ -1,6 +1,6 @@
 """The receiving end of the host link: writes payloads into slots and accepts or refuses each packet."""
 
-from amaranth.hdl import Module, Mux, Signal
+from amaranth.hdl import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -27,6 +27,7 @@ class PacketReceiver(wiring.Component):
     loading : In(1), frames are refused
     expected : Out(8), sequence of the next frame to accept
     starts : Out(slots), 1 for each slot whose frame begins an utterance
+    passed : Out(slots), 1 for each slot whose frame is to pass unchanged, if `form.bypass`
     ask : Out(1), pulse: the host asks for an INFO packet
     refuse, reason : Out, pulse: a packet is refused, and why
     rewind, rewind_to : Out, pulse: send the answers from this sequence on again
@@ -47,6 +48,7 @@ class PacketReceiver(wiring.Component):
                 "loading": In(1),
                 "expected": Out(8),
                 "starts": Out(form.slots),
+                "passed": Out(form.slots),
                 "ask": Out(1),
                 "refuse": Out(1),
                 "reason": Out(range(max(Reason) + 1)),
@@ -66,7 +68,8 @@ class PacketReceiver(wiring.Component):
         item = unstuff.o.payload
         index = Signal(range(OVERHEAD + form.frame_bytes + 2))  # stays at its last value in a packet that is too long
         kind, sequence = Signal(8), Signal(8)
-        identify, start, follows = (kind == which for which in (Type.IDENTIFY, Type.START, Type.FRAME))
+        capital = Cat(kind[:5], Const(0), kind[6:]) if form.bypass else kind  # s and S differ in bit 5
+        identify, start, follows = kind == Type.IDENTIFY, capital == Type.START, capital == Type.FRAME
         length = Signal(16)
         m.d.comb += length.eq(Mux(identify, 0, form.frame_bytes))
         right, whole, room, begun = Signal(), Signal(), Signal(), Signal()
@@ -128,6 +131,7 @@ class PacketReceiver(wiring.Component):
                     m.d.sync += [
                         self.expected.eq(self.expected + 1),
                         self.starts.bit_select(slot, 1).eq(start),
+                        self.passed.bit_select(slot, 1).eq(kind[5] & form.bypass),
                         begun.eq(1),
                     ]
                 with m.Elif(behind == 255):

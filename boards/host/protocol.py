@@ -34,7 +34,7 @@ __all__ = [
 
 BAUD = 1_000_000
 
-VERSION = 2
+VERSION = 3
 """Of this protocol."""
 
 END, ESC = 0xC0, 0xDB
@@ -67,6 +67,8 @@ class Type(IntEnum):
     IDENTIFY = ord("I")
     START = ord("S")
     FRAME = ord("F")
+    PASSED_START = ord("s")
+    PASSED_FRAME = ord("f")
     INFO = ord("B")
     ANSWER = ord("M")
     REFUSAL = ord("N")

@@ -1,5 +1,6 @@
 """Sound through a board: a recording (`bgru host --audio`), or samples as they come (`bgru host --live`)."""
 
+import sys
 from collections.abc import Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -34,15 +35,16 @@ def from_payload(answer: bytes) -> Samples:
     return np.frombuffer(answer, "<i2")
 
 
-def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int) -> None:
+def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int, bypass: bool = False) -> None:
     """Denoise a recording through a board, and compare every sample with the reference: `bgru host --audio`."""
     network = read_bundle(bundle_folder)
     hop, delay = network.front_end.hop, network.front_end.fft_size - network.front_end.hop
     noisy = audio.read_samples(recording, network.front_end.sample_rate)
     padded = np.pad(noisy, (0, delay + -len(noisy) % hop))
-    answers = carry(port, baud, network, Kind.SOUND, [to_payload(samples) for samples in padded.reshape(-1, hop)])
+    hops = [to_payload(samples) for samples in padded.reshape(-1, hop)]
+    answers = carry(port, baud, network, Kind.SOUND, hops, bypass)
     denoised = from_payload(b"".join(answers))
-    _compare(Stream(network)(padded), denoised, hop)
+    _compare(Stream(network, bypass)(padded), denoised, hop)
     audio.write(output, denoised[delay:][: len(noisy)], network.front_end.sample_rate)
     console.print(f"denoised recording   {output}")
 
@@ -60,12 +62,30 @@ def _compare(expected: Samples, actual: Samples, hop: int) -> None:
         raise SystemExit(1)
 
 
-def live(port: str, bundle_folder: Path, baud: int, source: BinaryIO, sink: BinaryIO) -> None:
-    """Raw PCM through a board as it comes, like `model.reference.live.play`: `bgru host --live`."""
+def live(
+    port: str,
+    bundle_folder: Path,
+    baud: int,
+    source: BinaryIO,
+    sink: BinaryIO,
+    bypass: bool = False,
+    keys: Iterable[bytes] = (),
+) -> None:
+    """Raw PCM through a board as it comes, like `model.reference.live.play`: `bgru host --live`.
+
+    Each line of `keys`, which a thread reads, switches between denoised sound and `bypass`.
+    """
     network = read_bundle(bundle_folder)
     with closing(Link(port, baud)) as link:
-        transfer = Transfer(link, link.ready(network, Kind.SOUND))
+        transfer = Transfer(link, link.ready(network, Kind.SOUND), bypass)
+        Thread(target=_switch, args=(transfer, keys), daemon=True).start()
         play(network.front_end, lambda hops: map(from_payload, transfer.run(_arriving(hops))), source, sink)
+
+
+def _switch(transfer: Transfer, keys: Iterable[bytes]) -> None:
+    for _ in keys:
+        transfer.bypass = not transfer.bypass
+        print("as it came in" if transfer.bypass else "denoised", file=sys.stderr, flush=True)
 
 
 def _arriving(hops: Iterable[Samples]) -> Iterator[bytes | None]:

@@ -31,6 +31,14 @@ FIRST_TIMEOUT, SHORTEST_TIMEOUT = 1.0, 0.05
 
 LOADING_PAUSE = 0.05
 
+KINDS_OF_FRAMES = {
+    (False, True): Type.START,
+    (False, False): Type.FRAME,
+    (True, True): Type.PASSED_START,
+    (True, False): Type.PASSED_FRAME,
+}
+"""By whether a frame is to pass unchanged, and whether it begins an utterance."""
+
 KINDS = {Kind.NETWORK: "the network alone", Kind.SOUND: "the whole denoiser"}
 SHOWN = 10
 
@@ -154,12 +162,15 @@ class Transfer:
     At most `info.window` frames are unanswered. Frames that are refused or get no answer in time are sent again; the
     board takes each only once. The sequence continues from the one that the board expects.
 
+    While `bypass` is set, new frames are to pass unchanged, which only a denoiser knows.
+
     `done` counts answers, `latencies` are the seconds from first sending a frame to its answer; `repeats` counts frames
     sent again, `refusals` the board's refusals.
     """
 
     link: Link
     info: Info
+    bypass: bool = False
     done: int = 0
     latencies: list[float] = field(default_factory=list)
     repeats: int = 0
@@ -219,8 +230,8 @@ class Transfer:
                 break
             if frame is None:
                 break
-            kind = Type.FRAME if self.done + len(self._open) else Type.START
-            self._open.append(_Frame(kind, frame, time.monotonic()))
+            starts = self.done + len(self._open) == 0
+            self._open.append(_Frame(KINDS_OF_FRAMES[self.bypass, starts], frame, time.monotonic()))
         if len(self._open) > sent:
             self._send(sent)
         return more
@@ -289,14 +300,16 @@ class Transfer:
             self._again(place)
 
 
-def carry(port: str, baud: int, network: Bundle, kind: Kind, frames: Sequence[bytes]) -> list[bytes]:
+def carry(
+    port: str, baud: int, network: Bundle, kind: Kind, frames: Sequence[bytes], bypass: bool = False
+) -> list[bytes]:
     """The board's answers to all frames of a recording. Shows progress; prints rate, latency and repeats."""
     answers = []
     with closing(Link(port, baud)) as link:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as bars:
             task = bars.add_task("frames through the board", total=len(frames))
-            transfer = Transfer(link, link.ready(network, kind))
+            transfer = Transfer(link, link.ready(network, kind), bypass)
             begin = time.perf_counter()
             for answer in transfer.run(frames):
                 answers.append(answer)

@@ -1,6 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Sound over the host link: hops of samples in packets, and the reference's samples back, each hop once."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,9 @@ from hw.shape.family import ECP5
 from hw.shape.folding import Folding
 from model.bundle.bundle import Bundle
 from model.bundle.random_bundle import random_layer
+from model.reference.analysis import Analysis
+from model.reference.golden_model import GoldenModel
+from model.reference.synthesis import Synthesis
 from tests.boards.gateware.test_link import IDENTIFY, converse, refusal
 from tests.support.audio_engine import random_front_end, random_samples
 from tests.support.hw_bench import few
@@ -42,10 +46,10 @@ def made(seed: int = 2) -> Bundle:
 class Linked(wiring.Component):
     """A link with a denoiser, as in a board's core."""
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, slots: int = 8) -> None:
         folding = {layer.name: Folding(pe=2, simd=6) for layer in bundle.layers}
-        self.denoiser = ByteDenoiser(Network(bundle, folding, ECP5, 1, 2))
-        self.link = HostLink(LinkFormat.of(bundle, ECP5, Kind.SOUND))
+        self.link = HostLink(replace(LinkFormat.of(bundle, ECP5, Kind.SOUND), slots=slots))
+        self.denoiser = ByteDenoiser(Network(bundle, folding, ECP5, 1, 2), slots)
         super().__init__({name: self.link.signature.members[name] for name in ("i", "o")})
 
     def elaborate(self, platform: object) -> Module:
@@ -55,6 +59,7 @@ class Linked(wiring.Component):
         wiring.connect(m, self.link.o, wiring.flipped(self.o))
         wiring.connect(m, self.link.frames, self.denoiser.i)
         wiring.connect(m, self.denoiser.o, self.link.answers)
+        m.d.comb += self.denoiser.passed.eq(self.link.passed)
         return m
 
 
@@ -100,6 +105,35 @@ def test_utterances_that_follow_each_other_without_a_pause_begin_again():
             assert await host.receive() == Packet(Type.ANSWER, n, to_payload(hop_out))
 
     converse(Linked(bundle), script)
+
+
+@given(seed=seeds, passed=st.lists(st.booleans(), min_size=8, max_size=8))
+@settings(few, max_examples=2)
+def test_frames_that_are_to_pass_have_masks_of_ones_and_the_others_the_networks(seed, passed):
+    """Four hops at once, as fast as the window of four allows; a second utterance begins with hop 5."""
+    bundle = made(seed)
+    hop = bundle.front_end.hop
+    samples = random_samples(np.random.default_rng(seed), len(passed) * hop)
+    ones = np.array(passed, np.uint8)[:, None]
+    wanted, sent = list[bytes](), list[Packet]()
+    for part in (slice(0, 5), slice(5, None)):
+        utterance = samples.reshape(-1, hop)[part].ravel()
+        spectrum, features = Analysis(bundle.front_end)(utterance)
+        mask = GoldenModel(bundle).masks(features) | ones[part]
+        wanted += map(to_payload, Synthesis(bundle.front_end)(spectrum, mask).reshape(-1, hop))
+        sent += packets(utterance, hop, part.start)
+    sent = [replace(one, type=one.type | passing << 5) for one, passing in zip(sent, passed, strict=True)]
+    assert {one.type for one in sent} <= set(Type)
+
+    async def script(host):
+        await host.send(*sent[:4])
+        for n, answer in enumerate(wanted):
+            assert await host.receive() == Packet(Type.ANSWER, n, answer)
+            await host.send(*sent[n + 4 : n + 5])
+        last = replace(sent[-1], type=sent[-1].type ^ 1 << 5)
+        assert await host.ask(last) == Packet(Type.ANSWER, last.sequence, wanted[-1])  # kept, not computed again
+
+    converse(Linked(bundle, slots=4), script)
 
 
 @given(

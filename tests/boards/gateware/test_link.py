@@ -229,6 +229,7 @@ def test_what_is_wrong_with_a_packet_is_said_and_the_next_is_taken():
         (bytes(damaged), Reason.CRC),
         (encode(packets[1])[:5] + bytes([END]), Reason.CRC),
         (Packet(ord("W"), 1, packets[1].payload), Reason.TYPE),
+        (Packet(Type.PASSED_FRAME, 1, packets[1].payload), Reason.TYPE),
         (Packet(Type.FRAME, 1, packets[1].payload[:-1]), Reason.LENGTH),
         (Packet(Type.FRAME, 1, packets[1].payload + b"\0"), Reason.LENGTH),
         (Packet(Type.FRAME, 1, bytes(1000)), Reason.LENGTH),

@@ -76,7 +76,7 @@ def test_an_info_says_what_the_board_is():
     "payload", [b"", bytes([VERSION + 1]) + bytes(16), bytes([VERSION])], ids=["none", "newer", "cut"]
 )
 def test_a_board_of_another_version_is_refused(payload):
-    with pytest.raises(BadInput, match=r"^board: expected version 2 of the protocol, got .*; build its bitstream"):
+    with pytest.raises(BadInput, match=r"^board: expected version 3 of the protocol, got .*; build its bitstream"):
         Info.of(Packet(Type.INFO, 0, payload))
 
 

@@ -1,8 +1,10 @@
 """Sound through a simulated board: recordings and raw samples, over a good line and a bad one."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -17,7 +19,10 @@ from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from model.reference import audio
+from model.reference.analysis import Analysis
 from model.reference.denoise import Stream, denoise
+from model.reference.golden_model import GoldenModel
+from model.reference.synthesis import Synthesis
 from tests.boards.gateware.test_byte_denoiser import made
 from tests.cosim.chips.test_board import between
 
@@ -89,6 +94,61 @@ def test_raw_samples_come_out_as_a_stream_does(folder, program):
     assert result.returncode == 0, result.stderr
     expected = stream(np.pad(samples, (0, stream.delay + -len(samples) % 4)))[: len(samples) + stream.delay]
     assert np.frombuffer(result.stdout, "<i2").tolist() == expected.tolist()
+
+
+def test_a_recording_passes_when_bypassed(folder, program):
+    with serving(program) as (port, _):
+        result = recording(folder, port, "--audio", "--bypass")
+    assert b"sample agreement     416 of 416 samples in 104 hops" in result.stdout, result.stderr
+    written, _ = soundfile.read(folder / "out.wav", dtype="int16")
+    assert np.abs(written.astype(int) - noisy(folder)).max() <= 4
+
+
+def test_raw_samples_pass_when_bypassed_and_enter_denoises_those_that_come_later(folder, program):
+    """The host has a terminal of its own, where Enter is pressed after half of the samples have come back."""
+    samples = np.resize(noisy(folder), 240)  # 60 hops of 4
+    octets = samples.astype("<i2").tobytes()
+    keyboard, terminal = os.openpty()
+    command = [sys.executable, "-m", "bgru", "host", "--live", "--bypass", "--bundle", str(folder / "net"), "--port"]
+    with (
+        serving(program) as (port, _),
+        subprocess.Popen(
+            [*command, port],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
+            start_new_session=True,
+            preexec_fn=lambda: os.close(os.open(os.ttyname(terminal), os.O_RDWR)),
+        ) as process,
+    ):
+        assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+        process.stdin.write(octets[:240])
+        got = _read(process.stdout, 240)
+        os.write(keyboard, b"\n")
+        assert process.stderr.readline() == b"denoised\n"
+        process.stdin.write(octets[240:])
+        process.stdin.close()
+        got += process.stdout.read()
+    for end in (keyboard, terminal):
+        os.close(end)
+    assert process.returncode == 0
+    spectrum, features = Analysis(MADE.front_end)(np.pad(samples, (0, 12)))
+    mask = GoldenModel(MADE).masks(features)
+    mask[:30] = 1
+    assert np.frombuffer(got, "<i2").tolist() == Synthesis(MADE.front_end)(spectrum, mask).tolist()
+
+
+def _read(pipe: IO[bytes], count: int) -> bytes:
+    found = b""
+    while len(found) < count:
+        found += pipe.read(count - len(found))
+    return found
+
+
+def test_bypass_without_sound_is_refused(folder):
+    result = recording(folder, "none", "--bypass")
+    assert result.returncode == 2 and b"expected --audio or --live with --bypass" in result.stderr
 
 
 def test_a_board_of_another_kind_is_refused(folder, program):

@@ -212,7 +212,7 @@ def test_another_bundle_on_the_board(folder):
 
 def test_another_version_of_the_protocol(folder):
     with board(lambda packet: [info(version=1)]) as port:
-        assert "expected version 2 of the protocol, got 01" in refused(folder, port)
+        assert "expected version 3 of the protocol, got 01" in refused(folder, port)
 
 
 def test_weights_that_cannot_be_used(folder):
