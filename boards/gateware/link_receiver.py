@@ -131,9 +131,10 @@ class PacketReceiver(wiring.Component):
                     m.d.sync += [
                         self.expected.eq(self.expected + 1),
                         self.starts.bit_select(slot, 1).eq(start),
-                        self.passed.bit_select(slot, 1).eq(kind[5] & form.bypass),
                         begun.eq(1),
                     ]
+                    if form.bypass:
+                        m.d.sync += self.passed.bit_select(slot, 1).eq(kind[5])
                 with m.Elif(behind == 255):
                     refuse(Reason.FULL)
                     m.d.sync += self.overrun.eq(1)

@@ -11,6 +11,7 @@ from boards.definitions.board import Board, Resource
 from boards.definitions.sound import CODEC, MICROPHONE
 from boards.gateware import pll
 from boards.gateware.core import BoardCore
+from boards.gateware.leds import Leds
 from boards.gateware.sound_core import SoundCore
 from boards.host.protocol import Kind
 from hw.gateware.network import Network
@@ -39,8 +40,7 @@ class BoardTop(Elaboratable):
     `limit` : between converters, attenuate no bin by more decibels; None is no limit.
 
     The clock is the oscillator's if the frequency matches, otherwise the PLL's. Reset lasts until
-    `SETTLE_SECONDS` after the PLL has locked. One LED blinks once a second while all is well and six to eight times a
-    second after an overrun; the other is lit when the weights are unusable.
+    `SETTLE_SECONDS` after the PLL has locked.
     """
 
     def __init__(self, network: Network, board: Board, sound: str | None = None, limit: float | None = None) -> None:
@@ -70,14 +70,10 @@ class BoardTop(Elaboratable):
                 m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
                 m.d.comb += pin.o.eq(0)
 
-        seconds = Signal(range(self.board.clock_hz))
-        with m.If(seconds == self.board.clock_hz - 1):
-            m.d.sync += seconds.eq(0)
-        with m.Else():
-            m.d.sync += seconds.eq(seconds + 1)
-        slow, fast = seconds[-1], seconds[-4]
-        self._led(m, platform, "alive", self.board.alive, (core.overrun & fast) | (~core.overrun & slow))
-        self._led(m, platform, "error", self.board.error, core.failed)
+        m.submodules.leds = leds = Leds(self.board.clock_hz)
+        m.d.comb += [leds.overrun.eq(core.overrun), leds.failed.eq(core.failed)]
+        self._led(m, platform, "alive", self.board.alive, leds.alive)
+        self._led(m, platform, "error", self.board.error, leds.error)
         return m
 
     def _uart(self, m: Module, platform: Any) -> None:
@@ -124,9 +120,7 @@ class BoardTop(Elaboratable):
 
     def _led(self, m: Module, platform: Any, name: str, resource: Resource, lit: Value) -> None:
         m.submodules[name] = led = io.Buffer("o", self._pins(platform, resource))
-        register = Signal()
-        m.d.sync += register.eq(lit)
-        m.d.comb += led.o.eq(register)
+        m.d.comb += led.o.eq(lit)
 
     def _clock(self, m: Module, platform: Any) -> None:
         """The domain `sync` and its reset."""

@@ -2,9 +2,11 @@
 //
 // Drives and samples the design's pins clock by clock as a USB-serial chip would. When both directions have been silent
 // for so long that the board can't send on its own any more, the clock stops until the host sends a byte.
+// Standard error says when the error LED changes, and when the other one blinks faster or slower.
 
 #include <cerrno>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <poll.h>
 #include <unistd.h>
@@ -15,6 +17,7 @@
 int main(int, char** argv) {
     const int bit = std::atoi(argv[1]);              // cycles per bit
     const std::int64_t settled = std::atoll(argv[2]);  // cycles after which the board sends nothing on its own
+    const std::int64_t second = std::atoll(argv[3]);   // cycles of a second
     VerilatedContext context;
     Vboard board{&context};
     const auto cycle = [&board] {
@@ -22,6 +25,28 @@ int main(int, char** argv) {
         board.eval();
         board.clk = 1;
         board.eval();
+    };
+
+    std::int64_t now = 0, lit_at = -second;
+    bool alive = false, fast = false, error = false;
+    const auto say = [&now](const char* what) {
+        std::fprintf(stderr, "cycle %lld: LED %s\n", static_cast<long long>(now), what);
+    };
+    const auto watch = [&] {
+        ++now;
+        if (board.error != error) {
+            error = board.error;
+            say(error ? "error: on" : "error: off");
+        }
+        if (board.alive && !alive) {
+            const bool sooner = now - lit_at < second / 2;
+            if (sooner != fast) {
+                fast = sooner;
+                say(fast ? "alive: fast" : "alive: slow");
+            }
+            lit_at = now;
+        }
+        alive = board.alive;
     };
 
     board.rx = 1;
@@ -60,6 +85,7 @@ int main(int, char** argv) {
         }
 
         cycle();
+        watch();
 
         if (receive_timer > 0) {
             --receive_timer;

@@ -17,6 +17,7 @@ from boards.definitions.registry import find
 from boards.flow.layout import lay_out, parse_folding, word_widths
 from boards.gateware.core import BoardCore
 from boards.gateware.flash import image
+from boards.gateware.leds import Leds
 from boards.host.protocol import BAUD, Kind
 from cosim.bench.build import verilated
 from cosim.bench.simulators import simulator_path
@@ -37,22 +38,31 @@ FLASH_OFFSET = 1 << 20
 
 
 class SimulatedBoard(wiring.Component):
-    """A board's core, with a flash if it loads weights. It has few clock cycles per UART bit to save simulation time.
+    """A board's core and LEDs, with a flash if it loads weights; few clock cycles per UART bit save simulation time.
 
     Members
     -------
     rx : In(1), tx : Out(1), the line
+    alive, error : Out(1), the LEDs of `Leds`
     """
 
     def __init__(self, network: Network, kind: Kind) -> None:
         self.clock_hz = CYCLES_PER_BIT * BAUD
         self.core = BoardCore(network, self.clock_hz, BAUD, FLASH_OFFSET, kind)
-        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1)})
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "alive": Out(1), "error": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.core = core = self.core
-        m.d.comb += [core.rx.eq(self.rx), self.tx.eq(core.tx)]
+        m.submodules.leds = leds = Leds(self.clock_hz)
+        m.d.comb += [
+            core.rx.eq(self.rx),
+            self.tx.eq(core.tx),
+            leds.overrun.eq(core.overrun),
+            leds.failed.eq(core.failed),
+            self.alive.eq(leds.alive),
+            self.error.eq(leds.error),
+        ]
         if core.loader is not None:
             m.submodules.flash = flash = Flash(image(core.network), self.clock_hz, FLASH_OFFSET)
             wiring.connect(m, core.flash, flash.spi)
@@ -89,16 +99,17 @@ def build(network: Network, folder: Path, quick_build: bool = False, kind: Kind 
 
 
 @contextmanager
-def serving(program: Program) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
+def serving(program: Program, stderr: int | None = None) -> Iterator[tuple[str, "subprocess.Popen[bytes]"]]:
     """Run the program on a pseudo-terminal: yields the terminal's path and the process, which ends with the block.
 
-    The terminal survives when a host closes it; it disappears with the process.
+    The terminal survives when a host closes it; it disappears with the process. Lines on `stderr`, as for `Popen`, say
+    when an LED shows something else.
     """
     board, host = os.openpty()
     tty.setraw(host)
     os.set_blocking(board, False)
-    command = [str(program.path), str(CYCLES_PER_BIT), str(program.settled)]
-    process = subprocess.Popen(command, stdin=board, stdout=board, cwd=program.folder)
+    command = [str(program.path), *map(str, (CYCLES_PER_BIT, program.settled, CYCLES_PER_BIT * BAUD))]
+    process = subprocess.Popen(command, stdin=board, stdout=board, stderr=stderr, cwd=program.folder)
     os.close(board)
     try:
         yield os.ttyname(host), process

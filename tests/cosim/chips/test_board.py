@@ -10,7 +10,7 @@ import threading
 import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +19,9 @@ import soundfile
 
 from boards.definitions.registry import find
 from boards.flow.layout import lay_out
-from boards.host.protocol import Packet, Type, encode
+from boards.host.protocol import BAUD, END, Packet, Type, encode
 from cosim.chips.board import Program, build, serving
+from hw.shape.folding import Folding
 from model.bundle.write import write_bundle
 from model.reference import audio
 from model.reference.denoise import denoise
@@ -187,11 +188,34 @@ def test_a_damaged_flash(folder, flashed):
     lines[20] = f"{int(lines[20], 2) ^ 1:08b}"
     contents.write_text("\n".join(lines) + "\n")
     try:
-        with serving(flashed) as (port, _):
+        with serving(flashed, subprocess.PIPE) as (port, board):
             message = refused(run(folder, port), folder)
+            assert board.stderr is not None and board.stderr.readline().endswith(b": LED error: on\n")
     finally:
         contents.write_text(whole)
     assert "expected weights in the board's flash, it found damaged ones" in message
+
+
+def test_frames_that_find_no_room_are_shown_by_the_led(folder):
+    slow = build(
+        lay_out(MADE, find("ulx3s_85f"), dict.fromkeys(("gru0", "mask"), Folding(1, 1)), 8, 8), folder / "slow"
+    )
+    with serving(slow, subprocess.PIPE) as (port, board):
+        terminal = os.open(port, os.O_RDWR | os.O_NOCTTY)
+        frames = [Packet(Type.FRAME if n else Type.START, n, bytes(3)) for n in range(100)]
+        second = bytes([END]) * (BAUD // 10)  # ignored, and ten bits each; the clock runs while they come
+        feeding = threading.Thread(target=_write, args=(terminal, b"".join(map(encode, frames)) + second))
+        feeding.start()
+        assert board.stderr is not None and board.stderr.readline().endswith(b": LED alive: fast\n")
+        board.kill()
+        feeding.join()
+        os.close(terminal)
+
+
+def _write(terminal: int, octets: bytes) -> None:
+    with suppress(OSError):  # the board is gone
+        while octets:
+            octets = octets[os.write(terminal, octets) :]
 
 
 def _begins_with_identity(memory: Path) -> bool:
