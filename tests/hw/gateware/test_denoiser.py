@@ -108,6 +108,19 @@ def test_silence_is_silence(bench):
     assert not exact(bench, np.zeros(40 * HOP, np.int16)).any()
 
 
+def test_masks_of_zeros_give_zeros_and_bypass_gives_the_sound_again(tmp_path):
+    bundle, _ = made(32, 2, 9, 3)
+    gru, mask = bundle.layers
+    never = dataclasses.replace(mask, threshold=np.full_like(mask.threshold, mask.inputs + 1))
+    deaf = dataclasses.replace(bundle, layers=(gru, never))
+    foldings = random_foldings(np.random.default_rng(3), deaf)
+    bench = SoundBench.build(Denoiser(Network(deaf, foldings, FAMILIES["ecp5"], 1, 2)), tmp_path, quick=True)
+    for kind in ("noise", "square"):
+        samples = random_samples(np.random.default_rng(5), 12 * HOP, kind)
+        assert not exact(bench, samples).any()
+        assert exact(bench, samples, bypass=True).any()
+
+
 @given(kinds, seeds, st.booleans())
 @settings(max_examples=20)
 def test_after_sound_silence_ends_in_zeros_a_window_later(bench, kind, seed, bypass):
