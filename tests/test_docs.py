@@ -37,12 +37,19 @@ def test_the_examples_of_the_bundle_page_write_bundles_with_numpy_alone(tmp_path
     assert np.array_equal(recurrent["tanh"], tanh_table(8)) and np.array_equal(recurrent["sigmoid"], sigmoid_table(8))
 
 
+TESTS = {
+    source: set(re.findall(r"^def (test_\w+)\(", source.read_text(encoding="utf-8"), re.MULTILINE))
+    for source in (ROOT / "tests").rglob("test_*.py")
+}
+"""The tests of each file."""
+
+
 @pages
 def test_every_test_that_a_page_names_exists(page):
-    for file, name in re.findall(r"`(tests/[\w/]+\.py)::(\w+)", page.read_text(encoding="utf-8")):
-        source = ROOT / file
-        assert source.is_file(), file
-        assert re.search(rf"^(?:async )?def {name}\(", source.read_text(encoding="utf-8"), re.MULTILINE), name
+    """In the file that it names, if any, with its folders or without. `test_mixtures` is a setting of training."""
+    for file, name in re.findall(r"`(?:([\w/]+\.py)::)?(test_(?!mixtures`)\w+)`", page.read_text(encoding="utf-8")):
+        files = [names for source, names in TESTS.items() if f"/{source.relative_to(ROOT)}".endswith(f"/{file}")]
+        assert any(name in names for names in (files if file else TESTS.values())), f"{file}::{name}"
 
 
 @pages
