@@ -1,4 +1,4 @@
-"""A network, or the whole denoiser, as a core for other systems: Verilog, C header, FuseSoC core (`make ip`)."""
+"""A network, or the whole denoiser, as a core for other systems: Verilog, drivers, FuseSoC core (`make ip`)."""
 
 import re
 import tempfile
@@ -12,10 +12,10 @@ from amaranth.hdl import ClockDomain, Module, Signal
 
 from boards.definitions.board import Board
 from boards.definitions.registry import find
-from boards.flow import ip_testbench, reserved_words
+from boards.flow import ip_driver, ip_testbench, reserved_words
 from boards.flow.layout import lay_out, parse_folding
 from hw.flow.rtl import ports_of, rtlil_to_verilog
-from hw.gateware.axi import MAGIC, AxiNetwork, AxiStream
+from hw.gateware.axi import AxiNetwork, AxiStream
 from hw.gateware.axi_denoiser import SAMPLE_BITS, AxiDenoiser
 from hw.gateware.denoiser import Denoiser
 from hw.shape.audio import AudioSpec
@@ -92,6 +92,8 @@ def check_name(name: str) -> None:
         raise BadInput(f"--name: expected 1 to 64 letters, digits and _, a letter first, got {name}")
     if name in reserved_words.VERILOG:
         raise BadInput(f"--name: expected no keyword of Verilog or SystemVerilog, got {name}")
+    if name in reserved_words.C:
+        raise BadInput(f"--name: expected no keyword of C or C++, got {name}")
     if name.lower() in ip_testbench.MODULES:  # some file systems don't tell capitals from small letters
         raise BadInput(f"--name: expected another name than the test bench's modules, got {name}")
 
@@ -103,7 +105,7 @@ def write(core: AxiStream, name: str, design: str, folder: Path) -> None:
         f"{name}.v": verilog(core, name),
         f"{name}.core": fusesoc(core, name, design, [file for file in check if file.endswith(".mem")]),
         f"{name}.vh": verilog_header(core, name),
-        "registers.h": header(core, name),
+        **ip_driver.files(core, name),
         **check,
     }
     for file, text in texts.items():
@@ -194,35 +196,11 @@ def contents(found: re.Match[str], folder: Path) -> str:
     return found[0][: found[0].index("  initial")] + "".join(parts)
 
 
-# The headers.
-
-
-def header(core: AxiStream, name: str) -> str:
-    """For C: the register map and this network's values, in macros that begin with `name` in capitals."""
-    prefix = name.upper()
-    lines = [
-        f"/* The registers of {name}.v: byte offsets, 32 bits each. Their meaning: docs/axi.md. */",
-        f"#ifndef {prefix}_REGISTERS_H",
-        f"#define {prefix}_REGISTERS_H",
-        "",
-    ]
-    for address, register in enumerate(core.registers):
-        lines.append(f"#define {prefix}_{register.name.upper()} 0x{4 * address:02x}u /* {register.meaning} */")
-    values = {
-        "MAGIC_VALUE": f"0x{MAGIC:08x}u",
-        "VERSION_VALUE": f"{core.version}u",
-        "IDENTITY_VALUE": f"0x{int.from_bytes(core.network.bundle.identity, 'little'):016x}ull",
-        "STATUS_BUSY": "0x1u",
-        **({"STATUS_ERROR": "0x2u"} if isinstance(core, AxiNetwork) else {}),
-        "STATUS_LOADING": "0x4u",
-        **{key: f"{value}u" for key, value in core.sizes.items()},
-    }
-    lines += ["", *(f"#define {prefix}_{key} {value}" for key, value in values.items()), "", "#endif", ""]
-    return "\n".join(lines)
+# The header.
 
 
 def verilog_header(core: AxiStream, name: str) -> str:
-    """For Verilog around the core: its sizes and frame rate, in macros with the same prefix as those for C."""
+    """For Verilog around the core: its sizes and frame rate, in macros that begin with `name` in capitals."""
     prefix, bundle = name.upper(), core.network.bundle
     values = dict(core.sizes)
     if isinstance(core, AxiNetwork):
@@ -250,7 +228,7 @@ filesets:
     files:
       - {top}.v: {{file_type: verilogSource-2005}}
       - {top}.vh: {{file_type: verilogSource-2005, is_include_file: true}}
-      - registers.h: {{file_type: user}}
+{driver}
   bench:
     files:
       - bench.v: {{file_type: verilogSource-2005}}
@@ -287,5 +265,6 @@ def fusesoc(core: AxiStream, name: str, design: str, data: list[str]) -> str:
             else "Two recordings against the reference's samples"
         ),
         top=name,
+        driver="\n".join(f"      - {name}_driver.{suffix}: {{file_type: user}}" for suffix in ip_driver.SUFFIXES),
         data="\n".join(f"      - {file}: {{file_type: user, copyto: {file}}}" for file in data),
     )

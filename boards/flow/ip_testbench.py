@@ -100,10 +100,12 @@ module source #(parameter WIDTH = 8, COUNT = 1, ROUNDS = 1, FILE = "") (
 endmodule
 """
 
+# A layer may have any name of small letters, digits and _, and its weights are in <layer>.mem: the bench's own files
+# have a "-" in their names, and its instances begin in another way than its wires.
 SOURCE = """
   wire [{width}-1:0] {name}_word;
   wire {name}_tvalid, {name}_tready;
-  source #(.WIDTH({width}), .COUNT({count}), .ROUNDS({rounds}), .FILE("{file}")) {name}
+  source #(.WIDTH({width}), .COUNT({count}), .ROUNDS({rounds}), .FILE("{file}")) source_of_{name}
     (.clk(aclk), .resetn(aresetn), .data({name}_word), .valid({name}_tvalid), .ready({name}_tready));
 """
 
@@ -205,8 +207,8 @@ def _recordings(core: AxiDenoiser) -> Traffic:
     return Traffic(
         what="Two recordings at a random pace on all sides: every sample must be the reference's.",
         packets=f"{len(HOPS_AND_SAMPLES)} recordings",
-        sent_file="recordings.mem",
-        expected_file="denoised.mem",
+        sent_file="bench-recordings.mem",
+        expected_file="bench-denoised.mem",
         sent=sent,
         expected=expected,
         s_parts=parts,
@@ -248,8 +250,8 @@ def _frames(core: AxiStream) -> Traffic:
     return Traffic(
         what="Frames at a random pace, one too short and one too long: every mask must be the golden model's.",
         packets=f"{len(STARTS)} frames",
-        sent_file="features.mem",
-        expected_file="masks.mem",
+        sent_file="bench-features.mem",
+        expected_file="bench-masks.mem",
         sent=features,
         expected=masks,
         s_parts={"tdata": network.in_width, "tlast": 1, "tuser": 1},

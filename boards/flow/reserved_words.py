@@ -1,8 +1,8 @@
-"""Names that a Verilog module can't have: the keywords of IEEE 1800-2017, Annex B, which include Verilog 2005's."""
+"""Names that a core can't have: keywords of Verilog and SystemVerilog, and of C and C++, where it names a struct."""
 
-__all__ = ["VERILOG"]
+__all__ = ["VERILOG", "C"]
 
-KEYWORDS = """
+VERILOG_KEYWORDS = """
 accept_on alias always always_comb always_ff always_latch and assert assign assume automatic before begin bind bins
 binsof bit break buf bufif0 bufif1 byte case casex casez cell chandle checker class clocking cmos config const
 constraint context continue cover covergroup coverpoint cross deassign default defparam design disable dist do edge
@@ -22,4 +22,17 @@ trior trireg type typedef union unique unique0 unsigned until until_with untyped
 wait wait_order wand weak weak0 weak1 while wildcard wire with within wor xnor xor
 """
 
-VERILOG = frozenset(KEYWORDS.split())
+VERILOG = frozenset(VERILOG_KEYWORDS.split())
+"""IEEE 1800-2017, Annex B, which includes Verilog 2005's."""
+
+C_KEYWORDS = """
+alignas alignof and and_eq asm auto bitand bitor bool break case catch char char16_t char32_t char8_t class co_await
+co_return co_yield compl concept const const_cast consteval constexpr constinit continue decltype default delete do
+double dynamic_cast else enum explicit export extern false float for friend goto if inline int long mutable namespace
+new noexcept not not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires restrict
+return short signed sizeof static static_assert static_cast struct switch template this thread_local throw true try
+typedef typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq
+"""
+
+C = frozenset(C_KEYWORDS.split())
+"""C23 and C++20, those that a name may be: without the ones that begin with _."""
