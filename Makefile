@@ -134,6 +134,11 @@ $(VENV)/train.installed: $(VENV)/sim.installed
 	@$(PIP) --editable '.[train]'
 	@touch $@
 
+$(VENV)/onnx.installed: $(VENV)/sim.installed
+	@echo "installing what writes ONNX models into $(VENV)"
+	@$(PIP) --editable '.[onnx]'
+	@touch $@
+
 $(VENV)/study.installed: $(VENV)/train.installed
 	@echo "installing what the study compares with into $(VENV)"
 	@$(PIP) --editable '.[study]'

@@ -14,12 +14,13 @@ from typer.core import TyperGroup
 from model.errors import BadInput
 
 TRAINING = ("torch", "safetensors", "fast_bss_eval", "pystoi", "pyroomacoustics", "pesq")
-"""The packages of the extra `train` in `pyproject.toml`."""
+EXTRAS = {**dict.fromkeys(TRAINING, "train"), "onnx": "onnx"}
+"""Packages that only some commands need, and the extra of `pyproject.toml` that brings each."""
 
 GROUPS = {
     "Hear it": ("denoise", "live", "spectrogram"),
     "Check it": ("sim", "prove", "loop", "board", "report"),
-    "Build it": ("boards", "wiring", "plan", "verilog", "bitstream", "host", "ip"),
+    "Build it": ("boards", "wiring", "plan", "verilog", "bitstream", "host", "ip", "onnx"),
     "Train it": ("train", "study", "sample", "convert"),
     "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed"),
 }
@@ -38,9 +39,10 @@ class Commands(TyperGroup):
         except KeyboardInterrupt:
             sys.exit(130)
         except ModuleNotFoundError as error:
-            if error.name not in TRAINING:
+            if error.name not in EXTRAS:
                 raise
-            install = "pip install 'bgru-fpga[train]', in a checkout: make .venv/train.installed"
+            extra = EXTRAS[error.name]
+            install = f"pip install 'bgru-fpga[{extra}]', in a checkout: make .venv/{extra}.installed"
             print(f"error: {error.name}: expected this package, found none; {install}", file=sys.stderr)
             sys.exit(2)
 

@@ -14,7 +14,7 @@ import pytest
 import typer
 from typer.core import TyperGroup, TyperOption
 
-from bgru.cli import GROUPS, TRAINING, Commands, app
+from bgru.cli import EXTRAS, GROUPS, Commands, app
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from model.errors import BadInput
@@ -37,7 +37,7 @@ def command(
         raise ZeroDivisionError
     if what == "stop":
         raise KeyboardInterrupt
-    if what in (*TRAINING, "spoon"):
+    if what in (*EXTRAS, "spoon"):
         raise ModuleNotFoundError(name=what)
     print(what * times)
 
@@ -94,15 +94,18 @@ def test_ctrl_c_ends_with_130_and_no_traceback(monkeypatch, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("package", TRAINING)
-def test_a_missing_training_package_says_what_to_install(monkeypatch, capsys, package):
+@pytest.mark.parametrize(("package", "extra"), EXTRAS.items())
+def test_a_missing_package_of_an_extra_says_what_to_install(monkeypatch, capsys, package, extra):
     assert run(monkeypatch, package) == 2
-    assert f"error: {package}: expected this package, found none; pip install" in capsys.readouterr().err
+    install = f"pip install 'bgru-fpga[{extra}]', in a checkout: make .venv/{extra}.installed"
+    assert f"error: {package}: expected this package, found none; {install}" in capsys.readouterr().err
 
 
-def test_the_training_packages_are_those_of_pyproject():
+@pytest.mark.parametrize("extra", ["train", "onnx"])
+def test_the_packages_of_extras_are_those_of_pyproject(extra):
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    assert {re.match(r"[\w-]+", line)[0].replace("-", "_") for line in extras["train"]} == set(TRAINING)
+    named = {re.match(r"[\w-]+", line)[0].replace("-", "_") for line in extras[extra]}
+    assert named == {package for package, its in EXTRAS.items() if its == extra}
 
 
 def test_any_other_missing_module_is_a_bug(monkeypatch):

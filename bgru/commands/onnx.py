@@ -1,0 +1,23 @@
+"""`bgru onnx`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bgru.options import SmallBundle, bundle_for
+
+
+def command(
+    out: Annotated[Path, typer.Argument(help="The .onnx file to write.", show_default=False)],
+    bundle: SmallBundle = None,
+) -> None:
+    """Write a bundle's network as an ONNX model that gives the same integers in any runtime.
+
+    Features in, gains out, the state as an input and an output; docs/onnx.md has an example.
+
+    Example: `bgru onnx small.onnx --bundle small`
+    """
+    from model.reference.onnx_graph import run
+
+    run(bundle_for(bundle), out)
