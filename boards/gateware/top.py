@@ -11,7 +11,7 @@ from boards.definitions.board import Board, Resource
 from boards.definitions.sound import CODEC, MICROPHONE
 from boards.gateware import pll
 from boards.gateware.core import BoardCore
-from boards.gateware.leds import Leds
+from boards.gateware.leds import alive
 from boards.gateware.sound_core import SoundCore
 from boards.host.protocol import Kind
 from hw.gateware.network import Network
@@ -70,10 +70,8 @@ class BoardTop(Elaboratable):
                 m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
                 m.d.comb += pin.o.eq(0)
 
-        m.submodules.leds = leds = Leds(self.board.clock_hz)
-        m.d.comb += [leds.overrun.eq(core.overrun), leds.failed.eq(core.failed)]
-        self._led(m, platform, "alive", self.board.alive, leds.alive)
-        self._led(m, platform, "error", self.board.error, leds.error)
+        self._led(m, platform, "alive", self.board.alive, alive(m, self.board.clock_hz, core.overrun))
+        self._led(m, platform, "error", self.board.error, core.failed)
         return m
 
     def _uart(self, m: Module, platform: Any) -> None:
@@ -120,7 +118,9 @@ class BoardTop(Elaboratable):
 
     def _led(self, m: Module, platform: Any, name: str, resource: Resource, lit: Value) -> None:
         m.submodules[name] = led = io.Buffer("o", self._pins(platform, resource))
-        m.d.comb += led.o.eq(lit)
+        register = Signal()
+        m.d.sync += register.eq(lit)
+        m.d.comb += led.o.eq(register)
 
     def _clock(self, m: Module, platform: Any) -> None:
         """The domain `sync` and its reset."""

@@ -17,7 +17,7 @@ from boards.definitions.registry import find
 from boards.flow.layout import lay_out, parse_folding, word_widths
 from boards.gateware.core import BoardCore
 from boards.gateware.flash import image
-from boards.gateware.leds import Leds
+from boards.gateware.leds import alive
 from boards.host.protocol import BAUD, Kind
 from cosim.bench.build import verilated
 from cosim.bench.simulators import simulator_path
@@ -43,7 +43,7 @@ class SimulatedBoard(wiring.Component):
     Members
     -------
     rx : In(1), tx : Out(1), the line
-    alive, error : Out(1), the LEDs of `Leds`
+    alive, error : Out(1), the LEDs, as in `BoardTop`
     """
 
     def __init__(self, network: Network, kind: Kind) -> None:
@@ -54,15 +54,8 @@ class SimulatedBoard(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.core = core = self.core
-        m.submodules.leds = leds = Leds(self.clock_hz)
-        m.d.comb += [
-            core.rx.eq(self.rx),
-            self.tx.eq(core.tx),
-            leds.overrun.eq(core.overrun),
-            leds.failed.eq(core.failed),
-            self.alive.eq(leds.alive),
-            self.error.eq(leds.error),
-        ]
+        m.d.comb += [core.rx.eq(self.rx), self.tx.eq(core.tx)]
+        m.d.sync += [self.alive.eq(alive(m, self.clock_hz, core.overrun)), self.error.eq(core.failed)]
         if core.loader is not None:
             m.submodules.flash = flash = Flash(image(core.network), self.clock_hz, FLASH_OFFSET)
             wiring.connect(m, core.flash, flash.spi)
