@@ -45,17 +45,16 @@ def command(
     Example: `bgru host noisy.wav clean.wav --port /dev/ttyUSB1 --bundle small`, or
     `arecord -t raw -f S16_LE -r 16000 | bgru host --live --port /dev/ttyUSB1 | aplay -t raw -f S16_LE -r 16000`
     """
-    import sys
-
     from boards.host import sound, transfer
+    from model.standard import standard_input, standard_output
 
     folder = bundle_for(bundle, board)
     if live:
         if recording is not None:
             raise typer.BadParameter("expected no recording with --live, sound comes from standard input")
         # Not sys.stdin, and never closed: a thread may still read it when this ends, and closing would wait for it.
-        source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
-        sound.live(port, folder, baud, source, sys.stdout.buffer)
+        source = open(standard_input().fileno(), "rb", closefd=False)  # noqa: SIM115
+        sound.live(port, folder, baud, source, standard_output())
     elif audio:
         sound.run(recording_or_sample(recording), output, port, folder, baud)
     else:
