@@ -18,6 +18,11 @@ def finite(value: Any) -> Any:
     return value
 
 
+def any_case(value: str | None) -> str | None:
+    """A choice in small letters."""
+    return value and value.lower()
+
+
 def _board_names() -> list[str]:
     """For completion in the shell."""
     from boards.definitions.registry import BOARDS
@@ -112,6 +117,7 @@ Audio = Annotated[bool, typer.Option("--audio", help="Use the whole denoiser: 16
 Sound = Annotated[
     str | None,
     typer.Option(
+        callback=any_case,
         show_default=False,
         help="The whole denoiser, with sound from: codec, microphone or jack; a bitstream also: uart.",
     ),
@@ -132,9 +138,9 @@ def bundle_for(given: Path | None, board: str = DEFAULT_BOARD) -> Path:
         return bundle_folder(find(board).bundle)
     if given.parts != (given.name,) or given.exists():
         return given
-    if given.name not in bundle_names():
+    if given.name.lower() not in bundle_names():
         raise BadInput(f"{given}: expected a bundle's folder or one of {', '.join(bundle_names())}, found neither")
-    return bundle_folder(given.name)
+    return bundle_folder(given.name.lower())
 
 
 def recording_or_sample(given: Path | None) -> Path:

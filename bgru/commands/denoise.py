@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_OUTPUT, Bypass, Folder, Limit, SmallBundle, bundle_for, recording_or_sample
+from bgru.options import DEFAULT_OUTPUT, Bypass, Folder, Limit, SmallBundle, any_case, bundle_for, recording_or_sample
 
 
 def command(
@@ -27,7 +27,10 @@ def command(
         ),
     ] = False,
     channel: Annotated[
-        str | None, typer.Option(show_default="mean", help="Which of several channels to use: left, right or mean.")
+        str | None,
+        typer.Option(
+            callback=any_case, show_default="mean", help="Which of several channels to use: left, right or mean."
+        ),
     ] = None,
     bypass: Bypass = False,
     limit: Limit = None,

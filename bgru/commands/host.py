@@ -51,9 +51,9 @@ def command(
     `arecord -t raw -f S16_LE -r 16000 | bgru host --live --port /dev/ttyUSB1 | aplay -t raw -f S16_LE -r 16000`
     """
     import signal
-    import sys
 
     from boards.host import sound, transfer
+    from model.standard import standard_input, standard_output
 
     folder = bundle_for(bundle, board)
     if bypass and not (audio or live):
@@ -62,10 +62,10 @@ def command(
         if recording is not None:
             raise typer.BadParameter("expected no recording with --live, sound comes from standard input")
         # Not sys.stdin, and never closed: a thread may still read it when this ends, and closing would wait for it.
-        source = open(sys.stdin.fileno(), "rb", closefd=False)  # noqa: SIM115
+        source = open(standard_input().fileno(), "rb", closefd=False)  # noqa: SIM115
         if hasattr(signal, "SIGTTIN"):  # in the background a terminal is not read, and the process must not stop
             signal.signal(signal.SIGTTIN, signal.SIG_IGN)
-        sound.live(port, folder, baud, source, sys.stdout.buffer, bypass, _lines_of_terminal())
+        sound.live(port, folder, baud, source, standard_output(), bypass, _lines_of_terminal())
     elif audio:
         sound.run(recording_or_sample(recording), output, port, folder, baud, bypass)
     else:

@@ -12,9 +12,8 @@ def command(bundle: SmallBundle = None, bypass: Bypass = False, limit: Limit = N
 
     Example: `arecord -t raw -f S16_LE -r 16000 | bgru live | aplay -t raw -f S16_LE -r 16000`
     """
-    import sys
-
     from model.bundle.read import read_bundle
     from model.reference.live import live
+    from model.standard import standard_input, standard_output
 
-    live(read_bundle(bundle_for(bundle)), sys.stdin.buffer, sys.stdout.buffer, bypass, limit)
+    live(read_bundle(bundle_for(bundle)), standard_input(), standard_output(), bypass, limit)

@@ -15,6 +15,7 @@ from bgru.options import (
     Frames,
     Limit,
     Recording,
+    any_case,
     bundle_for,
     recording_or_sample,
 )
@@ -26,7 +27,7 @@ def command(
     recording: Recording = None,
     fold: Fold = None,
     clock: Clock = None,
-    simulator: Annotated[str, typer.Option("--sim", help="verilator or icarus.")] = "verilator",
+    simulator: Annotated[str, typer.Option("--sim", callback=any_case, help="verilator or icarus.")] = "verilator",
     frames: Frames = None,
     netlist: Annotated[
         bool, typer.Option("--netlist", help="Simulate the synthesised netlist instead of the RTL.")

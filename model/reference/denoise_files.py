@@ -1,9 +1,9 @@
 """Recordings from file to file: one, a pipe, or many with one bar: `bgru denoise`."""
 
 import shutil
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +20,7 @@ from model.console import console
 from model.errors import BadInput
 from model.reference.denoise import Denoiser
 from model.reference.recording import SUFFIXES, Recording, Samples, Signal, to_signal, writing
+from model.standard import standard_input, standard_output
 
 __all__ = ["CHANNELS", "Treatment", "denoise_file", "many", "one"]
 
@@ -29,8 +30,11 @@ STANDARD = Path("-")
 CHANNELS: dict[str, int | None] = {"mean": None, "left": 0, "right": 1}
 """What is heard of several channels."""
 
-DEPTHS = {".wav": "PCM_16", ".flac": "PCM_24"}
-"""Format of samples where a file can not have the recording's own."""
+DEPTHS = {
+    ".wav": ("PCM_16", "PCM_24", "PCM_32", "PCM_U8", "FLOAT", "DOUBLE", "ULAW", "ALAW"),
+    ".flac": ("PCM_24", "PCM_16", "PCM_S8"),
+}
+"""Formats of samples that a file may keep; others become the first. Compressed WAV would change the length."""
 
 
 @dataclass(frozen=True)
@@ -93,8 +97,8 @@ def denoise_file(
 
 
 def _depth(subtype: str, output: Path) -> str:
-    suffix = output.suffix.lower()
-    return subtype if soundfile.check_format(suffix.removeprefix(".").upper(), subtype) else DEPTHS.get(suffix, subtype)
+    depths = DEPTHS.get(output.suffix.lower(), (subtype,))
+    return subtype if subtype in depths else depths[0]
 
 
 def _at_rate(pieces: Iterable[Samples], source: Recording, sample_rate: int) -> Iterator[Signal]:
@@ -116,20 +120,22 @@ def one(recording: Path, output: Path, bundle_folder: Path, treatment: Treatment
     """Denoise one recording: `bgru denoise in.wav out.wav`.
 
     `-` as the recording is standard input, a file with a header, and so is any other pipe; as the output it is standard
-    output, which gets a WAV file once it is whole, and nothing else.
+    output, which gets a WAV file once it is whole, and nothing else, and so does any other pipe or device.
     """
+    to_pipe = output == STANDARD or output.is_fifo() or output.is_char_device()
+    sink = standard_output() if output == STANDARD else None
     network = read_bundle(bundle_folder)
     with TemporaryDirectory() as folder:
         source = recording
         if recording == STANDARD:
-            source = _stored(sys.stdin.buffer, Path(folder) / "standard input")
+            source = _stored(standard_input(), Path(folder) / "standard input")
         elif recording.is_fifo():
             with recording.open("rb") as pipe:
                 source = _stored(pipe, Path(folder) / recording.name)
-        written = Path(folder) / "standard output.wav" if output == STANDARD else output
+        written = Path(folder) / "standard output.wav" if to_pipe else output
         begin = time.process_time()
         try:
-            with _bars(quiet=output == STANDARD) as bars:
+            with _bars(quiet=to_pipe) as bars:
                 task = bars.add_task("denoising", total=1.0)
                 found = denoise_file(
                     network, source, written, treatment, lambda share: bars.update(task, completed=share)
@@ -137,9 +143,9 @@ def one(recording: Path, output: Path, bundle_folder: Path, treatment: Treatment
         except BadInput as error:
             raise BadInput(str(error).removeprefix(f"{folder}/")) from None
         taken = time.process_time() - begin
-        if output == STANDARD:
-            with written.open("rb") as file:
-                shutil.copyfileobj(file, sys.stdout.buffer)
+        if to_pipe:
+            with written.open("rb") as file, nullcontext(sink) if sink else output.open("wb") as pipe:
+                shutil.copyfileobj(file, pipe)
             return
     console.print(
         f"{output}: {found.frames:,} frames, {found.kept:.0%} of the bins kept; "

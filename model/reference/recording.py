@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from model.errors import BadInput
 from model.files import replacing
 from model.reference.decoder_words import caught
+from model.reference.mp3 import LONGEST_FRAME, pipe_of_sound, states_its_length
 
 log = logging.getLogger(__name__)
 
@@ -54,8 +55,8 @@ MP3_REST = 1 << 16
 STREAMED = 2**31 - 2**12
 """Bytes that a WAV header states where the program that wrote it could not know: this or more."""
 
-CUT = re.compile(r"^data : (\d+) \(should be (\d+)\)$", re.MULTILINE)
-"""What libsndfile notes of a WAV file whose header states another length than it has."""
+CUT = re.compile(r"^ *(?:data|SSND|BODY|riff|Data Size|Riff size) *: (\d+) \(should be (\d+)\)$", re.MULTILINE)
+"""What libsndfile notes of a WAV, AIFF, IFF, W64, AU or RF64 file whose header states another length than it has."""
 
 
 class Recording:
@@ -65,7 +66,7 @@ class Recording:
     many there will be, or None where nothing says so; `read` is how many of the file's own have been read. Several
     channels, another rate, channels that cancel each other, and a WAV or MP3 file that ends early each make a line in
     the log. Raises `BadInput` where there is no file, no audio, no such channel or no sample; in the course of reading,
-    where the file is broken, a FLAC file ends early, an MP3 file goes on beyond the length that is guessed, or a sample
+    where the file is broken, a FLAC file ends early, an MP3 file goes on beyond the length that it states, or a sample
     is none (NaN, infinite, beyond any sound).
     """
 
@@ -76,18 +77,20 @@ class Recording:
         try:
             with caught(self._words):
                 self._file = _Forward(os.fsencode(path))  # soundfile encodes no name that is not UTF-8
+                self.frames = self._file.frames if self._file.frames < UNKNOWN else None
                 self._bytes = path.open("rb") if self._file.format == "MP3" else None
+                self._piped = self._bytes is not None and not states_its_length(self._bytes)
                 if self._bytes:
-                    self._file = _Forward(self._bytes)
+                    self._file = _Forward(pipe_of_sound(self._bytes) if self._piped else self._bytes)
         except soundfile.LibsndfileError as error:
             raise BadInput(f"{path}: expected audio (WAV, FLAC, ...), got {error.error_string}") from None
         except TypeError:  # soundfile asks for the rate of what it takes for headerless by its name
             raise BadInput(f"{path}: expected audio with a header (WAV, FLAC, ...), got {path.suffix}") from None
         self._path, self._sample_rate, self._channel = path, sample_rate, channel
         self.rate, self.channels, self.subtype = self._file.samplerate, self._file.channels, self._file.subtype
-        self.frames = self._file.frames if self._file.frames < UNKNOWN else None
         self.samples = None if self.frames is None else round(self.frames * sample_rate / self.rate)
         self.read = 0
+        self._piece = LONGEST_FRAME if self._piped else READ  # what comes with an error is lost
         if self.frames == 0:
             raise BadInput(f"{path}: expected audio, got a file with 0 samples")
         if channel is not None and channel >= self.channels:
@@ -110,7 +113,7 @@ class Recording:
             while not ended:
                 samples = self._read_piece(self.read)
                 self.read += len(samples)
-                ended = len(samples) < READ
+                ended = len(samples) < self._piece
                 if self._channel is None:
                     signal = samples.mean(axis=1)
                     average_power += float(np.sum(np.square(signal, dtype=np.float64)))
@@ -144,25 +147,28 @@ class Recording:
             log.warning(
                 "%s: damaged, it may sound wrong in places (%d errors, first: %s)", self._path, len(errors), said
             )
-        if self._bytes and self._bytes.tell() < self._path.stat().st_size - MP3_REST:
-            raise BadInput(
-                f"{self._path}: expected an MP3 file that states its length (a Xing header), got one that goes on "
-                f"beyond {read / self.rate:.2f} s; convert it, as with ffmpeg -i {self._path.name} recording.wav"
-            )
-        if self.frames is None or read == self.frames:
+        if self._piped or self.frames is None:
             return
-        if self._file.format not in ESTIMATED:
+        if self._bytes and read >= self.frames and self._bytes.tell() < self._path.stat().st_size - MP3_REST:
+            raise BadInput(
+                f"{self._path}: expected {read / self.rate:.2f} s, as its header says, got an MP3 file that goes on; "
+                f"convert it, as with ffmpeg -i {self._path.name} recording.wav"
+            )
+        if read != self.frames and self._file.format not in ESTIMATED:
             raise BadInput(f"{self._path}: expected {self.frames} samples, as its header says, got {read}")
         stated, got = self.frames / self.rate, read / self.rate
         if stated - got > 1:
             log.warning("%s: it seemed to be %.2f s long, and has %.2f s: was it cut off?", self._path, stated, got)
 
     def _read_piece(self, begin: int) -> NDArray[np.float32]:
-        """The next `READ` samples, or what is left, of all channels, (samples, channels)."""
+        """The next `_piece` samples, or what is left, of all channels, (samples, channels)."""
         try:
             with caught(self._words) if self._bytes else nullcontext():
-                samples = self._file.read(READ, dtype="float32", always_2d=True)
+                samples = self._file.read(self._piece, dtype="float32", always_2d=True)
         except soundfile.LibsndfileError as error:
+            if self._piped and begin:
+                log.warning("%s: only the first %.2f s could be read: was it cut off?", self._path, begin / self.rate)
+                return np.zeros((0, self.channels), np.float32)
             raise BadInput(
                 f"{self._path}: expected audio up to its end, got {error.error_string} "
                 f"after {begin / self.rate:.2f} s of it"

@@ -218,6 +218,40 @@ def test_a_pipe_without_a_recording_is_refused(folder):
     assert result.stderr == b"error: standard input: expected audio (WAV, FLAC, ...), got Format not recognised.\n"
 
 
+@pytest.mark.parametrize("output", ["clean.wav", "clean.flac"])
+@pytest.mark.parametrize(
+    ("name", "subtype"),
+    [("in.mp3", None), ("in.ogg", None), ("in.wav", "IMA_ADPCM"), ("in.wav", "MS_ADPCM"), ("in.wav", "ULAW")],
+)
+def test_a_compressed_recording_keeps_its_length_and_rate(name, subtype, output, folder, denoise):
+    soundfile.write(folder / name, noise(), RATE, subtype=subtype)
+    whole = soundfile.info(folder / name)
+    assert denoise(name, output, "--bundle", "net", "--keep")[0] == 0
+    kept = soundfile.info(folder / output)
+    assert (kept.frames, kept.samplerate) == (whole.frames, whole.samplerate)
+
+
+def test_a_pipe_with_a_name_gets_the_recording_and_stays_one(folder, denoise):
+    os.mkfifo(folder / "clean.wav")
+    reader = subprocess.Popen(["cat", "clean.wav"], cwd=folder, stdout=subprocess.PIPE)
+    assert denoise("noisy.wav", "clean.wav", "--bundle", "net")[0] == 0
+    content, _ = reader.communicate()
+    assert (folder / "clean.wav").is_fifo()
+    assert denoise("noisy.wav", "file.wav", "--bundle", "net")[0] == 0
+    assert content == (folder / "file.wav").read_bytes()
+
+
+def test_a_process_substitution_gets_the_recording(folder):
+    command = f"{sys.executable} -m bgru denoise noisy.wav >(cat > copy.wav) --bundle net && wait $!"
+    ran = subprocess.run(["bash", "-c", command], cwd=folder, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    assert ran.returncode == 0
+    assert distance(audio.read_samples(folder / "copy.wav", RATE), noise()) <= 4
+
+
+def test_a_channel_goes_by_its_name_in_any_case(folder, denoise):
+    assert denoise("noisy.wav", "clean.wav", "--bundle", "net", "--channel", "LEFT")[0] == 0
+
+
 def test_every_channel_rate_and_depth_is_kept_on_request(folder, denoise):
     rng = np.random.default_rng(1)
     stereo = rng.normal(0, 0.1, (44100, 2))

@@ -2,6 +2,7 @@
 
 import re
 import resource
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -98,6 +99,16 @@ def test_a_damaged_mp3_file_is_said_in_one_line_with_its_name(tmp_path, caplog, 
     assert capfd.readouterr().err == ""
 
 
+def test_a_long_mp3_file_that_cannot_be_read_beyond_its_middle_is_refused(tmp_path):
+    path = tmp_path / "in.mp3"
+    soundfile.write(path, sound(60 * RATE), RATE, bitrate_mode="VARIABLE")
+    content = path.read_bytes()
+    middle = len(content) // 2
+    path.write_bytes(content[:middle] + bytes(5000) + content[middle + 5000 :])
+    with pytest.raises(BadInput, match=r"in.mp3: expected audio up to its end, got .* after [23]\d\.\d\d s of it$"):
+        read_all(path)
+
+
 def test_a_recording_that_is_damaged_is_refused(tmp_path):
     path = tmp_path / "in.flac"
     soundfile.write(path, sound(10 * READ), RATE)
@@ -154,15 +165,82 @@ def test_a_flac_file_that_does_not_state_its_length_is_read_to_its_end(tmp_path)
     assert recording.read == 2 * READ + 7
 
 
-def test_an_mp3_file_that_goes_on_beyond_its_guessed_length_is_refused(tmp_path):
-    """Without a Xing header libmpg123 guesses from the bit rate of the first frame, and would stop there."""
+def without_tag(path: Path) -> bytes:
+    """An MP3 file without the frame of its Xing header, which states its length."""
+    content = path.read_bytes()
+    begin = next(found.start() for found in re.finditer(rb"\xff[\xf2\xf3\xfa\xfb]", content) if found.start() > 64)
+    assert b"Xing" in content[:begin]
+    return content[begin:]
+
+
+def id3(size: int) -> bytes:
+    """An ID3v2 tag, as with the picture of a cover."""
+    return b"ID3\3\0\0" + bytes(size >> shift & 127 for shift in (21, 14, 7, 0)) + b"\xff\xfb" * (size // 2)
+
+
+@pytest.mark.parametrize("seconds", [2, 40])
+@pytest.mark.parametrize("before", [b"", id3(100), id3(100_000)], ids=["bare", "tag", "cover"])
+@pytest.mark.parametrize("after", [b"", b"TAG" + bytes(125)], ids=["", "tag"])
+def test_an_mp3_file_that_does_not_state_its_length_is_read_to_its_end(seconds, before, after, tmp_path, caplog):
+    """From the bit rate of the first frame libmpg123 guesses too little, and would stop there."""
     path = tmp_path / "in.mp3"
-    quiet_then_loud = np.concatenate([np.zeros(20 * RATE, np.float32), sound(40 * RATE)])
-    soundfile.write(path, quiet_then_loud, RATE, bitrate_mode="VARIABLE")
-    read_all(path)
-    path.write_bytes(path.read_bytes().replace(b"Xing", b"Xxxx", 1))
-    with pytest.raises(BadInput, match=r"in.mp3: expected an MP3 file that states its length .* beyond \d\d\.\d\d s; "):
+    loud = sound(seconds * RATE)
+    loud[: seconds * RATE // 2] = 0
+    soundfile.write(path, loud, RATE, bitrate_mode="VARIABLE")
+    whole = np.concatenate(list(Recording(path, RATE)))
+    path.write_bytes(before + without_tag(path) + after)
+    got = np.concatenate(list(Recording(path, RATE)))
+    assert len(whole) <= len(got) < len(whole) + 3000  # the tag also says how many samples to leave out at both ends
+    assert np.argmax(np.abs(got) > 0.05) >= np.argmax(np.abs(whole) > 0.05) > seconds * RATE // 2 - 1200
+    assert messages(caplog) == []
+
+
+def test_what_no_decoder_reads_in_an_mp3_file_without_a_length_is_said(tmp_path, caplog):
+    path = tmp_path / "in.mp3"
+    soundfile.write(path, sound(10 * RATE), RATE, bitrate_mode="VARIABLE")
+    content = without_tag(path)
+    path.write_bytes(content + b"hello" * 9999)
+    got = np.concatenate(list(Recording(path, RATE)))
+    assert 9.9 * RATE < len(got) < 10.2 * RATE
+    assert any(
+        re.search(r"in.mp3: only the first \d+\.\d\d s could be read: was it cut off\?$", m) for m in messages(caplog)
+    )
+
+
+def test_an_mp3_file_without_a_length_that_is_no_longer_wanted_leaves_no_thread(tmp_path):
+    path = tmp_path / "in.mp3"
+    soundfile.write(path, sound(60 * RATE), RATE, bitrate_mode="VARIABLE")
+    path.write_bytes(without_tag(path))
+    before = set(threading.enumerate())
+    pieces = iter(Recording(path, RATE))
+    next(pieces)
+    (feeder,) = set(threading.enumerate()) - before
+    pieces.close()
+    feeder.join(60)
+    assert not feeder.is_alive()
+
+
+def test_mp3_files_joined_to_one_are_refused(tmp_path):
+    """The first one's Xing header states its own length."""
+    path = tmp_path / "in.mp3"
+    soundfile.write(path, sound(60 * RATE), RATE, bitrate_mode="VARIABLE")
+    path.write_bytes(2 * path.read_bytes())
+    with pytest.raises(
+        BadInput, match=r"in.mp3: expected 60\.00 s, as its header says, got an MP3 file that goes on; "
+    ):
         read_all(path)
+
+
+@pytest.mark.parametrize("suffix", ["aiff", "au", "w64", "rf64", "svx", "wav"])
+def test_other_files_with_a_header_say_so_too(suffix, tmp_path, caplog):
+    path = tmp_path / f"in.{suffix}"
+    soundfile.write(path, (32768 * sound(16000)).astype(np.int16), RATE, format=suffix.upper(), subtype="PCM_16")
+    read_all(path)
+    assert messages(caplog) == []
+    cut(path, 0.5)
+    read_all(path)
+    (message,) = messages(caplog)
+    assert re.fullmatch(rf"{path}: its header says (1\.0\d|0\.99) s, it has 0\.(50|49) s: was it cut off\?", message)
 
 
 def test_channels_that_cancel_each_other_are_said(tmp_path, caplog):
