@@ -182,7 +182,8 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
         "backpressure": stimulus.backpressure,
         "resets": stimulus.resets,
         # Ten times the cycles of even a layer-by-layer, word-by-word pace: beyond that the hardware is stuck.
-        "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus, sdram),
+        "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus, sdram)
+        + sum(memory.start for memory in sdram.values()),
         "reset_within": 4 * network.spec.ideal + 100,
         "seed": stimulus.seed,
     }

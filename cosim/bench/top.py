@@ -6,6 +6,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from boards.definitions.sdram import ULX3S_SDRAM, Chip
 from cosim.chips.sdram import Sdram
 from cosim.chips.sdram_timing import Timing
 from hw.gateware.layers import LayerComponent, Probe
@@ -22,7 +23,9 @@ SDRAM_BITS = 16
 """Width of the SDRAM's words."""
 
 
-def weight_memory(layer: LayerComponent, clock_mhz: float, timing: Timing | None = None) -> Sdram:
+def weight_memory(
+    layer: LayerComponent, clock_mhz: float, chip: Chip = ULX3S_SDRAM, timing: Timing | None = None
+) -> Sdram:
     """An SDRAM with a layer's weights in the order of use, packed without gaps.
 
     For full speed, the layer's word width must be a multiple or a divisor of 16 bits.
@@ -34,7 +37,7 @@ def weight_memory(layer: LayerComponent, clock_mhz: float, timing: Timing | None
             f"layer {layer.spec.name}: expected weight words of a multiple or a divisor of {SDRAM_BITS} bits, "
             f"which is SDRAM's width, got {width} bits at {layer.folding}"
         )
-    return Sdram(_sdram_words(matrix.weight_words, width), clock_mhz, timing)
+    return Sdram(_sdram_words(matrix.weight_words, width), clock_mhz, chip, timing)
 
 
 def _sdram_words(words: Sequence[int], width: int) -> list[int]:

@@ -1,7 +1,8 @@
 """Does a network with weights in SDRAM keep up with speech? `bgru stream` simulates it.
 
-The layer with the most weights reads them from a model of the ULX3S's SDRAM in every frame; the others have theirs in
-block RAM. The layer uses one SDRAM word per cycle, so the memory sets the pace: a cycle per word, plus refreshes.
+The layer with the most weights reads them in every frame through the board's controller from a model of the ULX3S's
+SDRAM, which checks the rules of the data sheet; the other layers have theirs in block RAM. The layer uses one SDRAM
+word per cycle, so the memory sets the pace: a cycle per word, plus refreshes.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,12 +14,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from boards.definitions.registry import find
+from boards.definitions.sdram import ULX3S_SDRAM, Chip
 from boards.flow.layout import lay_out
+from boards.gateware.sdram import data_share
 from cosim.bench.runner import Outcome, Stimulus, simulate
 from cosim.bench.simulators import simulator_path
 from cosim.bench.top import weight_memory
 from cosim.chips.sdram import Sdram
-from cosim.chips.sdram_timing import Timing, data_share
 from cosim.measure.paper_size import paper_sized
 from hw.gateware.layers import LayerComponent
 from hw.gateware.network import Network
@@ -115,9 +117,9 @@ def _simulate(network: Network, sdram: Mapping[str, Sdram], features: Bits, now:
     )
 
 
-def pace(layer: LayerComponent, words: int, clock_mhz: float, timing: Timing | None = None) -> float:
+def pace(layer: LayerComponent, words: int, clock_mhz: float, chip: Chip = ULX3S_SDRAM) -> float:
     """Average cycles per frame: the layer's own, or the SDRAM's for that many words if those are more."""
-    return max(predict(layer.spec).cycles, words / data_share(clock_mhz, timing))
+    return max(predict(layer.spec).cycles, words / data_share(chip.cycles(clock_mhz * 1e6)))
 
 
 def figures(
@@ -129,7 +131,7 @@ def figures(
     frames per second, is real time.
     """
     frames_per_second = clock_mhz * 1e6 / max(cycles)
-    possible = data_share(clock_mhz)
+    possible = data_share(ULX3S_SDRAM.cycles(clock_mhz * 1e6))
     return {
         "clock_mhz": clock_mhz,
         "ideal": layer.spec.ideal,
