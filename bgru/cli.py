@@ -21,7 +21,7 @@ GROUPS = {
     "Check it": ("sim", "prove", "loop", "board", "report"),
     "Build it": ("boards", "wiring", "plan", "verilog", "bitstream", "host", "ip"),
     "Train it": ("train", "study", "sample", "convert"),
-    "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed"),
+    "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed", "jobs"),
 }
 """Subcommands, by task."""
 
