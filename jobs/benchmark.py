@@ -78,7 +78,7 @@ def run(workers: int) -> None:
                 seconds, inside = timed(cluster, HEAVY, ROUNDS)
                 throughput[count] = HEAVY / seconds
                 out(
-                    f"  busy jobs      {HEAVY} of {inside / HEAVY:.2f} s in {seconds:.1f} s: {HEAVY / seconds:.2f} jobs/s"
+                    f"  busy jobs     {HEAVY} of {inside / HEAVY:.2f} s in {seconds:.1f} s, {HEAVY / seconds:.2f} jobs/s"
                 )
                 memory = cluster.client.run(_resident)
                 out(f"  memory         {max(memory.values()) / 2**20:.0f} MiB per worker, beside what its tool takes")

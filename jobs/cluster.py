@@ -1,13 +1,14 @@
 """The machines that do the work: worker processes here, or a Dask cluster that the user has."""
 
 import logging
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dask.config
+from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster
+from distributed.comm import get_address_host_port
 
 from jobs.versions import differences, versions
 from model.errors import BadInput
@@ -53,10 +54,9 @@ def connect(scheduler: str | None, workers: int | None, tools: Sequence[str]) ->
     wanted = versions(tools)
     with dask.config.set(SETTINGS):
         if scheduler is None:
-            count = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
             with (
                 LocalCluster(
-                    n_workers=count,
+                    n_workers=workers or CPU_COUNT,
                     threads_per_worker=1,
                     processes=True,
                     memory_limit=0,  # the tools' memory, which is most of it, is outside of the worker's process
@@ -75,6 +75,7 @@ def connect(scheduler: str | None, workers: int | None, tools: Sequence[str]) ->
 
 def _client(scheduler: str) -> Client:
     try:
+        get_address_host_port(scheduler)
         return Client(scheduler, timeout=PATIENCE)
     except (OSError, ValueError, TimeoutError):
         raise BadInput(

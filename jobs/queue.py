@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 from typing import Any
 
-from distributed import Future
+from distributed import CancelledError, Future
 from distributed.scheduler import KilledWorker
 
 from hw.flow.cache import Entry
@@ -109,10 +109,10 @@ class Queue:
         jobs, seconds = self.running.pop(name), monotonic() - self.since.pop(name)
         del self.futures[name]
         entry, error = jobs[0].entry, ""
-        if future.status in ("cancelled", "lost"):
-            raise self._lost()
         try:
-            files = future.result()
+            files = future.result()  # made again if its worker has died in the meantime
+        except CancelledError:
+            raise self._lost() from None
         except KilledWorker:
             error = f"{ATTEMPTS} workers died with this job"
         except OtherVersions as different:
