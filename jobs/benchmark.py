@@ -77,9 +77,7 @@ def run(workers: int) -> None:
                 out(f"  overhead       {1e3 * (seconds * count - inside) / TRIVIAL:.1f} ms of a worker's time per job")
                 seconds, inside = timed(cluster, HEAVY, ROUNDS)
                 throughput[count] = HEAVY / seconds
-                out(
-                    f"  busy jobs     {HEAVY} of {inside / HEAVY:.2f} s in {seconds:.1f} s, {HEAVY / seconds:.2f} jobs/s"
-                )
+                out(f"  busy jobs     {HEAVY} of {inside / HEAVY:.2f} s in {seconds:.1f} s: {HEAVY / seconds:.2f}/s")
                 memory = cluster.client.run(_resident)
                 out(f"  memory         {max(memory.values()) / 2**20:.0f} MiB per worker, beside what its tool takes")
     out(f"speed-up         {throughput[workers] / throughput[1]:.2f} x with {workers} workers")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import dask.config
 from dask.system import CPU_COUNT
 from distributed import Client, LocalCluster
-from distributed.comm import get_address_host_port
+from distributed.comm.addressing import get_address_host_port
 
 from jobs.versions import differences, versions
 from model.errors import BadInput
