@@ -19,7 +19,7 @@ TRAINING = ("torch", "safetensors", "fast_bss_eval", "pystoi", "pyroomacoustics"
 GROUPS = {
     "Hear it": ("denoise", "live", "spectrogram"),
     "Check it": ("sim", "prove", "loop", "board", "report"),
-    "Build it": ("boards", "wiring", "plan", "verilog", "bitstream", "host", "ip"),
+    "Build it": ("boards", "wiring", "plan", "sweep", "verilog", "bitstream", "host", "ip"),
     "Train it": ("train", "study", "sample", "convert"),
     "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed", "jobs"),
 }
