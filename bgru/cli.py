@@ -20,9 +20,9 @@ EXTRAS = {**dict.fromkeys(TRAINING, "train"), "onnx": "onnx"}
 GROUPS = {
     "Hear it": ("denoise", "live", "spectrogram"),
     "Check it": ("sim", "prove", "loop", "board", "report"),
-    "Build it": ("boards", "wiring", "plan", "verilog", "bitstream", "host", "ip", "onnx"),
+    "Build it": ("boards", "wiring", "plan", "sweep", "verilog", "bitstream", "host", "ip", "onnx"),
     "Train it": ("train", "study", "sample", "convert"),
-    "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed"),
+    "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed", "jobs"),
 }
 """Subcommands, by task."""
 

@@ -38,8 +38,18 @@ def _bundle(default: str) -> OptionInfo:
     )
 
 
-Board = Annotated[
-    str, typer.Option("--board", "-b", autocompletion=_board_names, help="The board; `bgru boards` lists them.")
+BOARD_HELP = "The board; `bgru boards` lists them."
+Board = Annotated[str, typer.Option("--board", "-b", autocompletion=_board_names, help=BOARD_HELP)]
+Boards = Annotated[
+    str, typer.Option("--board", "-b", metavar="BOARD,...", autocompletion=_board_names, help=BOARD_HELP)
+]
+Scheduler = Annotated[
+    str | None,
+    typer.Option("--scheduler", show_default="none", help="A Dask scheduler, such as tcp://host:8786, with workers."),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option("--workers", min=1, show_default="one per core", help="Worker processes here, without --scheduler."),
 ]
 Bundle = Annotated[Path | None, _bundle("the board's: small on ulx3s_85f, tiny on smaller boards")]
 SmallBundle = Annotated[Path | None, _bundle("small")]
@@ -56,11 +66,10 @@ Fold = Annotated[
         "bits. Repeatable.",
     ),
 ]
+CLOCK_HELP = "Clock of the network in MHz."
 Clock = Annotated[
     float | None,
-    typer.Option(
-        "--clock", min=0.001, callback=finite, show_default="the board's", help="Clock of the network in MHz."
-    ),
+    typer.Option("--clock", min=0.001, callback=finite, show_default="the board's", help=CLOCK_HELP),
 ]
 Build = Annotated[Path, typer.Option("--build", help="Folder for results.")]
 Recording = Annotated[
@@ -85,6 +94,7 @@ Notice = Annotated[
     Path | None,
     typer.Option("--notice", show_default=False, help="A text file: licence and attribution of the recordings."),
 ]
+SEEDS_HELP = "Placements to try, with seeds 1, 2, ...; `bgru bitstream` takes the first that meets the clock."
 SNR_HELP = "Signal-to-noise ratio in dB."
 Seed = Annotated[int | None, typer.Option("--seed", min=0, show_default="0", help="Seed of every random choice.")]
 OUT_HELP = "Folder for the results; training resumes from a checkpoint in it."

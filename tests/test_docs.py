@@ -64,7 +64,7 @@ def test_every_file_that_a_page_names_or_links_exists(page):
 def test_every_rule_that_the_code_refers_to_exists():
     numbers = set(re.findall(r"^## (\d+)\.", (ROOT / "docs" / "exact-meaning.md").read_text("utf-8"), re.MULTILINE))
     assert numbers == {str(number) for number in range(1, len(numbers) + 1)}
-    for folder in ("model", "hw", "cosim", "boards", "proofs", "study", "bgru"):
+    for folder in ("model", "hw", "jobs", "cosim", "boards", "proofs", "study", "bgru"):
         for source in (ROOT / folder).rglob("*.py"):
             text = source.read_text(encoding="utf-8")
             named = " ".join(re.findall(r"exact-meaning\.md, rules? (\d+(?: and \d+)?)", text))

@@ -45,7 +45,7 @@ def test_imports_without_torch(module):
     subprocess.run([sys.executable, "-c", WITHOUT_TORCH + f"import {module}"], check=True)
 
 
-LAYERS = ("model", "hw", "boards", "cosim", "proofs", "study", "bgru")
+LAYERS = ("model", "hw", "jobs", "boards", "cosim", "proofs", "study", "bgru")
 
 MAY_IMPORT = {
     "model.bundle": {"model.bundle"},
@@ -54,8 +54,9 @@ MAY_IMPORT = {
     "model.evaluation": {"model.bundle", "model.reference", "model.corpora", "model.evaluation"},
     "model.pages": {"model.bundle", "model.reference", "model.corpora", "model.evaluation", "model.pages"},
     "hw": {"hw", "model.bundle"},
+    "jobs": {"hw.flow.cache", "jobs"},
     "boards": {"hw", "boards", "model.bundle", "model.reference"},
-    "cosim": {"hw", "boards", "cosim", "model.bundle", "model.reference", "model.pages"},
+    "cosim": {"hw", "jobs", "boards", "cosim", "model.bundle", "model.reference", "model.pages"},
     "proofs": {"hw", "boards", "proofs", "model.bundle"},
 }
 """What a package may import of ours, next to the modules of `model` itself, such as `model.errors`."""

@@ -4,7 +4,19 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import DEFAULT_BOARD, DEFAULT_BUILD, Board, Build, Bundle, Clock, Fold, Limit, Sound, bundle_for
+from bgru.options import (
+    DEFAULT_BOARD,
+    DEFAULT_BUILD,
+    SEEDS_HELP,
+    Board,
+    Build,
+    Bundle,
+    Clock,
+    Fold,
+    Limit,
+    Sound,
+    bundle_for,
+)
 
 
 def command(
@@ -12,7 +24,7 @@ def command(
     bundle: Bundle = None,
     fold: Fold = None,
     clock: Clock = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Largest number of placements to try for the clock.")] = 8,
+    seeds: Annotated[int, typer.Option(min=1, help=SEEDS_HELP)] = 8,
     sound: Sound = None,
     limit: Limit = None,
     build: Build = DEFAULT_BUILD,

@@ -8,7 +8,7 @@ from amaranth.hdl import Const, Instance, Signal, Value
 from hw.shape.family import Family
 from model.errors import BadInput
 
-__all__ = ["Setting", "instance", "setting"]
+__all__ = ["Setting", "fastest", "instance", "setting"]
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,11 @@ def setting(family: Family, reference_hz: float, wanted_hz: float) -> Setting:
             f"got {wanted_hz / 1e6:g} MHz; nearest: {near} MHz"
         )
     return best
+
+
+def fastest(family: Family, reference_hz: float, limit_hz: float) -> float | None:
+    """The highest frequency of at most `limit_hz` that the PLL makes; None if there is none."""
+    return max((found.hz for found in SETTINGS[family.name](reference_hz) if found.hz <= limit_hz), default=None)
 
 
 def instance(family: Family, found: Setting, reference_hz: float, pin: Value, out: Signal, locked: Signal) -> Instance:

@@ -10,12 +10,20 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 from model.errors import BadInput
 
-__all__ = ["cached", "folder", "key"]
+__all__ = ["MARK", "Entry", "cached", "folder", "keep", "key", "maker"]
+
+MARK = "makes_entries"
+"""Attribute of the functions that another machine may call by name."""
+
+Maker = TypeVar("Maker", bound=Callable[..., None])
 
 
 def folder() -> Path:
@@ -39,11 +47,15 @@ def cached(kind: str, parts: Iterable[str | bytes], make: Callable[[Path], objec
     What `make` raises passes through and leaves no entry. Do not change an entry: others read it. Raises `BadInput`
     where the cache cannot be written.
     """
-    entry = folder() / kind / key(parts)
+    return keep(folder() / kind / key(parts), make)
+
+
+def keep(entry: Path, make: Callable[[Path], object]) -> Path:
+    """The entry of that path in the cache; as `cached`."""
     if not entry.is_dir():
         try:
             entry.parent.mkdir(parents=True, exist_ok=True)
-            temporary = Path(tempfile.mkdtemp(prefix=f".{kind}.", dir=entry.parent))
+            temporary = Path(tempfile.mkdtemp(prefix=f".{entry.parent.name}.", dir=entry.parent))
         except OSError as error:
             raise BadInput(
                 f"{folder()}: expected a cache folder that can be written, got {error.strerror}; "
@@ -60,3 +72,38 @@ def cached(kind: str, parts: Iterable[str | bytes], make: Callable[[Path], objec
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
     return entry
+
+
+def maker(function: Maker) -> Maker:
+    """Mark a function that fills an entry's folder, so that another machine may call it by name."""
+    setattr(function, MARK, True)
+    return function
+
+
+@dataclass(frozen=True)
+class Entry:
+    """An entry with all that it takes to make it, here or on a machine that shares no folder with this one.
+
+    kind, parts : as for `cached`
+    make : a function of a module, marked as `maker`; called as `make(folder, **inputs)`
+    inputs : text, numbers, bytes, and lists of them
+    """
+
+    kind: str
+    parts: tuple[str | bytes, ...]
+    make: Callable[..., None]
+    inputs: Mapping[str, Any]
+
+    @cached_property
+    def key(self) -> str:
+        """Name of its folder."""
+        return key(self.parts)
+
+    @property
+    def path(self) -> Path:
+        """Its folder, whether it is there or not."""
+        return folder() / self.kind / self.key
+
+    def made(self) -> Path:
+        """Its folder; made here if it is not there yet."""
+        return keep(self.path, lambda target: self.make(target, **self.inputs))

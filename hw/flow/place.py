@@ -1,5 +1,6 @@
 """Place and route by nextpnr: where a netlist goes on a device, and how fast it can be clocked there."""
 
+import gzip
 import json
 import shutil
 import tempfile
@@ -12,12 +13,13 @@ from statistics import median
 from amaranth.lib import wiring
 
 from hw.flow import cache
+from hw.flow.cache import Entry, maker
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, synthesise
 from hw.flow.tools import run
-from hw.shape.family import ECP5, Family
+from hw.shape.family import ECP5, FAMILIES, Family
 
-__all__ = ["Placement", "fmax", "place"]
+__all__ = ["Placement", "fmax", "place", "placement", "placing"]
 
 
 @dataclass(frozen=True)
@@ -98,28 +100,46 @@ def place(
     options and nextpnr's version, also one that misses its clock: that is no error here. Raises `RuntimeError` with
     nextpnr's own words where it fails; its log is then `nextpnr-failed.log` in the cache.
     """
+    return placement(placing(netlist.read_bytes(), family, options, clock_hz, seed, constraints).made(), family)
+
+
+def placing(
+    netlist: bytes, family: Family, options: Sequence[str], clock_hz: float, seed: int, constraints: str | None = None
+) -> Entry:
+    """Nextpnr's result as `place` takes it, to be made anywhere."""
     router = ROUTERS[family.name]
     asked = [*router.options, *options, "--seed", str(seed), "--freq", f"{clock_hz / 1e6:.6f}", "--timing-allow-fail"]
     if constraints is not None:
         asked += [router.constraints.format(CONSTRAINTS), router.routed.format(DESIGN)]
+    inputs = {
+        "family": family.name,
+        "asked": asked,
+        "netlist": gzip.compress(netlist, compresslevel=1, mtime=0),
+        "constraints": constraints,
+    }
+    return Entry("nextpnr", (version(family.nextpnr), *asked, constraints or "", netlist), run_nextpnr, inputs)
 
-    def make(folder: Path) -> None:
-        shutil.copyfile(netlist, folder / "netlist.json")
-        if constraints is not None:
-            (folder / CONSTRAINTS).write_text(constraints)
-        files = ["--json", "netlist.json", "--report", "report.json", "--log", LOG]
-        module = family.nextpnr.replace("-", "_")
-        try:
-            run(family.nextpnr, module, f"{router.function}(sys.argv[1:])", ["-q", *files, *asked], folder)
-        except RuntimeError as error:
-            kept = cache.folder() / "nextpnr-failed.log"
-            if (folder / LOG).is_file():
-                shutil.copyfile(folder / LOG, kept)
-            raise RuntimeError(f"{error}\nits log: {kept}") from None
-        (folder / "netlist.json").unlink()
 
-    parts: list[str | bytes] = [version(family.nextpnr), *asked, constraints or "", netlist.read_bytes()]
-    entry = cache.cached("nextpnr", parts, make)
+@maker
+def run_nextpnr(folder: Path, family: str, asked: list[str], netlist: bytes, constraints: str | None) -> None:
+    """Run a family's nextpnr on a compressed netlist; leaves the routed design, its report and the log."""
+    (folder / "netlist.json").write_bytes(gzip.decompress(netlist))
+    if constraints is not None:
+        (folder / CONSTRAINTS).write_text(constraints)
+    package, call = FAMILIES[family].nextpnr, f"{ROUTERS[family].function}(sys.argv[1:])"
+    files = ["--json", "netlist.json", "--report", "report.json", "--log", LOG]
+    try:
+        run(package, package.replace("-", "_"), call, ["-q", *files, *asked], folder)
+    except RuntimeError as error:
+        kept = cache.folder() / "nextpnr-failed.log"
+        if (folder / LOG).is_file():
+            shutil.copyfile(folder / LOG, kept)
+        raise RuntimeError(f"{error}\nits log: {kept}") from None
+    (folder / "netlist.json").unlink()
+
+
+def placement(entry: Path, family: Family) -> Placement:
+    """A placement from its cache entry."""
     report = json.loads((entry / "report.json").read_text())
     clocks = report["fmax"].values()
     fastest = max(clocks, key=lambda clock: float(clock["constraint"]))
@@ -127,7 +147,9 @@ def place(
     return Placement(
         mhz=float(fastest["achieved"]),
         short=any(clock["achieved"] < clock["constraint"] for clock in clocks),
-        cost={ours: int(used[theirs]["used"]) for theirs, ours in router.resources.items() if theirs in used},
+        cost={
+            ours: int(used[theirs]["used"]) for theirs, ours in ROUTERS[family.name].resources.items() if theirs in used
+        },
         folder=entry,
     )
 

