@@ -73,9 +73,8 @@ def pareto(
     before.
     """
     designs = [(0, Design())]
-    features = network_bundle.layers[0].inputs
     for number, (name, choice) in enumerate(options.items()):
-        waits = [entering(features, ends[0], one.folding.simd) if number == 0 else 0 for one in choice.all]
+        waits = [entering(choice.spec(one.folding), ends[0]) if number == 0 else 0 for one in choice.all]
         points = [(one.ideal + wait, *one.needs.values()) for one, wait in zip(choice.all, waits, strict=True)]
         layers = [(choice.all[index], waits[index]) for index in front(points)]
         designs = [

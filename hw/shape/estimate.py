@@ -72,7 +72,7 @@ class AreaEstimate:
     def _stored_width(self, spec: LayerSpec, name: str, memory: Memory) -> int:
         """Bits of a word that Yosys keeps: it doesn't store what it knows to be constant."""
         pe, simd = spec.folding.pe, spec.folding.simd
-        if name == "engine.biases" and not spec.engine.biases.spare_words:
+        if name == "engine.biases" and spec.engine.biases and not spec.engine.biases.spare_words:
             return self.bias_bits(spec)
         if name == "x" and spec.binary:
             return min(simd, spec.inputs)  # padding of one word

@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 from hypothesis import strategies as st
 
+from hw.shape.integer_engine_spec import lanes_of
 from model.bundle.bits import unpack
 from model.bundle.bundle import Bundle
 from model.bundle.formats import MOST_BITS, WEIGHT_FORMATS, Format
 from model.bundle.front_end import FrontEnd
-from model.bundle.integer_layers import IntegerLayer
+from model.bundle.integer_layers import IntegerKind, IntegerLayer
 from model.bundle.layers import Layer
 from model.bundle.random_bundle import (
     random_front_end,
@@ -17,6 +18,7 @@ from model.bundle.random_bundle import (
     random_layer,
     sized_front_end,
 )
+from model.errors import BadInput
 from model.reference.analysis import Features
 from tests.support.random_bundles import seeds
 
@@ -26,6 +28,9 @@ __all__ = [
     "as_integers",
     "formats",
     "integer_bundles",
+    "integer_layer_bundle",
+    "possible_bundles",
+    "possible_formats",
     "small_integer_bundle",
     "weight_formats",
 ]
@@ -43,6 +48,39 @@ def formats(draw: st.DrawFn, recurrent: bool, input_bits: int | None = None, out
         draw(weight_formats),
         draw(weight_formats) if recurrent else None,
     )
+
+
+def possible_formats(recurrent: bool, input_bits: int | None = None) -> st.SearchStrategy[Format]:
+    """Formats that have hardware: not `seo` next to `int3` or wider."""
+
+    return formats(recurrent, input_bits).filter(_possible)
+
+
+def possible_bundles() -> st.SearchStrategy[Bundle]:
+    """Networks of `integer_bundles` that have hardware."""
+    return integer_bundles().filter(
+        lambda bundle: all(_possible(layer.format) for layer in bundle.layers if isinstance(layer, IntegerLayer))
+    )
+
+
+def _possible(format: Format) -> bool:
+    try:
+        lanes_of(format.w, format.u, "layer")
+    except BadInput:
+        return False
+    return True
+
+
+def integer_layer_bundle(
+    rng: np.random.Generator, kind: IntegerKind, inputs: int, units: int, format: Format
+) -> Bundle:
+    """A bundle of a layer and, to be as wide as its front end at the other end, a dense one."""
+    bits = format.input_bits
+    front_end = random_front_end(rng, inputs) if bits == 1 else level_front_end(rng, inputs, bits)
+    first = random_integer_layer(rng, kind, inputs, units, format, "first")
+    ternary = Format(format.output_bits, 2, WEIGHT_FORMATS["ternary"])
+    last = random_integer_layer(rng, "dense", units, inputs, ternary, "mask")
+    return Bundle("one", dataclasses.replace(front_end, gain_bits=2), (first, last))
 
 
 def level_front_end(rng: np.random.Generator, bins: int, bits: int) -> FrontEnd:
