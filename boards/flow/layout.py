@@ -39,11 +39,11 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
     On a device with single-port RAM, the largest layer's weights are loaded into it. All other weights are in block RAM
     unless `folding` streams them.
     """
-    layers = {layer.name: layer for layer in bundle.bitwise}
+    layers = {layer.name: layer for layer in bundle.layers}
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
-    largest = max(bundle.bitwise, key=lambda layer: layer.weights)
+    largest = max(bundle.layers, key=lambda layer: layer.weight_bits)
     found = {}
     for name, layer in layers.items():
         source: Source = "loaded" if layer is largest and board.spram_bits else "rom"

@@ -6,10 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from model.bundle.bits import Bits, unpack
+from model.bundle.formats import top
+from model.bundle.front_end import FrontEnd
 from model.bundle.integer_layers import IntegerLayer
 from model.bundle.layers import Layer
+from model.reference.synthesis import Mask
 
-__all__ = ["carried_bits", "element_bits", "output_of", "traced_bits"]
+__all__ = ["carried_bits", "element_bits", "gains", "output_of", "traced_bits"]
 
 
 def element_bits(values: NDArray[Any], bits: int) -> Bits:
@@ -38,3 +41,13 @@ def output_of(layer: Layer | IntegerLayer, vector: NDArray[Any]) -> Bits:
     if isinstance(layer, IntegerLayer) and layer.format.output_bits == 1 and vector.dtype != np.uint64:
         return (vector > 0).astype(np.uint8)
     return carried_bits(layer, vector)
+
+
+def gains(bits: Bits, front_end: FrontEnd) -> Mask:
+    """The bits of masks (frames, units x gain_bits), as they come out of the hardware, to gains (frames, units)."""
+    count = front_end.gain_bits
+    if count == 1:
+        return bits
+    planes = bits.reshape(len(bits), -1, count).astype(np.int16)
+    values = planes[..., :-1] @ (1 << np.arange(count - 1)) - (planes[..., -1] << (count - 1))
+    return (values + top(count)).astype(np.uint8)

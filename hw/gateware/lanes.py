@@ -59,13 +59,11 @@ class SignsAndZeros:
 
 
 class TwosComplement:
-    """Weights of 3 to 8 bits in two's complement, lane by lane: a multiplier each.
+    """Weights of 3 to 8 bits in two's complement, lane by lane.
 
-    Up to `LUT_BITS` the product is a sum of shifted operands, which goes into LUTs and carry chains. A wider one is a
-    multiplication, for which Yosys takes a DSP where the family has them.
+    A product is a sum of shifted operands, in LUTs and carry chains: every family builds the same, and no lane competes
+    for multipliers with the audio engine (docs/hardware.md has what either takes).
     """
-
-    LUT_BITS = 5
 
     def __init__(self, format: WeightFormat) -> None:
         self.format = format
@@ -77,8 +75,6 @@ class TwosComplement:
     def products(self, stored: Value, x: Sequence[Value]) -> list[Value]:
         bits = self.format.bits
         weights = [stored.word_select(lane, bits) for lane in range(len(x))]
-        if bits > self.LUT_BITS:
-            return [weight.as_signed() * value for weight, value in zip(weights, x, strict=True)]
         return [_product(weight, value) for weight, value in zip(weights, x, strict=True)]
 
 

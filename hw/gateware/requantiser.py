@@ -1,40 +1,18 @@
 """The requantiser of a layer of integers: sums of a row to an entry of a table, row after row."""
 
-from typing import Any
-
 import numpy as np
 from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
-from numpy.typing import NDArray
 
 from hw.gateware.integer_mvu import Sums
 from hw.gateware.memory import CyclicMemory, ram, read
 from hw.gateware.streams import Word
 from hw.shape.integer_layer_spec import IntegerLayerSpec
-from hw.shape.requantiser import MULTIPLIER_BITS, ROW_CYCLES, SHIFT_BITS, THRESHOLD_BITS
+from hw.shape.requantiser import MULTIPLIER_BITS, ROW_CYCLES, SHIFT_BITS, THRESHOLD_BITS, constant_words
 from model.bundle.integer_layers import IntegerLayer
 
-__all__ = ["Requantiser", "constant_words", "table_words"]
-
-
-def constant_words(layer: IntegerLayer) -> list[int]:
-    """A word for each row, in the order of use: threshold, shift, multiplier of W and, with U, that of U."""
-    fields: list[tuple[NDArray[Any], int]] = [
-        (layer.threshold, THRESHOLD_BITS),
-        (layer.shift, SHIFT_BITS),
-        (layer.w_multiplier, MULTIPLIER_BITS),
-    ]
-    if layer.u_multiplier is not None:
-        fields.append((layer.u_multiplier, MULTIPLIER_BITS))
-    found = [0] * layer.threshold.size
-    place = 0
-    for values, bits in fields:
-        found = [
-            word | (value % (1 << bits)) << place for word, value in zip(found, values.ravel().tolist(), strict=True)
-        ]
-        place += bits
-    return found
+__all__ = ["Requantiser", "table_words"]
 
 
 def table_words(layer: IntegerLayer, bits: int) -> list[int]:

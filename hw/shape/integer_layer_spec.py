@@ -80,6 +80,11 @@ class IntegerLayerSpec(LayerSpec):
         return self.own_bits
 
     @property
+    def element_bits(self) -> int:
+        """Bits of an element of a vector, as the probe shows it."""
+        return self.own_bits
+
+    @property
     def results(self) -> int:
         """Results per vector."""
         return self.units

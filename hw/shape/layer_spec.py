@@ -128,6 +128,11 @@ class LayerSpec:
         return self.folding.pe
 
     @property
+    def element_bits(self) -> int:
+        """Bits of an element of a vector, as the probe shows it."""
+        return 1
+
+    @property
     def results(self) -> int:
         """Results per vector."""
         return self.groups

@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
+
+from numpy.typing import NDArray
 
 from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.family import Family
 from hw.shape.integer_engine_spec import signed_bits
 from model.bundle.formats import Format, sum_most
+from model.bundle.integer_layers import IntegerLayer
 
-__all__ = ["MULTIPLIER_BITS", "ROW_CYCLES", "SHIFT_BITS", "THRESHOLD_BITS", "RequantiserShape"]
+__all__ = ["MULTIPLIER_BITS", "ROW_CYCLES", "SHIFT_BITS", "THRESHOLD_BITS", "RequantiserShape", "constant_words"]
 
 MULTIPLIER_BITS, SHIFT_BITS, THRESHOLD_BITS = 16, 6, 32
 
@@ -72,3 +76,22 @@ class RequantiserShape:
     def entries(self) -> int:
         """Entries of the table: tanh and, in a gru layer, sigmoid behind it."""
         return len(self.sum_bits) << self.bits
+
+
+def constant_words(layer: IntegerLayer) -> list[int]:
+    """A word for each row, in the order of use: threshold, shift, multiplier of W and, with U, that of U."""
+    fields: list[tuple[NDArray[Any], int]] = [
+        (layer.threshold, THRESHOLD_BITS),
+        (layer.shift, SHIFT_BITS),
+        (layer.w_multiplier, MULTIPLIER_BITS),
+    ]
+    if layer.u_multiplier is not None:
+        fields.append((layer.u_multiplier, MULTIPLIER_BITS))
+    found = [0] * layer.threshold.size
+    place = 0
+    for values, bits in fields:
+        found = [
+            word | (value % (1 << bits)) << place for word, value in zip(found, values.ravel().tolist(), strict=True)
+        ]
+        place += bits
+    return found
