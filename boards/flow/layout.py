@@ -141,8 +141,10 @@ def shape(
 
 
 def word_widths(bundle: Bundle, kind: Kind) -> tuple[int, int]:
-    """Bits per word at both ends of a network: the link's bytes, or the audio engine's feature bits and bins."""
-    return (1, bundle.front_end.mask_bits) if kind == Kind.SOUND else (LINK_WIDTH, LINK_WIDTH)
+    """Bits per word at both ends of a network: the link's bytes, or the audio engine's features and bins."""
+    return (
+        (bundle.front_end.feature_bits, bundle.front_end.mask_bits) if kind == Kind.SOUND else (LINK_WIDTH, LINK_WIDTH)
+    )
 
 
 def lay_out(

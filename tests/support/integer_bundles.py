@@ -29,6 +29,7 @@ __all__ = [
     "formats",
     "integer_bundles",
     "integer_layer_bundle",
+    "mixed_bundle",
     "possible_bundles",
     "possible_formats",
     "small_integer_bundle",
@@ -97,6 +98,19 @@ def small_integer_bundle() -> Bundle:
     mask = random_integer_layer(rng, "dense", 7, 9, Format(8, 4, binary), "mask")
     front_end = dataclasses.replace(level_front_end(rng, 9, 8), gain_bits=4)
     return Bundle("integers", front_end, (gru, mask))
+
+
+def mixed_bundle() -> Bundle:
+    """Levels of 5 bits, a gru layer of ternary weights, a dense layer to one bit, a bitwise BGRU layer, seo gains."""
+    rng = np.random.default_rng(2)
+    ternary, int3, seo = (WEIGHT_FORMATS[name] for name in ("ternary", "int3", "seo4"))
+    layers = (
+        random_integer_layer(rng, "gru", 6, 5, Format(5, 6, ternary, ternary), "gru0"),
+        random_integer_layer(rng, "dense", 5, 7, Format(6, 1, int3), "bits"),
+        random_layer(rng, "bgru", 7, 4, name="gru1"),
+        random_integer_layer(rng, "dense", 4, 6, Format(1, 3, seo), "mask"),
+    )
+    return Bundle("mixed", dataclasses.replace(level_front_end(rng, 6, 5), gain_bits=3), layers)
 
 
 @st.composite
