@@ -7,16 +7,22 @@ from itertools import product
 import numpy as np
 
 from hw.shape.cycles import predict
-from hw.shape.estimate import AreaEstimate
 from hw.shape.family import Family
 from hw.shape.folding import Folding, Source
+from hw.shape.integer_engine_spec import lanes_of
+from hw.shape.integer_estimate import estimate_of
 from hw.shape.layer_spec import LayerSpec
+from model.bundle.formats import WEIGHT_FORMATS
+from model.bundle.integer_layers import IntegerLayer
 from model.bundle.layers import Layer
 
 __all__ = ["LANES", "Design", "Needs", "Option", "Options", "area", "cheapest", "front"]
 
 LANES = 256
 """Most lanes (PE x SIMD) of a folding in the search."""
+
+INTEGER_LANES = 64
+"""The same of a layer of integers, whose lanes cost ten times as much."""
 
 Needs = Mapping[str, int]
 """Resource (lut4, block_ram, spram) to how many are used, or available."""
@@ -56,12 +62,14 @@ class Options:
     cycles. Deeper ones are considered only if no folding is that shallow.
     """
 
-    def __init__(self, layer: Layer, family: Family, source: Source, folding: Folding | None = None) -> None:
+    def __init__(
+        self, layer: Layer | IntegerLayer, family: Family, source: Source, folding: Folding | None = None
+    ) -> None:
         self.layer, self.given = layer, folding is not None
-        self.estimate = AreaEstimate(layer, family)
+        self.estimate = estimate_of(layer, family)
         large = family.single_port_ram if source == "loaded" else None
         deepest = large[0] if large else max(family.block_ram)
-        foldings = [folding] if folding else list(_foldings(layer, source, packed=not layer.binary))
+        foldings = [folding] if folding else list(_foldings(layer, source))
         specs = [self.spec(one) for one in foldings]
         shallow = [one for one in specs if one.ideal <= deepest]
         self.all = [Option(one.folding, one.ideal, self.estimate.resources(one.folding)) for one in shallow or specs]
@@ -75,9 +83,13 @@ class Options:
         return predict(self.spec(folding)).cycles
 
 
-def _foldings(layer: Layer, source: Source, packed: bool) -> Iterable[Folding]:
-    for pe in range(1, min(LANES, layer.units) + 1):
-        for simd in range(1, min(LANES // pe, layer.columns) + 1):
+def _foldings(layer: Layer | IntegerLayer, source: Source) -> Iterable[Folding]:
+    lanes, packed = LANES, isinstance(layer, Layer) and not layer.binary
+    if isinstance(layer, IntegerLayer):
+        lanes = INTEGER_LANES
+        packed = lanes_of(layer.format.w, layer.format.u, layer.name) is WEIGHT_FORMATS["ternary"]
+    for pe in range(1, min(lanes, layer.units) + 1):
+        for simd in range(1, min(lanes // pe, layer.columns) + 1):
             yield Folding(pe, simd, source)
             if packed:
                 yield Folding(pe, simd, source, packed=True)

@@ -13,7 +13,8 @@ from amaranth.hdl import ClockDomain, Module, Signal
 from boards.definitions.board import Board
 from boards.definitions.registry import find
 from boards.flow import ip_driver, ip_testbench, reserved_words
-from boards.flow.layout import lay_out, parse_folding
+from boards.flow.layout import lay_out, parse_folding, word_widths
+from boards.host.protocol import Kind
 from hw.flow.rtl import ports_of, rtlil_to_verilog
 from hw.gateware.axi import AxiNetwork, AxiStream
 from hw.gateware.axi_denoiser import SAMPLE_BITS, AxiDenoiser
@@ -82,7 +83,7 @@ def _denoiser(bundle: Bundle, board: Board, foldings: Mapping[str, Folding]) -> 
     board = board.at_sound_clock(None)
     taken = AudioSpec.of(bundle.front_end, board.family).resources
     free = {kind: count - taken.get(kind, 0) for kind, count in board.available.items()}
-    network = lay_out(bundle, board, foldings, 1, bundle.front_end.mask_bits, free=free)
+    network = lay_out(bundle, board, foldings, *word_widths(bundle, Kind.SOUND), free=free)
     return AxiDenoiser(Denoiser(network, single_port=board.family.single_port_ram is not None))
 
 

@@ -39,11 +39,11 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
     On a device with single-port RAM, the largest layer's weights are loaded into it. All other weights are in block RAM
     unless `folding` streams them.
     """
-    layers = {layer.name: layer for layer in bundle.bitwise}
+    layers = {layer.name: layer for layer in bundle.layers}
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
-    largest = max(bundle.bitwise, key=lambda layer: layer.weights)
+    largest = max(bundle.layers, key=lambda layer: layer.weight_bits)
     found = {}
     for name, layer in layers.items():
         source: Source = "loaded" if layer is largest and board.spram_bits else "rom"
@@ -141,8 +141,10 @@ def shape(
 
 
 def word_widths(bundle: Bundle, kind: Kind) -> tuple[int, int]:
-    """Bits per word at both ends of a network: the link's bytes, or the audio engine's feature bits and bins."""
-    return (1, bundle.front_end.mask_bits) if kind == Kind.SOUND else (LINK_WIDTH, LINK_WIDTH)
+    """Bits per word at both ends of a network: the link's bytes, or the audio engine's features and bins."""
+    return (
+        (bundle.front_end.feature_bits, bundle.front_end.mask_bits) if kind == Kind.SOUND else (LINK_WIDTH, LINK_WIDTH)
+    )
 
 
 def lay_out(

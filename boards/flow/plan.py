@@ -13,9 +13,10 @@ from rich.table import Table
 from boards.definitions.registry import Board, find
 from boards.flow.bitstream import check_source, print_sound
 from boards.flow.folding_search import Design, Needs, Options, area, front
-from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room, shape
+from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room, shape, word_widths
 from boards.flow.sound import audio_parts, sound_design, sound_frame_rate, sound_room
 from boards.gateware.sound_core import SHIFTS
+from boards.host.protocol import Kind
 from hw.shape.audio import AudioSpec
 from hw.shape.cycles import interval
 from hw.shape.latency import entering, latency
@@ -73,9 +74,8 @@ def pareto(
     before.
     """
     designs = [(0, Design())]
-    features = network_bundle.layers[0].inputs
     for number, (name, choice) in enumerate(options.items()):
-        waits = [entering(features, ends[0], one.folding.simd) if number == 0 else 0 for one in choice.all]
+        waits = [entering(choice.spec(one.folding), ends[0]) if number == 0 else 0 for one in choice.all]
         points = [(one.ideal + wait, *one.needs.values()) for one, wait in zip(choice.all, waits, strict=True)]
         layers = [(choice.all[index], waits[index]) for index in front(points)]
         designs = [
@@ -122,7 +122,7 @@ def run(
         board = board.at_sound_clock(clock)
         options = options_of(network_bundle, board, folding)
         rate = frame_rate or sound_frame_rate(network_bundle, board)
-        free, ends = sound_room(network_bundle, board), (1, network_bundle.front_end.mask_bits)
+        free, ends = sound_room(network_bundle, board), word_widths(network_bundle, Kind.SOUND)
         chosen = plan_of(options, sound_design(options, network_bundle, board, rate), ends)
     if frame_rate is None:
         plans = pareto(options, network_bundle, board, free, ends)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from boards.definitions.registry import BOARDS, Board
 from boards.flow.folding_search import Design, Needs, Options, cheapest
-from boards.flow.layout import design, options_of, room, shape
+from boards.flow.layout import design, options_of, room, shape, word_widths
 from boards.gateware.sample_rate import SampleRate, rate
+from boards.host.protocol import Kind
 from hw.gateware.network import Network
 from hw.shape.audio import MULTIPLIERS, AudioSpec
 from hw.shape.folding import Folding
@@ -93,4 +94,4 @@ def lay_out_sound(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) 
     """
     options = options_of(bundle, board, folding)
     chosen = sound_design(options, bundle, board, sound_frame_rate(bundle, board))
-    return Network.of(bundle, shape(options, chosen, 1, bundle.front_end.mask_bits))
+    return Network.of(bundle, shape(options, chosen, *word_widths(bundle, Kind.SOUND)))

@@ -104,7 +104,8 @@ class Kind(IntEnum):
         """The contents of a frame and an answer: feature bits and mask bits, or a hop of samples each."""
         if self == Kind.SOUND:
             return network.front_end.hop, network.front_end.hop
-        return network.bitwise[0].inputs, network.bitwise[-1].units
+        front_end = network.front_end
+        return front_end.features * front_end.feature_bits, network.layers[-1].units * front_end.gain_bits
 
     def octets(self, elements: int) -> int:
         """Bytes of a payload: eight bits a byte, or two bytes a sample, low byte first."""

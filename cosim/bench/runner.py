@@ -15,13 +15,15 @@ from cocotb_tools.check_results import get_results
 from cosim.bench.build import cocotb_environment, cocotb_simulator, run
 from cosim.bench.simulators import simulator_path
 from cosim.bench.top import Top
+from cosim.bench.vectors import carried_bits, element_bits, traced_bits
 from cosim.chips.sdram import Sdram
 from hw.flow.rtl import to_verilog
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.layer_spec import vectors_of
-from model.bundle.bits import Bits, pack, unpack
+from model.bundle.bits import Bits, pack
 from model.bundle.bundle import Bundle
+from model.reference.analysis import Features
 from model.reference.golden_model import GoldenModel
 
 __all__ = ["Mismatch", "Outcome", "Stimulus", "generate", "simulate"]
@@ -51,12 +53,12 @@ class Mismatch:
 class Stimulus:
     """The input, and its pauses.
 
-    utterances : feature bits (frames, features) of each; the first frame of each resets the state
+    utterances : features (frames, features) of each, bits or levels; the first frame of each resets the state
     idle, backpressure : probability that the sender, or the receiver, pauses for a cycle
     resets : number of runs that a reset interrupts before the run that counts
     """
 
-    utterances: Sequence[Bits]
+    utterances: Sequence[Features]
     idle: float = 0.0
     backpressure: float = 0.0
     resets: int = 0
@@ -67,7 +69,7 @@ class Stimulus:
 class Outcome:
     """The result of a simulation.
 
-    mask : the mask bits that came out of the hardware, (frames, bins)
+    mask : the bits of the mask that came out of the hardware, (frames, units x gain_bits)
     held : from which cycle to which a layer held each frame, by layer
     entered, finished : cycle of each frame's first word in and last word out
     """
@@ -151,20 +153,22 @@ def simulate(
 
 def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Path, sdram: Mapping[str, Sdram]) -> None:
     model = GoldenModel(golden)
-    arrays: dict[str, Any] = {"features": np.concatenate(list(stimulus.utterances)), "starts": [], "mask": []}
+    bits = golden.front_end.feature_bits
+    features = element_bits(np.concatenate(list(stimulus.utterances)), bits)
+    arrays: dict[str, Any] = {"features": features, "starts": [], "mask": []}
+    layers = {layer.name: layer for layer in golden.layers}
     traces: dict[str, list[Any]] = {}
     for utterance in stimulus.utterances:
         model.reset()
-        for index, (mask, trace) in enumerate(model.steps(pack(utterance))):
+        for index, (mask, trace) in enumerate(model.steps(pack(utterance) if bits == 1 else utterance)):
             arrays["starts"].append(index == 0)
             arrays["mask"].append(mask)
             for layer, vectors in trace.items():
                 for vector, value in vectors.items():
                     traces.setdefault(f"{layer}.{vector}", []).append(value)
-    units = {layer.name: layer.units for layer in golden.layers}
-    arrays["mask"] = unpack(np.stack(arrays["mask"]), golden.layers[-1].units)
+    arrays["mask"] = carried_bits(golden.layers[-1], np.stack(arrays["mask"]))
     for key, values in traces.items():
-        arrays[key] = unpack(np.stack(values), units[key.split(".")[0]])
+        arrays[key] = traced_bits(layers[key.split(".")[0]], np.stack(values))
     loads: dict[str, list[str]] = {"loaded": [], "streamed": []}
     for name, layer in network.layers.items():
         if layer.folding.weights != "rom" and name not in sdram:
@@ -184,7 +188,7 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
         # Ten times the cycles of even a layer-by-layer, word-by-word pace: beyond that the hardware is stuck.
         "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus, sdram)
         + sum(memory.start for memory in sdram.values()),
-        "reset_within": 4 * network.spec.ideal + 100,
+        "reset_within": 4 * sum(predict(layer).cycles for layer in network.spec.layers) + 100,
         "seed": stimulus.seed,
     }
     (folder / "job.json").write_text(json.dumps(job, indent=2))
@@ -194,7 +198,8 @@ def _slowest_pace(network: Network, stimulus: Stimulus, sdram: Mapping[str, Sdra
     """An upper bound on cycles per frame, whatever the pauses."""
     layers = [predict(layer).cycles + layer.units for layer in network.spec.layers]
     memories = [len(memory.words) for memory in sdram.values()]
-    ends = network.bundle.layers[0].inputs + network.bundle.layers[-1].units
+    first, last = network.spec.layers[0], network.spec.layers[-1]
+    ends = first.inputs * first.input_bits + last.units * last.output_bits
     return int((sum(layers) + sum(memories) + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)
 
 

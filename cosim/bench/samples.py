@@ -11,9 +11,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from boards.definitions.registry import Board, find
 from boards.flow.delay import Delay
-from boards.flow.layout import lay_out, parse_folding
+from boards.flow.layout import lay_out, parse_folding, word_widths
 from boards.flow.measured import sound_results_of
 from boards.flow.sound import lay_out_sound
+from boards.host.protocol import Kind
 from cosim.bench.impulse import impulse
 from cosim.bench.netlist import check_modelled
 from cosim.bench.simulators import simulator_path
@@ -103,7 +104,7 @@ def _network(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> Ne
     try:
         return lay_out_sound(bundle, board, folding)
     except BadInput as refusal:
-        network = lay_out(bundle, board, folding, 1, bundle.front_end.mask_bits)
+        network = lay_out(bundle, board, folding, *word_widths(bundle, Kind.SOUND))
         console.print(f"no bitstream         {refusal}")
         return network
 

@@ -13,6 +13,7 @@ from boards.flow.measured import results_of
 from cosim.bench.netlist import generate_netlist
 from cosim.bench.runner import Outcome, Stimulus, generate, simulate
 from cosim.bench.simulators import simulator_path
+from cosim.bench.vectors import gains
 from cosim.bench.waves import save_views
 from hw.flow.synth import layer_costs
 from hw.gateware.network import Network
@@ -89,7 +90,7 @@ def run(
     results.write("synth_layer_resources", costs)
     denoised = folder / f"{recording.stem}_denoised.wav"
     if whole:
-        audio.write(denoised, apply_mask(front_end, noisy, outcome.mask), front_end.sample_rate)
+        audio.write(denoised, apply_mask(front_end, noisy, gains(outcome.mask, front_end)), front_end.sample_rate)
     found = _frames(network, outcome, GoldenModel(network_bundle).masks(features))
     found |= {"simulator": simulator, "netlist": netlist, "recording": str(recording)}
     results.write("cosim_frames", found | {"denoised": denoised.name if whole else None})
@@ -110,14 +111,16 @@ def run(
 
 def _frames(network: Network, outcome: Outcome, golden_mask: Bits) -> dict[str, Any]:
     """The result of simulating the whole network; cycles count from the first frame's first word in."""
-    layers = network.bundle.layers
+    bits = network.bundle.front_end.gain_bits
+    agreeing = int(np.count_nonzero(gains(outcome.mask, network.bundle.front_end) == golden_mask))
     zero = outcome.entered[0]
     return {
         "mismatch": None,
         "frames": outcome.frames,
-        "mask_bits": golden_mask.size,
-        "mask_agreeing": int(np.count_nonzero(outcome.mask == golden_mask)),
-        "compared_bits": outcome.frames * sum(layer.units * len(vectors_of(layer.kind)) for layer in layers),
+        "mask_bits": golden_mask.size * bits,
+        "mask_agreeing": agreeing * bits,
+        "compared_bits": outcome.frames
+        * sum(layer.units * layer.element_bits * len(vectors_of(layer.kind)) for layer in network.spec.layers),
         "ideal": network.spec.ideal,
         "measured": sum(max(cycles) for cycles in outcome.layer_cycles.values()),
         "latency": outcome.latency,
@@ -142,7 +145,7 @@ def _summary(board: Board, network: Network, found: dict[str, Any]) -> None:
     pace = Pace(found["interval"], found["latency"], board.clock_hz, network.bundle.front_end.frame_rate)
     out = console.print
     out(f"mask agreement       {found['mask_agreeing']:,} of {found['mask_bits']:,} bits in {found['frames']} frames")
-    out(f"compared as well     {found['compared_bits']:,} bits of every layer's r, z, h~, h and y: none differs")
+    out(f"compared as well     {found['compared_bits']:,} bits of every layer's vectors: none differs")
     out(f"utilisation          {ideal / measured:.1%} ({ideal:,} ideal / {measured:,} measured cycles per frame)")
     out(f"initiation interval  {pace.interval:,} cycles, the slowest layer's ({found['slowest']})")
     out(f"latency              {pace.latency:,} cycles from first word in to last word out of a frame,")

@@ -49,8 +49,8 @@ int main(int, char** argv) {
         dut.eval();
         const bool taken = dut.i_valid && dut.i_ready, given = dut.o_valid && dut.o_ready;
         const unsigned one = MASK_BITS;  // `valid` is above the data
-        if (dut.feature >> 1) {
-            features.push_back(dut.feature & 1);
+        if (dut.feature >> FEATURE_BITS) {
+            features.push_back(dut.feature & ((1u << FEATURE_BITS) - 1));
         }
         if (dut.mask >> one) {
             masks.push_back(dut.mask & ((1u << one) - 1));

@@ -116,7 +116,8 @@ class SoundBench:
         else:
             verilog = to_verilog(top, TOP, folder)
         main = Path(__file__).with_suffix(".cpp")
-        define = ("-CFLAGS", f"-DMASK_BITS={bundle.front_end.mask_bits}")
+        it = bundle.front_end
+        define = ("-CFLAGS", f"-DMASK_BITS={it.mask_bits} -DFEATURE_BITS={it.feature_bits}")
         program = verilated(verilog, main, TOP, headers=[STREAMS], options=define, quick=quick)
         return cls(program, folder, bundle, denoiser.limit)
 
@@ -153,7 +154,9 @@ class SoundBench:
                 progress(int(line))
         got = {key: np.fromfile(folder / f"{key}.bin", np.int32) for key in ("feature", "mask", "o")}
         bits = (got["mask"][:, None] >> np.arange(front_end.mask_bits) & 1).ravel()
-        pairs = {"feature bit": (got["feature"], features), "mask bit": (bits, masks), "sample": (got["o"], samples)}
+        levels = {"level": (got["feature"], features.astype(np.int16) & (1 << front_end.feature_bits) - 1)}
+        given = {"feature bit": (got["feature"], features)} if front_end.feature_bits == 1 else levels
+        pairs = {**given, "mask bit": (bits, masks), "sample": (got["o"], samples)}
         found = (_difference(what, *pair) for what, pair in pairs.items())
         return Heard(
             got["o"].astype(np.int16),

@@ -13,7 +13,7 @@ from hw.gateware.layers import LayerComponent, Probe
 from hw.gateware.network import Network
 from hw.gateware.repack import Repack
 from hw.gateware.streams import Word
-from hw.shape.layer_spec import LayerSpec, vectors_of
+from hw.shape.layer_spec import LayerSpec, computed_of, vectors_of
 from hw.shape.repack import RepackShape
 from model.errors import BadInput
 
@@ -53,39 +53,38 @@ def _sdram_words(words: Sequence[int], width: int) -> list[int]:
 class Recorder(wiring.Component):
     """Collect a layer's results into whole vectors, so the testbench reads once per frame, not once per cycle.
 
-    Simulation only. Row groups come in order, so a vector is a shift register.
+    Simulation only. Results come in order, so a vector is a shift register.
 
     Members
     -------
     probe : In(Probe)
-    <vector> : Out(groups * pe), each vector of the last frame, valid until the next frame's first result
+    <vector> : Out(results * result_bits), each vector of the last frame, valid until the next frame's first result
     frames : Out(32), frames recorded since reset; changes when the last frame's vectors are complete
     releases : Out(32), frames that the layer has released since reset
     cycles : Out(32), cycles for which it held the last frame; changes with `releases`
     """
 
     def __init__(self, spec: LayerSpec) -> None:
-        self.kind, self.pe, self.groups = spec.kind, spec.folding.pe, spec.groups
-        vectors = {name: Out(self.groups * self.pe) for name in vectors_of(self.kind)}
+        self.kind, self.bits, self.results = spec.kind, spec.result_bits, spec.results
+        vectors = {name: Out(self.results * self.bits) for name in vectors_of(self.kind)}
         super().__init__(
-            {"probe": In(Probe(self.pe)), **vectors, **dict.fromkeys(("frames", "releases", "cycles"), Out(32))}
+            {"probe": In(Probe(self.bits)), **vectors, **dict.fromkeys(("frames", "releases", "cycles"), Out(32))}
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        probe, names = self.probe, vectors_of(self.kind)
-        computed = [name for name in names if name != "h"]  # h uses the candidate's chunk and has no turn of its own
-        for index, name in enumerate(computed):
+        probe, computed = self.probe, computed_of(self.kind)
+        for index, (name, together) in enumerate(computed.items()):
             with m.If(probe.valid & (probe.vector == index)):
-                register = getattr(self, name)
-                m.d.sync += register.eq(Cat(register[self.pe :], probe.data))
-                if name == "candidate":
-                    m.d.sync += self.h.eq(Cat(self.h[self.pe :], probe.h))
-        chunk = Signal(range(self.groups))
+                for vector, data in ((name, probe.data), (together, probe.h)):
+                    if vector is not None:
+                        register = getattr(self, vector)
+                        m.d.sync += register.eq(Cat(register[self.bits :], data))
+        result = Signal(range(self.results))
         with m.If(probe.valid):
-            m.d.sync += chunk.eq(chunk + 1)
-            with m.If(chunk == self.groups - 1):
-                m.d.sync += chunk.eq(0)
+            m.d.sync += result.eq(result + 1)
+            with m.If(result == self.results - 1):
+                m.d.sync += result.eq(0)
                 with m.If(probe.vector == len(computed) - 1):
                     m.d.sync += self.frames.eq(self.frames + 1)
 

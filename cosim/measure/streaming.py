@@ -25,8 +25,8 @@ from cosim.measure.paper_size import paper_sized
 from hw.gateware.layers import LayerComponent
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
-from hw.shape.estimate import ram_blocks
 from hw.shape.folding import Folding
+from hw.shape.integer_estimate import ram_blocks
 from hw.shape.layer_spec import vectors_of
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle

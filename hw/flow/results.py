@@ -23,7 +23,8 @@ from typing import Any
 from rich.table import Table
 
 from hw.gateware.network import Network
-from hw.shape.estimate import layer_cycles, layer_resources, weight_use
+from hw.shape.estimate import layer_cycles, weight_use
+from hw.shape.integer_estimate import layer_resources
 from model.files import write_json
 
 __all__ = ["Results"]

@@ -1,19 +1,18 @@
-"""The sequence of a BGRU layer: the order in which the engine gets words, by pass, row group and word."""
+"""The sequence of a recurrent layer: the order in which the engine gets words, by pass, row group and word."""
 
 from amaranth.hdl import Cat, Module, Mux, Signal
 
-from hw.gateware.bgru_state import State
+from hw.gateware.bgru_state import Offer, RecurrentState
 from hw.gateware.engine import Engine
 from hw.gateware.input_buffer import InputBuffer
 from hw.gateware.memory import read
 from hw.gateware.popcount import delayed
 from hw.shape.layer_spec import LayerSpec
-from hw.shape.words import ceil_log2
 
 __all__ = ["add_sequence"]
 
 
-def add_sequence(m: Module, spec: LayerSpec, x: InputBuffer, state: State, engine: Engine) -> None:
+def add_sequence(m: Module, spec: LayerSpec, x: InputBuffer, state: RecurrentState, engine: Engine) -> None:
     """Read x and the state in the order of use and offer their words to the engine.
 
     A word of x needs a whole input vector, a word of h all of h before the frame, and a word of r * h all of r.
@@ -32,32 +31,29 @@ def add_sequence(m: Module, spec: LayerSpec, x: InputBuffer, state: State, engin
     # The memories are read at the word that is offered, again and again until it is taken; the operand comes two cycles
     # later, out of block RAM's own registers. (The buffer is released while the last word, one of h, is about to be
     # offered: the words of x are through by then.)
-    x_address, h_address = Signal(range(spec.x_words)), Signal(range(3 << ceil_log2(spec.h_words)))
+    x_address, h_address = Signal(range(spec.x_words)), Signal(range(state.h_cells.depth))
     h_data = read(m, state.h_cells, h_address)
     dynamic = recurrent & candidate_pass
-    off = Signal(spec.folding.simd, reset_less=True)
-    off_read = state.off_cells.read_port(domain="comb")
-    operand = Mux(delayed(m, offered_recurrent, 2), delayed(m, h_data, 1), delayed(m, x.data, 1))
-    off_lanes = delayed(m, off, 2)
+    last_x = delayed(m, x_address == spec.x_words - 1, 2)
+    offer = Offer(step, h_word, dynamic, delayed(m, offered_recurrent, 2), last_x)
     m.d.comb += [
         x.address.eq(x_address),
         x.enable.eq(1),
-        off_read.addr.eq(h_word),
         engine.i.valid.eq(offered),
-        engine.x[0].eq(operand | off_lanes),
-        engine.x[1].eq(operand & ~off_lanes),
+        engine.x.eq(state.operands(m, offer, delayed(m, x.data, 1), delayed(m, h_data, 1))),
     ]
     with m.If(step):
         m.d.sync += [
             offered.eq(ready),
             offered_recurrent.eq(recurrent),
             x_address.eq(word),
-            h_address.eq(Cat(h_word, Mux(x.start | state.fresh, 2, state.bank))),
-            off.eq(Mux(dynamic, off_read.data, 0)),
+            h_address.eq(Cat(h_word, state.bank_read(x.start | state.fresh, dynamic))),
             engine.i.payload.first.eq(word == 0),
             engine.i.payload.last.eq(last_word),
             engine.i.payload.start.eq(x.start),
         ]
+        if "turn" in engine.i.payload.shape().members:
+            m.d.sync += engine.i.payload.turn.eq(word == spec.x_words)
     with m.If(reading):
         m.d.sync += word.eq(Mux(last_word, 0, word + 1))
         with m.If(recurrent):

@@ -1,18 +1,49 @@
 """The state of a BGRU layer: h in words and in chunks, r in words, and the initial state."""
 
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal
+from amaranth.hdl import Cat, Module, Mux, Signal, Value
 from numpy.typing import NDArray
 
 from hw.gateware.memory import ram
+from hw.gateware.popcount import delayed
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.words import ceil_log2, integers
 from model.bundle.bits import unpack
 from model.bundle.layers import Layer
 
-__all__ = ["State", "initial_words"]
+__all__ = ["Offer", "RecurrentState", "State", "initial_words"]
+
+
+class Offer(NamedTuple):
+    """What the sequence offers to the engine, for the state to find its operands.
+
+    step : a word of h is chosen this cycle
+    h_word, dynamic : its number, and whether it is one of the candidate's
+    recurrent, last_x : whether the operand that is wanted now is a word of h, and the last one of x
+    """
+
+    step: Value
+    h_word: Value
+    dynamic: Value
+    recurrent: Value
+    last_x: Value
+
+
+class RecurrentState(Protocol):
+    """What the sequence asks of the state of a BGRU or gru layer; see `State`."""
+
+    h_cells: Any
+    fresh: Signal
+    h_complete: Signal
+    r_complete: Signal
+
+    def release(self, m: Module, read_all: Signal) -> None: ...
+
+    def bank_read(self, begins: Value, dynamic: Value) -> Value: ...
+
+    def operands(self, m: Module, offer: Offer, x: Value, h: Value) -> Value: ...
 
 
 def initial_words(layer: Layer, spec: LayerSpec) -> dict[str, tuple[int, list[int]]]:
@@ -63,6 +94,20 @@ class State:
         """The last word of a frame has been read: the next frame waits for its own h and r."""
         with m.If(read_all):
             m.d.sync += [self.h_complete.eq(0), self.r_complete.eq(0)]
+
+    def bank_read(self, begins: Value, dynamic: Value) -> Value:
+        """The bank of h_cells to read: h before the frame, whether its lanes are then switched off or not."""
+        return Mux(begins, 2, self.bank)
+
+    def operands(self, m: Module, offer: Offer, x: Value, h: Value) -> Value:
+        """Both operands of a word; they differ where r switches a lane off."""
+        off = Signal(self.spec.folding.simd, reset_less=True)
+        off_read = self.off_cells.read_port(domain="comb")
+        m.d.comb += off_read.addr.eq(offer.h_word)
+        with m.If(offer.step):
+            m.d.sync += off.eq(Mux(offer.dynamic, off_read.data, 0))
+        operand, off_lanes = Mux(offer.recurrent, h, x), delayed(m, off, 2)
+        return Cat(operand | off_lanes, operand & ~off_lanes)
 
     def write(self, m: Module, words: Any) -> None:
         """Take a stream of words, always ready: r and the new h in turn, in row group order."""

@@ -22,7 +22,7 @@ class Taken(data.StructLayout):
 class Denoiser(wiring.Component):
     """Rules 12 and 13 of docs/exact-meaning.md: each hop of samples in gives a hop of samples out.
 
-    The network computes frame t's mask while the engine collects frame t + 1. It takes one feature bit per cycle and
+    The network computes frame t's mask while the engine collects frame t + 1. It takes one feature per cycle and
     returns one bin of the mask per cycle; both match the engine's pace, so no buffer is needed between them. Latency:
     N - hop samples, plus the cycles of engine and network. Cost: the sum of the two parts.
 
@@ -36,7 +36,7 @@ class Denoiser(wiring.Component):
 
     Parameters
     ----------
-    network : with words of one bit in, and of a bin's mask bits out
+    network : with words of a feature in, and of a bin's mask bits out
     single_port : the engine's memory is single-port RAM (iCE40 UltraPlus)
     limit : attenuate no bin by more decibels; None is no limit
 
@@ -45,9 +45,10 @@ class Denoiser(wiring.Component):
 
     def __init__(self, network: Network, single_port: bool = False, limit: float | None = None) -> None:
         front_end = network.bundle.front_end
-        if (network.in_width, network.out_width) != (1, front_end.mask_bits):
+        feature_bits, mask_bits = front_end.feature_bits, front_end.mask_bits
+        if (network.in_width, network.out_width) != (feature_bits, mask_bits):
             raise BadInput(
-                f"network: expected words of 1 and {front_end.mask_bits} bits behind an audio engine, "
+                f"network: expected words of {feature_bits} and {mask_bits} bits behind an audio engine, "
                 f"got {network.in_width} and {network.out_width}"
             )
         self.limit, self.floor = limit, attenuation_floor(limit, front_end)
@@ -58,7 +59,7 @@ class Denoiser(wiring.Component):
                 "i": In(stream.Signature(Sample())),
                 "o": self.engine.signature.members["o"],
                 "bypass": In(1),
-                "feature": Out(Taken(1)),
+                "feature": Out(Taken(front_end.feature_bits)),
                 "mask": Out(Taken(front_end.mask_bits)),
                 **{name: network.signature.members[name] for name in self.loads},
             }

@@ -1,4 +1,8 @@
+# amaranth: UnusedElaboratable=no
+# A network whose RTLIL is in the cache is never elaborated (`hw.flow.rtl.elaborated`).
 """The engine of a layer: an MVU with its weights, its biases and a queue for its results."""
+
+from typing import Any, Protocol
 
 import numpy as np
 from amaranth.hdl import Cat, Module, Signal, Value
@@ -11,15 +15,49 @@ from hw.gateware.arithmetic import select
 from hw.gateware.memory import CyclicMemory
 from hw.gateware.mvu import MVU
 from hw.gateware.popcount import delayed
-from hw.gateware.streams import Word
 from hw.gateware.trits import Unpack, pack_trits
 from hw.shape.biases import bias_words, layer_biases
-from hw.shape.engine_spec import LOADED, EngineSpec, operands
+from hw.shape.engine_spec import LOADED, EngineSpec
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.words import integers
 from model.bundle.layers import Layer
 
-__all__ = ["Engine", "FoldedMatrix"]
+__all__ = ["Encoder", "Engine", "FoldedMatrix", "Weights", "padded_rows", "weight_words"]
+
+
+class Encoder(Protocol):
+    """How weights are stored: the part of an arithmetic that a memory needs."""
+
+    def encode(self, weights: NDArray[np.int8]) -> NDArray[np.uint8]:
+        """Weights (..., simd) as they are stored, (..., simd * bits), lowest bit first."""
+        ...
+
+
+def weight_words(spec: EngineSpec, weights: NDArray[np.int8], encoder: Encoder) -> list[int]:
+    """Weights (rows, columns), both already padded to whole row groups and words, as the words of a memory."""
+    pe, simd = spec.folding.pe, spec.folding.simd
+    blocks = weights.reshape(spec.groups, pe, spec.words, simd).transpose(0, 2, 1, 3)
+    bits = pack_trits(blocks) if spec.folding.packed else encoder.encode(blocks)
+    return integers(bits.reshape(spec.weight_words, -1))
+
+
+def padded_rows(spec: LayerSpec, w: NDArray[np.int8], u: NDArray[np.int8] | None) -> NDArray[np.int8]:
+    """A layer's matrices, (matrices, units, columns) each, stacked vertically: (rows, columns).
+
+    The columns of the input and of the state are each padded with zeros to whole words, and the rows of each
+    matrix to whole row groups.
+    """
+    pe, simd = spec.folding.pe, spec.folding.simd
+    parts = [w.reshape(spec.matrices, spec.units, spec.inputs)] + ([] if u is None else [u])
+    padded = [np.pad(part, ((0, 0), (0, -spec.units % pe), (0, -part.shape[-1] % simd))) for part in parts]
+    return np.concatenate(padded, axis=-1).reshape(-1, spec.words * simd)
+
+
+class Weights(Protocol):
+    """The weights of an engine as its memory holds them: words of `weight_width` bits, in the order of use."""
+
+    weight_width: int
+    weight_words: list[int]
 
 
 class FoldedMatrix:
@@ -34,11 +72,8 @@ class FoldedMatrix:
 
     def __init__(self, spec: EngineSpec, weights: NDArray[np.int8], biases: NDArray[np.int64]) -> None:
         self.spec = spec
-        pe, simd = spec.folding.pe, spec.folding.simd
-        blocks = weights.reshape(spec.groups, pe, spec.words, simd).transpose(0, 2, 1, 3)
-        bits = pack_trits(blocks) if spec.folding.packed else select(spec.format).encode(blocks)
-        self.weight_width = spec.weight_width
-        self.weight_words = integers(bits.reshape(spec.weight_words, -1))
+        pe = spec.folding.pe
+        self.weight_width, self.weight_words = spec.weight_width, weight_words(spec, weights, select(spec.format))
         # Two's complement, the lowest row's bias lowest.
         planes = (biases.reshape(spec.groups, pe, 1) >> np.arange(spec.accumulator_bits) & 1).astype(np.uint8)
         self.bias_words = integers(planes.reshape(spec.groups, -1))
@@ -55,17 +90,10 @@ class FoldedMatrix:
 
     @classmethod
     def of(cls, layer: Layer, spec: LayerSpec) -> "FoldedMatrix":
-        """The matrices of a layer, stacked vertically.
-
-        The columns of the input and of the state are each padded with zeros to whole words, and the rows of each
-        matrix to whole row groups.
-        """
-        pe, simd = spec.folding.pe, spec.folding.simd
-        w = layer.w.values().reshape(spec.matrices, spec.units, spec.inputs)
-        parts = [w] if layer.u is None else [w, layer.u.values()]
-        padded = [np.pad(part, ((0, 0), (0, -spec.units % pe), (0, -part.shape[-1] % simd))) for part in parts]
-        weights = np.concatenate(padded, axis=-1).reshape(-1, spec.words * simd)
-        return cls(spec.engine, weights, bias_words(layer_biases(layer), pe, spec.columns, spec.recurrent))
+        """The matrices of a layer, padded (`padded_rows`)."""
+        rows = padded_rows(spec, layer.w.values(), None if layer.u is None else layer.u.values())
+        biases = bias_words(layer_biases(layer), spec.folding.pe, spec.columns, spec.recurrent)
+        return cls(spec.engine, rows, biases)
 
 
 class Engine(wiring.Component):
@@ -92,13 +120,13 @@ class Engine(wiring.Component):
     load : In(stream of weight words) in the order of use, unless the weights are in a ROM
     """
 
-    def __init__(self, spec: EngineSpec, matrix: FoldedMatrix) -> None:
-        self.spec, self.matrix = spec, matrix
-        pe, simd = spec.folding.pe, spec.folding.simd
+    def __init__(self, spec: EngineSpec, matrix: Weights) -> None:
+        self.spec, self.matrix, self.mvu = spec, matrix, self._mvu(spec)
+        word = self.mvu.i.payload.shape()
         members = {
-            "i": In(stream.Signature(data.StructLayout({"first": 1, "last": 1, "start": 1}))),
-            "x": In(data.ArrayLayout(simd, operands(spec.dynamic))),
-            "o": Out(stream.Signature(Word(pe))),
+            "i": In(stream.Signature(data.StructLayout(dict.fromkeys(self.mvu.marks, 1)))),
+            "x": In(word["x"].shape),
+            "o": Out(stream.Signature(self.mvu.o.payload.shape())),
         }
         if spec.folding.weights != "rom":
             members["load"] = In(stream.Signature(spec.weight_width))
@@ -106,10 +134,9 @@ class Engine(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        spec, (pe, simd) = self.spec, (self.spec.folding.pe, self.spec.folding.simd)
-        m.submodules.mvu = mvu = MVU(select(spec.format), pe, simd, spec.columns, spec.dynamic)
-        m.submodules.biases = biases = CyclicMemory(spec.biases, self.matrix.bias_words)
-        m.submodules.queue = queue = SyncFIFO(width=Word(pe).size, depth=spec.queue_words)
+        spec = self.spec
+        m.submodules.mvu = mvu = self.mvu
+        m.submodules.queue = queue = SyncFIFO(width=len(mvu.o.payload.as_value()), depth=spec.queue_words)
 
         # A row group takes a credit when its first word enters and returns it a cycle after its result leaves.
         pending, next_pending = Signal(range(spec.queue_words + 1)), Signal(range(spec.queue_words + 1))
@@ -127,17 +154,28 @@ class Engine(wiring.Component):
             mvu.i.valid.eq(delayed(m, moving, spec.fetch, reset=True)),
             mvu.i.payload.weights.eq(delayed(m, self._unpacked(m, stored) if spec.folding.packed else stored, 1)),
             mvu.i.payload.x.eq(delayed(m, self.x.as_value(), spec.fetch - 2)),
-            *(mvu.i.payload[name].eq(word[name]) for name in ("first", "last", "start")),
-            # A row group's biases leave their register when its first word has been counted.
-            mvu.biases.eq(delayed(m, biases.o, 1)),
-            biases.next.eq(delayed(m, moving & self.i.payload.first, spec.latency - 4, reset=True)),
+            *(mvu.i.payload[name].eq(word[name]) for name in mvu.marks),
             queue.w_en.eq(mvu.o.valid),
             queue.w_data.eq(mvu.o.payload),
             self.o.valid.eq(queue.r_rdy),
             self.o.payload.eq(queue.r_data),
             queue.r_en.eq(self.o.ready),
         ]
+        self._biases(m, moving)
         return m
+
+    def _mvu(self, spec: EngineSpec) -> Any:
+        return MVU(select(spec.format), spec.folding.pe, spec.folding.simd, spec.columns, spec.dynamic)
+
+    def _biases(self, m: Module, moving: Value) -> None:
+        """A row group's biases leave their register when its first word has been counted."""
+        spec = self.spec
+        assert spec.biases is not None and isinstance(self.matrix, FoldedMatrix)
+        m.submodules.biases = biases = CyclicMemory(spec.biases, self.matrix.bias_words)
+        m.d.comb += [
+            self.mvu.biases.eq(delayed(m, biases.o, 1)),
+            biases.next.eq(delayed(m, moving & self.i.payload.first, spec.latency - 4, reset=True)),
+        ]
 
     def _weights(self, m: Module, moving: Value) -> tuple[Value, Value]:
         """Whether there is a word of weights, and the word for `moving`, one cycle before the MVU's."""

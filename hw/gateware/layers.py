@@ -13,7 +13,6 @@ from hw.gateware.input_buffer import InputBuffer
 from hw.gateware.streams import Word
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec
-from model.bundle.layers import Layer
 
 __all__ = ["LayerComponent", "Probe"]
 
@@ -21,17 +20,17 @@ __all__ = ["LayerComponent", "Probe"]
 class Probe(wiring.Signature):
     """A layer's results as they appear, for simulation; free if unconnected.
 
-    valid : a row group's result is taken this cycle
+    valid : a result is taken this cycle: a row group's bits, or one element of an integer vector
     vector : which one it is, an index into `hw.shape.layer_spec.vectors_of(kind)`: r, z, candidate; y
-    data : its `pe` bits
-    h : with a candidate, the `pe` bits of the new h
+    data : its `spec.result_bits` bits
+    h : as many of the vector that appears with it (`hw.shape.layer_spec.computed_of`): with a candidate, the new h
     busy : the layer holds a frame, waiting or in progress
     released : it releases the frame; a frame's cycles are the busy ones up to and including this one
     """
 
-    def __init__(self, pe: int) -> None:
+    def __init__(self, bits: int) -> None:
         super().__init__(
-            {"valid": Out(1), "vector": Out(2), "data": Out(pe), "h": Out(pe), "busy": Out(1), "released": Out(1)},
+            {"valid": Out(1), "vector": Out(2), "data": Out(bits), "h": Out(bits), "busy": Out(1), "released": Out(1)},
         )
 
 
@@ -40,21 +39,24 @@ class LayerComponent(wiring.Component):
 
     Members
     -------
-    i : In(stream of Word(simd)); o : Out(stream of Word(pe)); probe : Out(Probe)
+    i : In(stream of Word(spec.in_width)); o : Out(stream of Word(spec.out_width)); probe : Out(Probe)
     load : In(stream of weight words), unless they are in a ROM
     """
 
-    def __init__(self, layer: Layer, spec: LayerSpec) -> None:
+    def __init__(self, layer: Any, spec: LayerSpec) -> None:
         self.layer, self.spec = layer, spec
-        self.engine = Engine(spec.engine, FoldedMatrix.of(layer, spec))
+        self.engine = self._engine()
         members: dict[str, Any] = {
-            "i": In(stream.Signature(Word(spec.folding.simd))),
-            "o": Out(stream.Signature(Word(spec.folding.pe))),
-            "probe": Out(Probe(spec.folding.pe)),
+            "i": In(stream.Signature(Word(spec.in_width))),
+            "o": Out(stream.Signature(Word(spec.out_width))),
+            "probe": Out(Probe(spec.result_bits)),
         }
         if spec.folding.weights != "rom":
             members["load"] = self.engine.signature.members["load"]
         super().__init__(members)
+
+    def _engine(self) -> Engine:
+        return Engine(self.spec.engine, FoldedMatrix.of(self.layer, self.spec))
 
     @property
     def folding(self) -> Folding:
@@ -63,8 +65,8 @@ class LayerComponent(wiring.Component):
 
     def _input(self, m: Module) -> InputBuffer:
         """The buffer of the input vector, fed from `i`."""
-        clean = not self.spec.engine.format.has_zero
-        m.submodules.x = x = InputBuffer(self.spec.inputs, self.spec.folding.simd, clean=clean)
+        spec = self.spec
+        m.submodules.x = x = InputBuffer(spec.inputs * spec.input_bits, spec.in_width, clean=spec.cleans)
         wiring.connect(m, wiring.flipped(self.i), x.i)
         return x
 

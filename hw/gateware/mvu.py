@@ -35,6 +35,8 @@ class MVU(wiring.Component):
     o : Out(stream of Word(pe), always ready)
     """
 
+    marks = ("first", "last", "start")
+
     def __init__(self, arithmetic: Arithmetic, pe: int, simd: int, columns: int, dynamic: bool) -> None:
         self.arithmetic, self.pe, self.simd, self.dynamic = arithmetic, pe, simd, dynamic
         self.total = signed(accumulator_bits(columns, dynamic))
@@ -45,7 +47,7 @@ class MVU(wiring.Component):
         word = {
             "weights": data.ArrayLayout(arithmetic.format.bits * simd, pe),
             "x": data.ArrayLayout(simd, self.operands),
-            **{mark: 1 for mark in ("first", "last", "start")},
+            **dict.fromkeys(self.marks, 1),
         }
         super().__init__(
             {

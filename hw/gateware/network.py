@@ -11,31 +11,39 @@ from amaranth.lib.wiring import In, Out
 
 from hw.gateware.bgru import BGRULayer
 from hw.gateware.dense import DenseLayer
+from hw.gateware.gru import GruLayer
+from hw.gateware.integer_dense import IntegerDenseLayer
 from hw.gateware.layers import LayerComponent, Probe
 from hw.gateware.repack import Repack
 from hw.gateware.streams import Word
 from hw.shape.family import Family
 from hw.shape.folding import Folding
+from hw.shape.integer_layer_spec import IntegerLayerSpec
 from hw.shape.layer_spec import LayerSpec
-from hw.shape.network_spec import NetworkSpec
+from hw.shape.network_spec import NetworkSpec, spec_of
 from hw.shape.repack import RepackShape
 from model.bundle.bundle import Bundle
+from model.bundle.integer_layers import IntegerLayer
 from model.bundle.layers import Layer
 
 __all__ = ["Network", "make_layer"]
 
 
-def make_layer(layer: Layer, folding: Folding, family: Family) -> LayerComponent:
-    """The hardware of one layer; raises `BadInput` for a folding larger than the layer (`LayerSpec`)."""
-    return _hardware(layer, LayerSpec.of(layer, folding, family))
+def make_layer(layer: Layer | IntegerLayer, folding: Folding, family: Family) -> LayerComponent:
+    """The hardware of one layer; raises `BadInput` as `spec_of` does."""
+    return _hardware(layer, spec_of(layer, folding, family))
 
 
-def _hardware(layer: Layer, spec: LayerSpec) -> LayerComponent:
+def _hardware(layer: Layer | IntegerLayer, spec: LayerSpec) -> LayerComponent:
+    if isinstance(layer, IntegerLayer) and isinstance(spec, IntegerLayerSpec):
+        return GruLayer(layer, spec) if spec.recurrent else IntegerDenseLayer(layer, spec)
     return BGRULayer(layer, spec) if spec.recurrent else DenseLayer(layer, spec)
 
 
 class Network(wiring.Component):
-    """Feature bits in, mask bits out. Layers work at the same time, each on its own frame.
+    """Features in, mask out, in bits: an integer feature or gain is as many in two's complement.
+
+    Layers work at the same time, each on its own frame.
 
     Initiation interval: the slowest layer's cycles (`hw.shape.cycles`). Latency: `hw.shape.latency`. Both ends may wait
     at any time. A frame whose words carry `start` begins a new utterance; so does the first one after reset.
@@ -58,11 +66,11 @@ class Network(wiring.Component):
         self.bundle, self.family = bundle, family
         self.in_width, self.out_width = in_width, out_width
         self.spec = NetworkSpec.of(bundle, folding, family, in_width, out_width)
-        made = zip(bundle.bitwise, self.spec.layers, strict=True)
+        made = zip(bundle.layers, self.spec.layers, strict=True)
         self.layers = {layer.name: _hardware(layer, spec) for layer, spec in made}
         members = {"i": In(stream.Signature(Word(in_width))), "o": Out(stream.Signature(Word(out_width)))}
         for name, layer in self.layers.items():
-            members[f"probe_{name}"] = Out(Probe(layer.folding.pe))
+            members[f"probe_{name}"] = Out(Probe(layer.spec.result_bits))
             if layer.folding.weights != "rom":
                 members[f"load_{name}"] = layer.signature.members["load"]
         super().__init__(members)

@@ -31,7 +31,7 @@ PORT = 7
 class AudioSpec:
     """The shape of a `hw.gateware.audio.engine.AudioEngine`.
 
-    fft_size, mask_bits, bits : N, mask and feature bits of a bin
+    fft_size, mask_bits, bits : N, mask bits and thresholds of a bin
     gain_frames : frames that the slow gain remembers
     word : bits of a word of the working memory
     key_bits : bits of the longest threshold's key
@@ -47,10 +47,10 @@ class AudioSpec:
 
     @classmethod
     def of(cls, front_end: FrontEnd, family: Family) -> "AudioSpec":
-        """The shape of a front end's engine."""
+        """The shape of a front end's engine; a bin takes as long for a level as for a feature bit."""
         it = front_end
         key_bits = max(16, int(it.keys.max()).bit_length())
-        return cls(it.fft_size, it.mask_bits, it.bits, it.gain_frames, widths(it).word, key_bits, family)
+        return cls(it.fft_size, it.mask_bits, it.keys.shape[1], it.gain_frames, widths(it).word, key_bits, family)
 
     @cached_property
     def passes(self) -> Mapping[Name, Pass]:

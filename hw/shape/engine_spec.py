@@ -81,8 +81,8 @@ class EngineSpec:
         return CyclicShape(width, depth, self.family.slice_width(depth, width) if rom else width, rom)
 
     @cached_property
-    def biases(self) -> CyclicShape:
-        """The bias memory, in one piece."""
+    def biases(self) -> CyclicShape | None:
+        """The bias memory, in one piece; None in an engine of integers."""
         width = self.folding.pe * self.accumulator_bits
         return CyclicShape(width, self.groups, width, rom=True)
 

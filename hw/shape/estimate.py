@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from functools import cache
 from math import gcd
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,15 +23,16 @@ from hw.shape.ram_mapping import Mapped, mapped
 from hw.shape.words import ceil_log2, words
 from model.bundle.layers import Layer
 
-__all__ = ["CALIBRATION", "AreaEstimate", "layer_cycles", "layer_resources", "ram_blocks", "weight_use"]
+__all__ = ["CALIBRATION", "AreaEstimate", "calibrated", "layer_cycles", "slices_of", "weight_use"]
 
 CALIBRATION = Path(__file__).parent / "calibration.json"
 
 
 @cache
-def coefficients(family: str) -> Mapping[str, float]:
-    """LUT4 for one of each part of a layer, by the part's name, as they were calibrated."""
-    return dict(json.loads(CALIBRATION.read_text())[family]["coefficients"])
+def calibrated(family: str) -> Mapping[str, Mapping[str, float]]:
+    """LUT4 for one of each part of a layer, as calibrated, by the part's name: of "bits" and of "integers"."""
+    found = json.loads(CALIBRATION.read_text())[family]
+    return {"bits": found["coefficients"], "integers": found["integers"]["coefficients"]}
 
 
 class AreaEstimate:
@@ -42,11 +42,14 @@ class AreaEstimate:
     """
 
     def __init__(self, layer: Layer, family: Family) -> None:
-        self.family = family
-        self.kinds = sorted({kind for kind, _ in family.cells.values()} & {"block_ram", "spram"})
+        self._start(family)
         self._begin = layer_biases(layer)
         self._facts = (layer.name, layer.kind, layer.inputs, layer.units, layer.binary)
         self._bias_bits: dict[int, int] = {}
+
+    def _start(self, family: Family) -> None:
+        self.family = family
+        self.kinds = sorted({kind for kind, _ in family.cells.values()} & {"block_ram", "spram"})
 
     def spec(self, folding: Folding) -> LayerSpec:
         """The layer's shape at a folding."""
@@ -66,13 +69,13 @@ class AreaEstimate:
         return [
             (count, self._mapped(width, memory))
             for name, memory in spec.memories.items()
-            for count, width in _slices(memory, self._stored_width(spec, name, memory))
+            for count, width in slices_of(memory, self._stored_width(spec, name, memory))
         ]
 
     def _stored_width(self, spec: LayerSpec, name: str, memory: Memory) -> int:
         """Bits of a word that Yosys keeps: it doesn't store what it knows to be constant."""
         pe, simd = spec.folding.pe, spec.folding.simd
-        if name == "engine.biases" and not spec.engine.biases.spare_words:
+        if name == "engine.biases" and spec.engine.biases and not spec.engine.biases.spare_words:
             return self.bias_bits(spec)
         if name == "x" and spec.binary:
             return min(simd, spec.inputs)  # padding of one word
@@ -112,12 +115,12 @@ class AreaEstimate:
         """LUT4, and RAM blocks of each kind that the family has."""
         spec = self.spec(folding)
         memories = self.memories(spec)
-        weight = coefficients(self.family.name)
+        weight = calibrated(self.family.name)["bits"]
         lut4 = sum(weight[name] * count for name, count in _parts(spec, memories).items())
         return {"lut4": round(lut4), **self._blocks(memories)}
 
 
-def _slices(memory: Memory, width: int) -> list[tuple[int, int]]:
+def slices_of(memory: Memory, width: int) -> list[tuple[int, int]]:
     """How many slices of a memory are alike, and their width, of the `width` bits of a word that are stored."""
     whole, rest = divmod(width, memory.slice_width)
     return [(count, bits) for count, bits in ((whole, memory.slice_width), (1, rest)) if count and bits]
@@ -164,11 +167,6 @@ def layer_cycles(spec: LayerSpec) -> dict[str, int]:
     return {"ideal": predicted.ideal, "cycles": predicted.cycles}
 
 
-def ram_blocks(layer: Layer, spec: LayerSpec) -> dict[str, int]:
-    """RAM blocks of each kind that the family has: exactly those that Yosys will take."""
-    return AreaEstimate(layer, spec.family).blocks(spec.folding)
-
-
 def weight_use(spec: LayerSpec) -> tuple[int, int]:
     """Bits of weights that are stored, and bits of the RAM blocks that hold them (with their parity bits).
 
@@ -177,8 +175,3 @@ def weight_use(spec: LayerSpec) -> tuple[int, int]:
     family, engine = spec.family, spec.engine
     kind, blocks = family.weight_blocks(spec.folding.weights, engine.weight_words, engine.weight_width)
     return spec.bits["weights"], blocks * family.bits_of(kind)
-
-
-def layer_resources(layer: Layer, spec: LayerSpec) -> dict[str, Any]:
-    """LUT4 (docs/planning.md has the error), the bits stored, and the RAM blocks."""
-    return {"bits": sum(spec.bits.values()), **AreaEstimate(layer, spec.family).resources(spec.folding)}

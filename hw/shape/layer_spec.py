@@ -11,17 +11,27 @@ from hw.shape.folding import Folding
 from hw.shape.number_format import BINARY, TERNARY
 from hw.shape.repack import RepackShape
 from hw.shape.words import ceil_log2, words
+from model.bundle.integer_layers import IntegerKind
 from model.bundle.layers import Kind, Layer
 from model.errors import BadInput
 
-__all__ = ["LayerSpec", "Memory", "vectors_of"]
+__all__ = ["LayerSpec", "Memory", "computed_of", "cyclic_memory", "vectors_of"]
 
-VECTORS = {"bgru": ("r", "z", "candidate", "h"), "dense": ("y",)}
+VECTORS = {"bgru": ("r", "z", "candidate", "h"), "gru": ("r", "z", "v", "candidate", "h"), "dense": ("y",)}
+
+AT_ONCE = {"bgru": {"candidate": "h"}, "gru": {"r": "v", "candidate": "h"}, "dense": {}}
+"""Vectors that appear together with another, by that one."""
 
 
 def vectors_of(kind: str) -> tuple[str, ...]:
     """The names of the vectors that a layer of this kind computes in a frame."""
     return VECTORS[kind]
+
+
+def computed_of(kind: str) -> Mapping[str, str | None]:
+    """The vectors that have a turn of their own, in order, and the one that appears with each, if any."""
+    together = AT_ONCE[kind]
+    return {name: together.get(name) for name in VECTORS[kind] if name not in together.values()}
 
 
 @dataclass(frozen=True)
@@ -57,7 +67,7 @@ class LayerSpec:
     """
 
     name: str
-    kind: Kind
+    kind: Kind | IntegerKind
     inputs: int
     units: int
     binary: bool
@@ -84,8 +94,48 @@ class LayerSpec:
 
     @property
     def recurrent(self) -> bool:
-        """Whether it has a state: a BGRU layer."""
-        return self.kind == "bgru"
+        """Whether it has a state: a BGRU or gru layer."""
+        return self.kind != "dense"
+
+    @property
+    def input_bits(self) -> int:
+        """Bits of an input."""
+        return 1
+
+    @property
+    def output_bits(self) -> int:
+        """Bits of an output."""
+        return 1
+
+    @property
+    def in_width(self) -> int:
+        """Bits of a word that it takes: `simd` inputs."""
+        return self.folding.simd * self.input_bits
+
+    @property
+    def out_width(self) -> int:
+        """Bits of a word that it gives: `pe` outputs."""
+        return self.folding.pe
+
+    @property
+    def cleans(self) -> bool:
+        """Whether bits beyond the input vector are stored as zero: binary weights do not remove them."""
+        return not self.engine.format.has_zero
+
+    @property
+    def result_bits(self) -> int:
+        """Bits of a result, as the probe shows it."""
+        return self.folding.pe
+
+    @property
+    def element_bits(self) -> int:
+        """Bits of an element of a vector, as the probe shows it."""
+        return 1
+
+    @property
+    def results(self) -> int:
+        """Results per vector."""
+        return self.groups
 
     @property
     def matrices(self) -> int:
@@ -128,6 +178,11 @@ class LayerSpec:
         return self.matrices * self.groups * self.words
 
     @property
+    def results_apart(self) -> int:
+        """Cycles between results while nothing waits."""
+        return self.words
+
+    @property
     def result_interval(self) -> int:
         """Least cycles between results.
 
@@ -163,8 +218,9 @@ class LayerSpec:
         found = {}
         if engine.weights is not None:
             rom = engine.weights.rom
-            found["engine.weights" if rom else f"engine.{LOADED}"] = _cyclic(engine.weights)
-        found["engine.biases"] = _cyclic(engine.biases)
+            found["engine.weights" if rom else f"engine.{LOADED}"] = cyclic_memory(engine.weights)
+        assert engine.biases is not None
+        found["engine.biases"] = cyclic_memory(engine.biases)
         found["engine.queue"] = Memory(pe + 1, engine.queue_words, pe + 1, synchronous=False)
         found["x"] = Memory(simd, 2 << ceil_log2(self.x_words), simd)
         if self.recurrent:
@@ -184,7 +240,7 @@ class LayerSpec:
         return {"weights": weights, "other": biases + operand + state}
 
 
-def _cyclic(shape: CyclicShape) -> Memory:
+def cyclic_memory(shape: CyclicShape) -> Memory:
     """A memory that is read in a fixed order: a ROM in block RAM, or a RAM behind one port."""
     depth = shape.depth + shape.spare_words
     return Memory(shape.width, depth, shape.slice_width, rom=shape.rom, block=shape.rom, one_port=not shape.rom)

@@ -5,11 +5,21 @@ from dataclasses import dataclass
 
 from hw.shape.family import Family
 from hw.shape.folding import Folding
+from hw.shape.integer_layer_spec import IntegerLayerSpec
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.repack import RepackShape
 from model.bundle.bundle import Bundle
+from model.bundle.integer_layers import IntegerLayer
+from model.bundle.layers import Layer
 
-__all__ = ["NetworkSpec"]
+__all__ = ["NetworkSpec", "spec_of"]
+
+
+def spec_of(layer: Layer | IntegerLayer, folding: Folding, family: Family) -> LayerSpec:
+    """The shape of a bundle's layer; raises `BadInput` as `LayerSpec` and `IntegerLayerSpec` do."""
+    if isinstance(layer, IntegerLayer):
+        return IntegerLayerSpec.of_integers(layer, folding, family)
+    return LayerSpec.of(layer, folding, family)
 
 
 @dataclass(frozen=True)
@@ -26,9 +36,9 @@ class NetworkSpec:
     ) -> "NetworkSpec":
         """The shape of a bundle's network.
 
-        Raises `BadInput` for a folding beyond its layer (`LayerSpec`), and for a layer that has no hardware.
+        Raises `BadInput` for a folding beyond its layer, and for formats without hardware (`spec_of`).
         """
-        layers = tuple(LayerSpec.of(layer, foldings[layer.name], family) for layer in bundle.bitwise)
+        layers = tuple(spec_of(layer, foldings[layer.name], family) for layer in bundle.layers)
         return cls(layers, in_width, out_width)
 
     @property
@@ -47,9 +57,12 @@ class NetworkSpec:
 
         Layer `n` takes what repack `n` gives, and gives what repack `n + 1` takes.
         """
-        first = RepackShape(self.layers[0].inputs, self.in_width, self.layers[0].folding.simd)
-        sinks = [*(layer.folding.simd for layer in self.layers[1:]), self.out_width]
+        first = self.layers[0]
+        sinks = [*(layer.in_width for layer in self.layers[1:]), self.out_width]
         return [
-            first,
-            *(RepackShape(layer.units, layer.folding.pe, sink) for layer, sink in zip(self.layers, sinks, strict=True)),
+            RepackShape(first.inputs * first.input_bits, self.in_width, first.in_width),
+            *(
+                RepackShape(layer.units * layer.output_bits, layer.out_width, sink)
+                for layer, sink in zip(self.layers, sinks, strict=True)
+            ),
         ]

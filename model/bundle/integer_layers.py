@@ -49,6 +49,11 @@ class IntegerLayer:
     initial_state: NDArray[np.int8] | None = None
 
     @property
+    def columns(self) -> int:
+        """Columns of the widest matrix."""
+        return self.inputs if self.kind == "dense" else max(self.inputs, self.units)
+
+    @property
     def weights(self) -> int:
         """Number of weights, including zeros."""
         return self.w.size + (0 if self.u is None else self.u.size)

@@ -3,7 +3,7 @@
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from model.bundle.front_end import FrontEnd
 from model.reference.analysis import Analysis
 from model.reference.synthesis import Synthesis
 
-__all__ = ["Run", "check", "random_front_end", "random_samples"]
+__all__ = ["Run", "check", "random_front_end", "random_level_front_end", "random_samples"]
 
 TOP = "engine"
 
@@ -49,6 +49,12 @@ def random_front_end(
         code="thermometer",
         mask_bits=mask_bits,
     )
+
+
+def random_level_front_end(rng: np.random.Generator, fft_size: int, feature_bits: int) -> FrontEnd:
+    """One whose ranges of levels begin anywhere."""
+    one = random_front_end(rng, fft_size, bits=1)
+    return replace(one, code="level", feature_bits=feature_bits)
 
 
 def random_samples(rng: np.random.Generator, count: int, kind: str = "noise") -> NDArray[np.int16]:
@@ -120,8 +126,9 @@ def check(
         got = {file: np.fromfile(folder / f"{file}.bin", np.int64).reshape(-1, 2) for file in ("features", "o")}
         taken, mask_taken = (np.fromfile(folder / f"{file}_taken.bin", np.int64) for file in ("i", "mask"))
     came = [len(got["features"]), len(got["o"])]
-    _same("feature bit", got["features"][:, 1] & 1, features)
-    _same("start of feature bit", got["features"][:, 1] >> 1, np.array(starts))
+    width = it.feature_bits
+    _same("feature", got["features"][:, 1] & (1 << width) - 1, features.astype(np.int16) & (1 << width) - 1)
+    _same("start of a feature", got["features"][:, 1] >> width, np.array(starts))
     _same("sample", got["o"][:, 1], out)
     assert came == [len(features), len(out)], f"expected {len(features)} bits and {len(out)} samples, got {came}"
     assert not status, "still waiting at the cycle limit"

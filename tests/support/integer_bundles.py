@@ -5,11 +5,12 @@ import dataclasses
 import numpy as np
 from hypothesis import strategies as st
 
+from hw.shape.integer_engine_spec import lanes_of
 from model.bundle.bits import unpack
 from model.bundle.bundle import Bundle
 from model.bundle.formats import MOST_BITS, WEIGHT_FORMATS, Format
 from model.bundle.front_end import FrontEnd
-from model.bundle.integer_layers import IntegerLayer
+from model.bundle.integer_layers import IntegerKind, IntegerLayer
 from model.bundle.layers import Layer
 from model.bundle.random_bundle import (
     random_front_end,
@@ -17,6 +18,7 @@ from model.bundle.random_bundle import (
     random_layer,
     sized_front_end,
 )
+from model.errors import BadInput
 from model.reference.analysis import Features
 from tests.support.random_bundles import seeds
 
@@ -26,6 +28,10 @@ __all__ = [
     "as_integers",
     "formats",
     "integer_bundles",
+    "integer_layer_bundle",
+    "mixed_bundle",
+    "possible_bundles",
+    "possible_formats",
     "small_integer_bundle",
     "weight_formats",
 ]
@@ -45,6 +51,39 @@ def formats(draw: st.DrawFn, recurrent: bool, input_bits: int | None = None, out
     )
 
 
+def possible_formats(recurrent: bool, input_bits: int | None = None) -> st.SearchStrategy[Format]:
+    """Formats that have hardware: not `seo` next to `int3` or wider."""
+
+    return formats(recurrent, input_bits).filter(_possible)
+
+
+def possible_bundles() -> st.SearchStrategy[Bundle]:
+    """Networks of `integer_bundles` that have hardware."""
+    return integer_bundles().filter(
+        lambda bundle: all(_possible(layer.format) for layer in bundle.layers if isinstance(layer, IntegerLayer))
+    )
+
+
+def _possible(format: Format) -> bool:
+    try:
+        lanes_of(format.w, format.u, "layer")
+    except BadInput:
+        return False
+    return True
+
+
+def integer_layer_bundle(
+    rng: np.random.Generator, kind: IntegerKind, inputs: int, units: int, format: Format
+) -> Bundle:
+    """A bundle of a layer and, to be as wide as its front end at the other end, a dense one."""
+    bits = format.input_bits
+    front_end = random_front_end(rng, inputs) if bits == 1 else level_front_end(rng, inputs, bits)
+    first = random_integer_layer(rng, kind, inputs, units, format, "first")
+    ternary = Format(format.output_bits, 2, WEIGHT_FORMATS["ternary"])
+    last = random_integer_layer(rng, "dense", units, inputs, ternary, "mask")
+    return Bundle("one", dataclasses.replace(front_end, gain_bits=2), (first, last))
+
+
 def level_front_end(rng: np.random.Generator, bins: int, bits: int) -> FrontEnd:
     """Levels that begin a few octaves below what noise at the aimed level has."""
     keys = rng.integers(20_000, 30_000, (bins, 1), dtype=np.int32)
@@ -59,6 +98,19 @@ def small_integer_bundle() -> Bundle:
     mask = random_integer_layer(rng, "dense", 7, 9, Format(8, 4, binary), "mask")
     front_end = dataclasses.replace(level_front_end(rng, 9, 8), gain_bits=4)
     return Bundle("integers", front_end, (gru, mask))
+
+
+def mixed_bundle() -> Bundle:
+    """Levels of 5 bits, a gru layer of ternary weights, a dense layer to one bit, a bitwise BGRU layer, seo gains."""
+    rng = np.random.default_rng(2)
+    ternary, int3, seo = (WEIGHT_FORMATS[name] for name in ("ternary", "int3", "seo4"))
+    layers = (
+        random_integer_layer(rng, "gru", 6, 5, Format(5, 6, ternary, ternary), "gru0"),
+        random_integer_layer(rng, "dense", 5, 7, Format(6, 1, int3), "bits"),
+        random_layer(rng, "bgru", 7, 4, name="gru1"),
+        random_integer_layer(rng, "dense", 4, 6, Format(1, 3, seo), "mask"),
+    )
+    return Bundle("mixed", dataclasses.replace(level_front_end(rng, 6, 5), gain_bits=3), layers)
 
 
 @st.composite

@@ -60,7 +60,7 @@ def random_foldings(rng: np.random.Generator, bundle: Bundle) -> dict[str, Foldi
     return {
         layer.name: Folding(
             pe=int(rng.integers(1, layer.units + 1)),
-            simd=int(rng.integers(1, max(layer.inputs, layer.units if layer.kind == "bgru" else 1) + 1)),
+            simd=int(rng.integers(1, max(layer.inputs, layer.units if layer.kind != "dense" else 1) + 1)),
         )
         for layer in bundle.layers
     }

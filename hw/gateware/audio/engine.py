@@ -35,7 +35,8 @@ class AudioEngine(wiring.Component):
     -------
     i : In(stream of Sample); a `start` within an utterance waits for all masks, then clears ring and gain
     o : Out(stream of signed(16)), as many samples as complete hops came in; the first N - hop are before the first in
-    features : Out(stream of Word(1)); mask : In(stream of Word(m)), a word for each bin
+    features : Out(stream of Word(feature_bits)), a feature bit or a level
+    mask : In(stream of Word(m)), a word for each bin
     bypass : In(1), count all mask bits as ones
     floor : In(15), what a mask bit of 0 counts, in units of 2^-15 (`model.bundle.audio_constants.attenuation_floor`);
         taken at every bin, so change it in silence; only where `limited`
@@ -45,12 +46,15 @@ class AudioEngine(wiring.Component):
     single_port : the memory is single-port RAM (iCE40 UltraPlus)
     limited : there is an attenuation limit. It takes no cycle.
 
-    Raises `BadInput` for features in binary code, and for word lengths other than T = 15, f = 2, p = 10.
+    Raises `BadInput` for features in binary code, for gains of several bits, and for word lengths other than
+    T = 15, f = 2, p = 10.
     """
 
     def __init__(self, front_end: FrontEnd, single_port: bool = False, limited: bool = False) -> None:
-        if front_end.code != "thermometer":
-            raise BadInput(f"audio engine: expected features in thermometer code, got {front_end.code} code")
+        if front_end.code not in ("thermometer", "level"):
+            raise BadInput(f"audio engine: expected features in thermometer code or levels, got {front_end.code} code")
+        if front_end.gain_bits != 1:
+            raise BadInput(f"audio engine: expected a mask of 1-bit gains, got {front_end.gain_bits}-bit gains")
         lengths = front_end.table_bits, front_end.fraction_bits, front_end.mantissa_bits
         if lengths != WORD_LENGTHS[0]:
             raise BadInput(f"audio engine: expected word lengths {WORD_LENGTHS[0]}, got {lengths}")
@@ -59,7 +63,7 @@ class AudioEngine(wiring.Component):
             {
                 "i": In(stream.Signature(Sample())),
                 "o": Out(stream.Signature(signed(16))),
-                "features": Out(stream.Signature(Word(1))),
+                "features": Out(stream.Signature(Word(front_end.feature_bits))),
                 "mask": In(stream.Signature(Word(front_end.mask_bits))),
                 "bypass": In(1),
                 **({"floor": In(15)} if limited else {}),

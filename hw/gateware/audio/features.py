@@ -1,4 +1,4 @@
-"""From the sums of the passes to feature bits: magnitudes, gain and levels."""
+"""From the sums of the passes to features: magnitudes, gain and levels."""
 
 from amaranth.hdl import Module, Signal
 from amaranth.lib import stream, wiring
@@ -18,7 +18,7 @@ __all__ = ["Features"]
 
 
 class Features(wiring.Component):
-    """Feature bits of one bin after the other, and the energy that the gain follows.
+    """Features of one bin after the other, and the energy that the gain follows.
 
     The energy forgets while the window is on; its logarithm is taken in the FFT's second stage, by the levels' unit,
     which has nothing to do there. Cost: about 330 LUT4.
@@ -33,7 +33,7 @@ class Features(wiring.Component):
     limit : In(signed(16)), the gain's limit for `frame`, while bins are in work
     power : Out(signed(16)), the bin's power of two (`Magnitude`); energy : Out, the gain's
     busy : Out(1), bits of a bin are not out yet
-    o : Out(stream of Word(1))
+    o : Out(stream of Word(feature_bits))
     """
 
     def __init__(self, front_end: FrontEnd, sum_width: int) -> None:
@@ -49,7 +49,7 @@ class Features(wiring.Component):
                 "power": Out(COEFFICIENT),
                 "energy": Out(self.energy_bits),
                 "busy": Out(1),
-                "o": Out(stream.Signature(Word(1))),
+                "o": Out(stream.Signature(Word(front_end.feature_bits))),
             }
         )
 
@@ -59,7 +59,9 @@ class Features(wiring.Component):
         m.submodules.energy = energy = Energy(self.energy_bits, it.gain_frames)
         # Magnitudes of the spectrum before the mask: a word's bits but for the sign and the mask's.
         m.submodules.magnitude = magnitude = Magnitude(16 + it.fraction_bits + exact_log2(it.fft_size))
-        m.submodules.levels = levels = Levels([int(key) for key in it.keys.ravel()], it.bits, magnitude.places)
+        m.submodules.levels = levels = Levels(
+            [int(key) for key in it.keys.ravel()], it.keys.shape[1], it.feature_bits, magnitude.places
+        )
         m.d.comb += [
             magnitude.value.eq(self.sum[CUT:]),
             magnitude.load.eq(self.mark == Mark.MAGNITUDE),

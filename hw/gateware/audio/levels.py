@@ -1,8 +1,8 @@
-"""From a bin's power to its feature bits: the key and its comparison with the bin's thresholds."""
+"""From a bin's power to its features: the key and its comparison with the bin's thresholds, or its level."""
 
 from collections.abc import Sequence
 
-from amaranth.hdl import Cat, Module, Mux, Signal, signed
+from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -15,10 +15,11 @@ POWER_BITS = 34
 
 
 class Levels(wiring.Component):
-    """Feature bits of a bin from its power q, lowest threshold first; and the gain's exponent.
+    """Features of a bin from its power q, and the gain's exponent: a bit per threshold, the lowest first, or one level.
 
     q goes through the serial logarithm, `POWER_BITS` cycles; then a threshold is compared each cycle that `o` takes
-    one: `POWER_BITS + bits + 1` cycles a bin. Between frames the energy uses the logarithm. Memory: bins x bits
+    one: `POWER_BITS + thresholds + 1` cycles a bin. A level is the difference to the one threshold of a bin, shifted
+    and clipped (docs/exact-meaning.md, rule 12.10). Between frames the energy uses the logarithm. Memory: bins x bits
     thresholds of 16 bits (17 where one is out of reach). Cost: about 150 LUT4.
 
     Members
@@ -27,11 +28,16 @@ class Levels(wiring.Component):
     busy : Out(1)
     bit, enable, clear : In, of the logarithm while no bin is in work
     limit : In(16), the gain's C_n; settle : In(1), the exponent e is that of the number in the logarithm
-    o : Out(stream of 1 bit)
+    o : Out(stream of `width` bits): a feature bit, or with more than one bit a level in two's complement
+
+    Parameters
+    ----------
+    keys, each : thresholds of all bins, so many for each bin
+    width : bits of a feature
     """
 
-    def __init__(self, keys: Sequence[int], bits: int, shift_limit: int) -> None:
-        self.keys, self.bits = list(keys), bits
+    def __init__(self, keys: Sequence[int], each: int, width: int, shift_limit: int) -> None:
+        self.keys, self.each, self.width = list(keys), each, width
         super().__init__(
             {
                 "load": In(1),
@@ -43,7 +49,7 @@ class Levels(wiring.Component):
                 "clear": In(1),
                 "limit": In(16),
                 "settle": In(1),
-                "o": Out(stream.Signature(1)),
+                "o": Out(stream.Signature(width)),
             }
         )
 
@@ -52,7 +58,7 @@ class Levels(wiring.Component):
         m.submodules.logarithm = logarithm = SerialLogarithm()
         q, left, shift = Signal(POWER_BITS), Signal(range(POWER_BITS + 1)), Signal.like(self.shift)
         exponent = Signal(signed(7), init=-60)
-        emitting, which = Signal(), Signal(range(max(2, self.bits)))
+        emitting, which = Signal(), Signal(range(max(2, self.each)))
         m.d.comb += [
             self.busy.eq((left != 0) | emitting),
             logarithm.bit.eq(Mux(left != 0, q[0], self.bit)),
@@ -81,14 +87,22 @@ class Levels(wiring.Component):
         ]
         m.d.comb += [
             self.o.valid.eq(emitting & prepared & fetched),
-            self.o.payload.eq((threshold == 0) | (logarithm.some & (level >= threshold))),
+            self.o.payload.eq(self._feature(logarithm.some, level, threshold)),
         ]
         m.d.sync += fetched.eq(~(self.o.valid & self.o.ready))
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += [
                 address.eq(Mux(address == len(self.keys) - 1, 0, address + 1)),
-                which.eq(Mux(which == self.bits - 1, 0, which + 1)),
+                which.eq(Mux(which == self.each - 1, 0, which + 1)),
             ]
-            with m.If(which == self.bits - 1):
+            with m.If(which == self.each - 1):
                 m.d.sync += [emitting.eq(0), prepared.eq(0)]
         return m
+
+    def _feature(self, some: Value, level: Value, threshold: Value) -> Value:
+        if self.width == 1:
+            return (threshold == 0) | (some & (level >= threshold))
+        steps = (level - threshold) >> (MANTISSA + 4 - self.width)
+        most = (1 << self.width) - 1
+        clipped = Mux(~some | (steps < 0), 0, Mux(steps > most, most, steps))[: self.width]
+        return Cat(clipped[:-1], ~clipped[-1])  # less half of the range

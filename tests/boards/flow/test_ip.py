@@ -20,9 +20,9 @@ from hw.gateware.axi import AxiNetwork
 from hw.gateware.axi_denoiser import AxiDenoiser
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
-from hw.shape.estimate import ram_blocks
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
+from hw.shape.integer_estimate import ram_blocks
 from model.bundle.bits import pack, unpack
 from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle

@@ -10,9 +10,9 @@ from boards.gateware.link_format import LinkFormat
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
 from hw.gateware.network import Network
-from hw.shape.estimate import ram_blocks
 from hw.shape.family import ECP5, ICE40
 from hw.shape.folding import Folding, Source
+from hw.shape.integer_estimate import ram_blocks
 from model.errors import BadInput
 from tests.support.random_bundles import random_bundle
 

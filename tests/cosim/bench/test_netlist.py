@@ -18,6 +18,7 @@ from hw.shape.folding import Folding
 from model.bundle.layers import Kind
 from model.bundle.read import read_bundle
 from model.errors import BadInput
+from tests.support.integer_bundles import any_features, mixed_bundle, small_integer_bundle
 from tests.support.random_bundles import random_bundle, random_features, random_foldings
 from tests.support.simulators import QUICKEST
 
@@ -49,6 +50,19 @@ def test_random_netlists_are_bit_exact_with_idles_back_pressure_and_resets(name,
     foldings["gru0"] = replace(foldings["gru0"], **options)
     network = Network(made, foldings, family, 5, 3)
     stimulus = Stimulus([random_features(rng, made, frames) for frames in (3, 1, 4)], 0.3, 0.4, resets=2)
+    verilog = generate_netlist(network, tmp_path / "rtl")
+    outcome = simulate(network, made, stimulus, verilog=verilog, simulator=QUICKEST, quick_build=True)
+    assert outcome.mismatch is None
+
+
+@pytest.mark.parametrize("family", [ECP5, ICE40], ids=lambda family: family.name)
+@pytest.mark.parametrize("made", [small_integer_bundle(), mixed_bundle()], ids=lambda made: made.name)
+def test_netlists_of_integers_are_bit_exact(made, family, tmp_path):
+    rng = np.random.default_rng(4)
+    foldings = random_foldings(rng, made)
+    foldings["gru0"] = replace(foldings["gru0"], weights="loaded", packed=made.name == "mixed")
+    network = Network(made, foldings, family, 5, 3)
+    stimulus = Stimulus([any_features(rng, made.front_end, frames) for frames in (3, 1, 2)], 0.3, 0.4, resets=1)
     verilog = generate_netlist(network, tmp_path / "rtl")
     outcome = simulate(network, made, stimulus, verilog=verilog, simulator=QUICKEST, quick_build=True)
     assert outcome.mismatch is None

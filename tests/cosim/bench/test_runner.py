@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from cosim.bench.runner import Mismatch, Outcome, Stimulus, generate, simulate
+from cosim.bench.vectors import gains
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.family import ECP5, ICE40
@@ -18,6 +19,7 @@ from model.bundle.layers import Kind, Layer
 from model.bundle.matrices import Matrix
 from model.bundle.read import read_bundle
 from model.reference.golden_model import GoldenModel
+from tests.support.integer_bundles import any_features, mixed_bundle, small_integer_bundle
 from tests.support.random_bundles import random_bundle, random_features, random_foldings
 from tests.support.simulators import QUICKEST
 
@@ -66,6 +68,22 @@ def test_random_networks_are_bit_exact_with_idles_back_pressure_and_resets(name,
 @pytest.mark.parametrize(("name", "rho"), [("two BGRUs", 0.8), ("BNN", 1.0)])
 def test_and_so_they_are_in_verilator(name, rho):
     assert is_bit_exact(name, rho, "verilator")
+
+
+@pytest.mark.parametrize("made", [small_integer_bundle(), mixed_bundle()], ids=lambda made: made.name)
+def test_layers_of_integers_are_bit_exact_with_idles_back_pressure_and_resets(made):
+    rng = np.random.default_rng(3)
+    foldings = {
+        name: replace(folding, weights=SOURCES[index % 3])
+        for index, (name, folding) in enumerate(random_foldings(rng, made).items())
+    }
+    network = Network(made, foldings, ECP5, 5, 7)
+    utterances = [any_features(rng, made.front_end, frames) for frames in (3, 1, 4)]
+    stimulus = Stimulus(utterances, idle=0.3, backpressure=0.4, resets=2)
+    outcome = simulate(network, made, stimulus, simulator=QUICKEST, quick_build=True)
+    assert outcome.mismatch is None
+    model = GoldenModel(made)
+    assert np.array_equal(gains(outcome.mask, made.front_end), np.concatenate([model.masks(one) for one in utterances]))
 
 
 @pytest.mark.parametrize("seed", range(4))

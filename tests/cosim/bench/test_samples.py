@@ -160,6 +160,6 @@ def test_a_front_end_without_an_engine_is_refused(tmp_path):
     result = bgru("sim", "--samples", "--bundle", tmp_path / "net", "--build", tmp_path / "build")
     assert (result.exit_code, result.stderr) == (
         2,
-        "error: audio engine: expected features in thermometer code, got binary code\n",
+        "error: audio engine: expected features in thermometer code or levels, got binary code\n",
     )
     assert not (tmp_path / "build").exists()

@@ -13,6 +13,7 @@ from hw.shape.folding import Folding
 from model.errors import BadInput
 from tests.support.hw_bench import few
 from tests.support.hw_layers import run_network
+from tests.support.integer_bundles import any_features, possible_bundles
 from tests.support.random_bundles import bundles, random_bundle, random_features, random_foldings, seeds
 
 pytestmark = pytest.mark.simulator
@@ -29,6 +30,14 @@ def test_every_vector_of_every_layer(network, seed, in_width, out_width, loaded)
     if loaded:
         foldings = {name: replace(folding, weights="loaded") for name, folding in foldings.items()}
     run_network(network, foldings, features, STARTS, rng, in_width, out_width, 0.2, 0.3)
+
+
+@given(network=possible_bundles(), seed=seeds, in_width=st.integers(1, 9), out_width=st.integers(1, 9))
+@few
+def test_layers_of_any_formats_follow_one_another(network, seed, in_width, out_width):
+    rng = np.random.default_rng(seed)
+    features = any_features(rng, network.front_end, len(STARTS))
+    run_network(network, random_foldings(rng, network), features, STARTS, rng, in_width, out_width, 0.2, 0.3)
 
 
 @pytest.mark.parametrize(

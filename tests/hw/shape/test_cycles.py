@@ -19,6 +19,7 @@ from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from tests.support.hw_bench import few, some
 from tests.support.hw_layers import run_layer, run_network
+from tests.support.integer_bundles import any_features, integer_layer_bundle, possible_formats
 from tests.support.random_bundles import densities, random_bundle, random_features, random_foldings, random_layer, seeds
 
 pytestmark = pytest.mark.simulator
@@ -35,6 +36,23 @@ def test_predicted_cycles_are_the_measured_ones(kind, seed, units, bins, qad_bit
     predicted = predict(layer.spec)
     assert predicted.ideal == layer.spec.ideal
     assert watch.cycles == [predicted.alone, *[predicted.cycles] * 3]
+
+
+@given(st.data(), seeds, st.sampled_from(["gru", "dense"]), st.integers(1, 60), st.integers(1, 9))
+@settings(few, max_examples=12)
+def test_predicted_cycles_of_integers_are_the_measured_ones(data, seed, kind, inputs, units):
+    rng = np.random.default_rng(seed)
+    format = data.draw(possible_formats(kind == "gru", input_bits=data.draw(st.sampled_from([1, 4, 8]))))
+    bundle = integer_layer_bundle(rng, kind, inputs, units, format)
+    columns = max(inputs, units if kind == "gru" else 1)
+    folding = Folding(data.draw(st.integers(1, units)), data.draw(st.integers(1, columns)))
+    features = any_features(rng, bundle.front_end, 5)
+    layer, watch, *_ = run_layer(bundle, folding, features, [1, 0, 0, 0, 0], rng)
+    predicted = predict(layer.spec)
+    assert watch.cycles[0] == predicted.alone
+    if predicted.steady:
+        assert watch.cycles[1:] == [predicted.cycles] * 4
+    assert watch.cycles[4] == predicted.cycles
 
 
 def test_prediction_holds_in_a_network_whose_slowest_layer_comes_first():

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 
 from boards.definitions.registry import find
 from boards.flow.layout import choose
-from hw.shape.estimate import CALIBRATION, layer_cycles, layer_resources, weight_use
+from hw.shape.estimate import CALIBRATION, layer_cycles, weight_use
 from hw.shape.family import ECP5, FAMILIES, ICE40
 from hw.shape.folding import Folding
+from hw.shape.integer_estimate import layer_resources
 from hw.shape.layer_spec import LayerSpec
 from model.bundle.read import read_bundle
 from tests.support.random_bundles import bundles, random_foldings, random_layer

@@ -4,6 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosim.bench.vectors import element_bits
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
@@ -11,7 +12,8 @@ from hw.shape.latency import latency, unhurried
 from hw.shape.network_spec import NetworkSpec
 from hw.shape.words import words
 from tests.support.hw_bench import Bench, few, to_words
-from tests.support.random_bundles import random_bundle, random_features, seeds
+from tests.support.integer_bundles import any_features, possible_bundles
+from tests.support.random_bundles import random_bundle, random_features, random_foldings, seeds
 
 
 @given(
@@ -31,6 +33,20 @@ def test_a_frame_is_under_way_for_as_long_as_predicted(seed, hidden, widths):
     bench = Bench(network, rng)
     fed = bench.feed(network.i, to_words(rng, random_features(rng, made, 1), [1], widths[0]))
     got = bench.drain(network.o, words(made.layers[-1].units, widths[1]))
+    bench.run()
+    measured = got[-1][0] - fed[0]
+    assert measured == latency(network.spec) if unhurried(network.spec) else measured >= latency(network.spec)
+
+
+@given(made=possible_bundles(), seed=seeds, widths=st.tuples(st.integers(1, 12), st.integers(1, 12)))
+@few
+def test_a_frame_of_any_formats_is_under_way_for_as_long_as_predicted(made, seed, widths):
+    rng = np.random.default_rng(seed)
+    network = Network(made, random_foldings(rng, made), ECP5, *widths)
+    bench = Bench(network, rng)
+    bits = element_bits(any_features(rng, made.front_end, 1), made.front_end.feature_bits)
+    fed = bench.feed(network.i, to_words(rng, bits, [1], widths[0]))
+    got = bench.drain(network.o, words(made.layers[-1].units * made.front_end.gain_bits, widths[1]))
     bench.run()
     measured = got[-1][0] - fed[0]
     assert measured == latency(network.spec) if unhurried(network.spec) else measured >= latency(network.spec)

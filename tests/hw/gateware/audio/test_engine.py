@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cosim.bench.sound import Pauses
@@ -16,8 +16,8 @@ from hw.shape.audio_passes import Name, passes
 from hw.shape.audio_program import Bias
 from model.bundle.audio_constants import quarter_cosine
 from model.errors import BadInput
-from tests.support.audio_engine import check, random_front_end, random_samples
-from tests.support.hw_bench import some
+from tests.support.audio_engine import check, random_front_end, random_level_front_end, random_samples
+from tests.support.hw_bench import few, some
 from tests.support.random_bundles import seeds
 
 pytestmark = pytest.mark.simulator
@@ -84,9 +84,24 @@ def test_large_windows(fft_size, mask_bits):
     check(it, [np.concatenate([random_samples(rng, 3 * it.hop), loud, random_samples(rng, it.hop)])], rng)
 
 
+@given(seeds, st.integers(4, 8), four_pauses)
+@settings(few, max_examples=3)
+def test_levels_come_out_as_in_the_reference(seed, feature_bits, four):
+    rng = np.random.default_rng(seed)
+    it = random_level_front_end(rng, 32, feature_bits)
+    kinds = ("noise", "silence", "square", "noise")
+    check(it, [random_samples(rng, int(rng.integers(1, 9)) * it.hop, kind) for kind in kinds], rng, four)
+
+
+def test_gains_of_several_bits_are_refused():
+    it = replace(random_level_front_end(np.random.default_rng(0), 16, 8), gain_bits=4)
+    with pytest.raises(BadInput, match="expected a mask of 1-bit gains, got 4-bit gains"):
+        AudioEngine(it)
+
+
 def test_binary_code_is_refused():
     it = replace(random_front_end(np.random.default_rng(0), 16), code="binary")
-    with pytest.raises(BadInput, match="expected features in thermometer code, got binary code"):
+    with pytest.raises(BadInput, match="expected features in thermometer code or levels, got binary code"):
         AudioEngine(it)
 
 

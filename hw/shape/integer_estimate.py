@@ -1,0 +1,121 @@
+"""What a layer of integers will need, from its shape: cycles and RAM blocks exactly, LUT4 about."""
+
+from typing import Any
+
+from hw.shape.cyclic_memory import CyclicShape
+from hw.shape.estimate import AreaEstimate, calibrated, slices_of
+from hw.shape.family import Family
+from hw.shape.folding import Folding
+from hw.shape.integer_layer_spec import IntegerLayerSpec
+from hw.shape.layer_spec import LayerSpec
+from hw.shape.number_format import TRITS
+from hw.shape.ram_mapping import Mapped
+from hw.shape.requantiser import MULTIPLIER_BITS, constant_words
+from hw.shape.words import ceil_log2, words
+from model.bundle.integer_layers import IntegerLayer
+from model.bundle.layers import Layer
+
+__all__ = ["IntegerAreaEstimate", "estimate_of", "layer_resources", "ram_blocks"]
+
+
+def estimate_of(layer: Layer | IntegerLayer, family: Family) -> AreaEstimate:
+    """What a layer needs on a family, at any folding."""
+    return IntegerAreaEstimate(layer, family) if isinstance(layer, IntegerLayer) else AreaEstimate(layer, family)
+
+
+class IntegerAreaEstimate(AreaEstimate):
+    """What a layer of integers needs.
+
+    Its weights do not matter; its constants do, of which Yosys leaves out a bit that is the same in all words.
+    """
+
+    def __init__(self, layer: IntegerLayer, family: Family) -> None:
+        self._start(family)
+        self._layer = layer
+        words = constant_words(layer)
+        self._varying = 0
+        for word in words:
+            self._varying |= word ^ words[0]
+
+    def spec(self, folding: Folding) -> IntegerLayerSpec:
+        """The layer's shape at a folding."""
+        return IntegerLayerSpec.of_integers(self._layer, folding, self.family)
+
+    def memories(self, spec: LayerSpec) -> list[tuple[int, Mapped]]:
+        """What Yosys makes of each memory: how many of its slices are alike, and what one of them becomes."""
+        assert isinstance(spec, IntegerLayerSpec)
+        found = []
+        for name, memory in spec.memories.items():
+            slices = slices_of(memory, memory.width)
+            if name == "requantiser.constants":
+                slices = [(1, width) for width in self._stored(spec.requantiser.constants) if width]
+            found += [(count, self._mapped(width, memory)) for count, width in slices]
+        return found
+
+    def _stored(self, shape: CyclicShape) -> list[int]:
+        """Bits of each slice that Yosys keeps: it doesn't store what is the same in all words."""
+        kept = self._varying if not shape.spare_words else (1 << shape.width) - 1
+        return [(kept >> low & ((1 << width) - 1)).bit_count() for low, width in shape.slices.items()]
+
+    def parts(self, folding: Folding) -> dict[str, int]:
+        """How many there are of each thing that takes LUT4, by its name in the calibration."""
+        spec = self.spec(folding)
+        return _parts(spec, self.memories(spec))
+
+    def resources(self, folding: Folding) -> dict[str, int]:
+        """LUT4, and RAM blocks of each kind that the family has."""
+        spec = self.spec(folding)
+        memories = self.memories(spec)
+        weight = calibrated(self.family.name)["integers"]
+        lut4 = sum(weight[name] * count for name, count in _parts(spec, memories).items())
+        return {"lut4": round(lut4), **self._blocks(memories)}
+
+
+def _parts(spec: IntegerLayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
+    engine, pe, simd = spec.engine, spec.folding.pe, spec.folding.simd
+    lanes, recurrent, width = spec.lanes, int(spec.recurrent), spec.engine.operand_bits
+    small, shifts = lanes.most == 1, lanes.exponent
+    distributed = [(count, one) for count, one in memories if one.resource == "distributed"]
+    logic = [(count, one) for count, one in memories if one.resource == "logic"]
+    counters = [spec.words, engine.groups, spec.units, pe]
+    if engine.weights is not None:
+        counters.append(engine.weight_words)
+    return {
+        "bit of a signed operand": pe * simd * (width + 1) if small else 0,
+        "bit of a partial product": pe * simd * (lanes.bits - 1) * (width + 1) if not (small or shifts) else 0,
+        "bit of a shift": pe * simd * (lanes.bits - 1) * engine.product_bits if shifts else 0,
+        "bit of an adder": pe * _tree_bits(simd, engine.product_bits),
+        "accumulator bit": pe * engine.accumulator_bits,
+        "bit of another row": (pe - 1) * sum(engine.sum_bits),
+        "trit decoder": pe * words(simd, TRITS) if spec.folding.packed else 0,
+        "distributed RAM": sum(count * one.cells for count, one in distributed),
+        "bit of a RAM in logic": sum(count * one.width * one.depth for count, one in logic),
+        "bit that is selected": sum(count * one.width * (one.deep - 1) for count, one in memories),
+        "bit of a counter": sum(ceil_log2(count) for count in counters),
+        "bit of x and h": simd * width * recurrent,
+        "bit of the requantiser": MULTIPLIER_BITS + spec.requantiser.high_bits,
+        "bit of an element": spec.own_bits * recurrent,
+        "layer": 1,
+        "gru": recurrent,
+        "loading": int(spec.folding.weights == "loaded"),
+    }
+
+
+def _tree_bits(count: int, bits: int) -> int:
+    """Bits of the adders of a tree over so many values of so many bits."""
+    total = 0
+    while count > 1:
+        bits += 1
+        total += count // 2 * bits
+        count = -(-count // 2)
+    return total
+
+
+def ram_blocks(layer: Layer | IntegerLayer, spec: LayerSpec) -> dict[str, int]:
+    """RAM blocks of each kind that the family has: exactly those that Yosys will take."""
+    return estimate_of(layer, spec.family).blocks(spec.folding)
+
+
+def layer_resources(layer: Layer | IntegerLayer, spec: LayerSpec) -> dict[str, Any]:
+    """LUT4 (docs/planning.md has the error), the bits stored, and the RAM blocks."""
+    return {"bits": sum(spec.bits.values()), **estimate_of(layer, spec.family).resources(spec.folding)}
