@@ -143,7 +143,7 @@ def shape(
 def word_widths(bundle: Bundle, kind: Kind) -> tuple[int, int]:
     """Bits per word at both ends of a network: the link's bytes, or the audio engine's features and bins."""
     return (
-        (bundle.front_end.feature_bits, bundle.front_end.mask_bits) if kind == Kind.SOUND else (LINK_WIDTH, LINK_WIDTH)
+        (bundle.front_end.feature_bits, bundle.front_end.bin_bits) if kind == Kind.SOUND else (LINK_WIDTH, LINK_WIDTH)
     )
 
 

@@ -4,6 +4,7 @@ import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,16 +13,16 @@ from cosim.bench.build import verilated
 from cosim.bench.fed import Fed
 from cosim.bench.flat import Flat
 from cosim.bench.netlist import write_netlist
+from cosim.bench.vectors import gains
 from hw.flow.audio import multiplying
 from hw.flow.rtl import to_rtlil, to_verilog
 from hw.gateware.denoiser import Denoiser
 from model.bundle.audio_constants import attenuation_floor
-from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
-from model.reference.analysis import Analysis
+from model.reference.analysis import Analysis, Features
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import Samples
-from model.reference.synthesis import Synthesis
+from model.reference.synthesis import Mask, Synthesis
 
 __all__ = ["STREAMS", "Difference", "Heard", "Pauses", "SoundBench", "expected"]
 
@@ -64,7 +65,7 @@ class Heard:
     samples : the output
     taken, given : the cycle of each sample in, and of each sample out
     difference : the first word that differs from the reference, if any
-    compared : how many words of each kind were compared: samples, feature bits, mask bits
+    compared : how many words of each kind were compared: samples, features, mask bits or gains
     """
 
     samples: Samples
@@ -76,8 +77,8 @@ class Heard:
 
 def expected(
     bundle: Bundle, samples: Samples, bypass: bool = False, limit: float | None = None
-) -> tuple[Bits, Bits, Samples]:
-    """Feature bits, mask bits (frames, ...) and samples of an utterance that the hardware must give.
+) -> tuple[Features, Mask, Samples]:
+    """Features, gains (frames, ...) and samples of an utterance that the hardware must give.
 
     limit : attenuate no bin by more decibels; None is no limit
     """
@@ -85,7 +86,7 @@ def expected(
     model = GoldenModel(bundle)
     mask = model.masks(features) if len(features) else np.zeros((0, bundle.layers[-1].units), np.uint8)
     synthesis = Synthesis(bundle.front_end, attenuation_floor(limit, bundle.front_end))
-    return features, mask, synthesis(spectrum, mask | np.uint8(bypass))
+    return features, mask, synthesis(spectrum, np.full_like(mask, bundle.front_end.unit_gain) if bypass else mask)
 
 
 @dataclass(frozen=True)
@@ -117,7 +118,7 @@ class SoundBench:
             verilog = to_verilog(top, TOP, folder)
         main = Path(__file__).with_suffix(".cpp")
         it = bundle.front_end
-        define = ("-CFLAGS", f"-DMASK_BITS={it.mask_bits} -DFEATURE_BITS={it.feature_bits}")
+        define = ("-CFLAGS", f"-DMASK_BITS={it.bin_bits} -DFEATURE_BITS={it.feature_bits}")
         program = verilated(verilog, main, TOP, headers=[STREAMS], options=define, quick=quick)
         return cls(program, folder, bundle, denoiser.limit)
 
@@ -153,10 +154,15 @@ class SoundBench:
             for line in running.stdout or ():
                 progress(int(line))
         got = {key: np.fromfile(folder / f"{key}.bin", np.int32) for key in ("feature", "mask", "o")}
-        bits = (got["mask"][:, None] >> np.arange(front_end.mask_bits) & 1).ravel()
+        bits = (got["mask"][:, None] >> np.arange(front_end.bin_bits) & 1).astype(np.uint8)
+        gain = "mask bit" if front_end.gain_bits == 1 else "gain"
         levels = {"level": (got["feature"], features.astype(np.int16) & (1 << front_end.feature_bits) - 1)}
         given = {"feature bit": (got["feature"], features)} if front_end.feature_bits == 1 else levels
-        pairs = {**given, "mask bit": (bits, masks), "sample": (got["o"], samples)}
+        pairs: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {
+            **given,
+            gain: (gains(bits, front_end).ravel(), masks),
+            "sample": (got["o"], samples),
+        }
         found = (_difference(what, *pair) for what, pair in pairs.items())
         return Heard(
             got["o"].astype(np.int16),

@@ -30,13 +30,13 @@ class Denoiser(wiring.Component):
     -------
     i : In(stream of Sample); a `start` begins an utterance: it resets network, gain and ring
     o : Out(stream of signed(16)), as many as complete hops came in
-    bypass : In(1), take every mask bit as one; the delay is the same
+    bypass : In(1), take the mask as the largest gains; the delay is the same
     feature, mask : Out(Taken), the words between engine and network
     load_<layer> : In(stream of weight words), of each layer whose weights are not in a ROM
 
     Parameters
     ----------
-    network : with words of a feature in, and of a bin's mask bits out
+    network : with words of a feature in, and of a bin's mask out
     single_port : the engine's memory is single-port RAM (iCE40 UltraPlus)
     limit : attenuate no bin by more decibels; None is no limit
 
@@ -45,10 +45,10 @@ class Denoiser(wiring.Component):
 
     def __init__(self, network: Network, single_port: bool = False, limit: float | None = None) -> None:
         front_end = network.bundle.front_end
-        feature_bits, mask_bits = front_end.feature_bits, front_end.mask_bits
-        if (network.in_width, network.out_width) != (feature_bits, mask_bits):
+        feature_bits, bin_bits = front_end.feature_bits, front_end.bin_bits
+        if (network.in_width, network.out_width) != (feature_bits, bin_bits):
             raise BadInput(
-                f"network: expected words of {feature_bits} and {mask_bits} bits behind an audio engine, "
+                f"network: expected words of {feature_bits} and {bin_bits} bits behind an audio engine, "
                 f"got {network.in_width} and {network.out_width}"
             )
         self.limit, self.floor = limit, attenuation_floor(limit, front_end)
@@ -60,7 +60,7 @@ class Denoiser(wiring.Component):
                 "o": self.engine.signature.members["o"],
                 "bypass": In(1),
                 "feature": Out(Taken(front_end.feature_bits)),
-                "mask": Out(Taken(front_end.mask_bits)),
+                "mask": Out(Taken(front_end.bin_bits)),
                 **{name: network.signature.members[name] for name in self.loads},
             }
         )

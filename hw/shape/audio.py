@@ -31,10 +31,11 @@ PORT = 7
 class AudioSpec:
     """The shape of a `hw.gateware.audio.engine.AudioEngine`.
 
-    fft_size, mask_bits, bits : N, mask bits and thresholds of a bin
+    fft_size, mask_bits, bits : N, mask units and thresholds of a bin
     gain_frames : frames that the slow gain remembers
     word : bits of a word of the working memory
     key_bits : bits of the longest threshold's key
+    gain_bits : bits of a mask unit
     """
 
     fft_size: int
@@ -44,18 +45,20 @@ class AudioSpec:
     word: int
     key_bits: int
     family: Family
+    gain_bits: int = 1
 
     @classmethod
     def of(cls, front_end: FrontEnd, family: Family) -> "AudioSpec":
         """The shape of a front end's engine; a bin takes as long for a level as for a feature bit."""
         it = front_end
         key_bits = max(16, int(it.keys.max()).bit_length())
-        return cls(it.fft_size, it.mask_bits, it.keys.shape[1], it.gain_frames, widths(it).word, key_bits, family)
+        word = widths(it).word
+        return cls(it.fft_size, it.mask_bits, it.keys.shape[1], it.gain_frames, word, key_bits, family, it.gain_bits)
 
     @cached_property
     def passes(self) -> Mapping[Name, Pass]:
         """The loops of a frame."""
-        return passes(self.fft_size, self.mask_bits)
+        return passes(self.fft_size, self.mask_bits, integers=self.gain_bits > 1)
 
     @cached_property
     def analysis(self) -> int:
@@ -113,6 +116,7 @@ class AudioSpec:
             "datapath.cosine": _rom(16, quarter + 1 + self.gain_frames),
             "bits.levels.thresholds": _rom(self.key_bits, thresholds),
             "sequencer.program": _rom(different.bit_count(), len(words)),
+            **({"gain.rom": _rom(16, 1 << self.gain_bits)} if self.gain_bits > 1 else {}),
         }
 
     @cached_property

@@ -181,14 +181,19 @@ def _keys() -> tuple[Step, ...]:
     return schedule(groups)
 
 
-def _mask(mask_bits: int, limited: bool) -> tuple[Step, ...]:
-    """Y times the count of ones: once for each mask bit that is one, times F for each that is zero, in place."""
+def _mask(mask_bits: int, limited: bool, integers: bool) -> tuple[Step, ...]:
+    """Y times the count of ones: once for each mask bit that is one, times F for each that is zero, in place.
+
+    Or, in a mask of integers, times the bin's coefficient.
+    """
     groups = []
     for lane in (0, 1):
         part = _read(Region.SPECTRUM, lane, direct=True, bias=Bias.ZERO)
         if limited:
             part = replace(part, coefficient=Coefficient.POWER, bias=Bias.UP)
         terms = [replace(part, gate=gate) for gate in MASKS[:mask_bits]]
+        if integers:
+            terms = [replace(part, coefficient=Coefficient.POWER, direct=False, bias=Bias.UP)]
         if lane == 0:
             terms[0] = replace(terms[0], wait=Wait.MASK)
         groups.append(Group(tuple(terms), (_write(Region.SPECTRUM, lane),)))
@@ -216,8 +221,8 @@ def _output() -> tuple[Step, ...]:
     return schedule(groups)
 
 
-def passes(fft_size: int, mask_bits: int, limited: bool = False) -> Mapping[Name, Pass]:
-    """All passes of N points; `limited` ones have an attenuation limit, and take as many cycles."""
+def passes(fft_size: int, mask_bits: int, limited: bool = False, integers: bool = False) -> Mapping[Name, Pass]:
+    """All passes of N points; an attenuation limit, or a mask of one integer per bin, takes no more cycles."""
     points, stages = fft_size // 2, fft_size.bit_length() - 2
     butterflies = Pass(_butterfly(), points // 2, angle=0, stages=stages, swaps=True)
     return {
@@ -227,7 +232,7 @@ def passes(fft_size: int, mask_bits: int, limited: bool = False) -> Mapping[Name
         Name.FORWARD: butterflies,
         Name.SPLIT: Pass(_split(), points // 2 + 1),
         Name.KEYS: Pass(_keys(), points + 1),
-        Name.MASK: Pass(_mask(mask_bits, limited), points + 1),
+        Name.MASK: Pass(_mask(mask_bits, limited, integers), points + 1),
         Name.MERGE: Pass(_merge(), points // 2 + 1, swaps=True),
         Name.INVERSE: butterflies,
         Name.OVERLAP: Pass(_overlap(), points, angle=2),

@@ -77,7 +77,8 @@ class Coefficient(Enum):
     """The multiplier's second operand.
 
     `ANGLE` is a cosine or sine, `SCALE` the output's constant, `OPERAND` a quarter of the first operand, `POWER` the
-    power of two that brings a bin's magnitudes below 2^17, and in the masks' pass what a mask bit of 0 counts.
+    power of two that brings a bin's magnitudes below 2^17, and in the masks' pass what a mask bit of 0 counts, or the
+    coefficient of a bin's integer gain.
     """
 
     ANGLE = 0

@@ -56,9 +56,19 @@ def output_scale(front_end: FrontEnd) -> tuple[int, int]:
 
     r is floor(log2 g); `K = floor(2^(T + r) / g + 1/2)` has T or T + 1 bits.
     """
-    divisor = 12 * front_end.largest_gain * 2**front_end.fraction_bits
+    divisor = 12 * front_end.path_gain * 2**front_end.fraction_bits
     shift = divisor.bit_length() - 1
     return ((2 << (front_end.table_bits + shift)) // divisor + 1) // 2, shift
+
+
+def gain_coefficients(front_end: FrontEnd) -> NDArray[np.int64]:
+    """G, in units of 2^-T: the gain of a bin whose mask units add up to 0, 1, ... `largest_gain`.
+
+    `floor(g 2^T / largest_gain + 1/2)`. Only for masks of integers; bits are counted instead.
+    """
+    most = front_end.largest_gain
+    sums = np.arange(most + 1, dtype=np.int64)
+    return ((sums << (front_end.table_bits + 1)) + most) // (2 * most)
 
 
 def attenuation_floor(limit: float | None, front_end: FrontEnd) -> int:

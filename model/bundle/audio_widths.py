@@ -37,7 +37,7 @@ class Widths:
 def widths(front_end: FrontEnd) -> Widths:
     """Bits of the nodes for a front end: with N = 512, m = 1, T = 15, f = 2 the word has 28 bits."""
     f, log_size = front_end.fraction_bits, front_end.fft_size.bit_length() - 1
-    word = 17 + f + log_size + (front_end.largest_gain - 1).bit_length()
+    word = 17 + f + log_size + (front_end.path_gain - 1).bit_length()
     # A frame's power is at most 3 N / 2 (2^(14 + f))^2 / 4, plus a little for the rounding of the window.
     power_sum = (front_end.gain_frames * (3 * front_end.fft_size // 2) * 2 ** (26 + 2 * f)).bit_length()
     return Widths(

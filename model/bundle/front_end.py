@@ -107,8 +107,18 @@ class FrontEnd:
 
     @property
     def largest_gain(self) -> int:
-        """m, the largest gain of a bin, which leaves it unchanged."""
+        """The largest sum of a bin's units, which leaves it unchanged."""
         return self.mask_bits * self.unit_gain
+
+    @property
+    def path_gain(self) -> int:
+        """Factor of the back end on a bin that its mask leaves unchanged: the count of bits, or 1 for integers."""
+        return self.mask_bits if self.gain_bits == 1 else 1
+
+    @property
+    def bin_bits(self) -> int:
+        """Bits of the mask for one bin."""
+        return self.mask_bits * self.gain_bits
 
     @property
     def frame_rate(self) -> float:

@@ -7,7 +7,7 @@ Every function works on a block of frames, int64, a frame per row. Gateware is t
 import numpy as np
 from numpy.typing import NDArray
 
-from model.bundle.audio_constants import cosine_table, output_scale
+from model.bundle.audio_constants import cosine_table, gain_coefficients, output_scale
 from model.bundle.front_end import FrontEnd
 from model.reference.fft import fft
 from model.reference.fixed_point import Complex, Integers, rounded
@@ -22,12 +22,16 @@ Mask = NDArray[np.uint8]
 def apply_mask(y: Complex, mask: Mask, front_end: FrontEnd, floor: int = 0) -> Complex:
     """Y (frames, bins) times m times the gain of each bin, from the mask (frames, units).
 
-    A bin's units add up to g of at most m; what is missing to m counts `floor` / 2^T, with the floor of
-    `model.bundle.audio_constants.attenuation_floor`. Exact where the floor is 0; otherwise rounded once.
+    Of a bin's m bits, ones count 1 and zeros `floor` / 2^T, with the floor of
+    `model.bundle.audio_constants.attenuation_floor`: exact where the floor is 0. A sum of integers has one of
+    `gain_coefficients`, and at least the floor; m is 1. The product is rounded once.
     """
     sums = mask.reshape(len(mask), front_end.bins, front_end.mask_bits).sum(axis=-1, dtype=np.int64)
     bits = front_end.table_bits
-    gains = (sums << bits) + (front_end.largest_gain - sums) * floor
+    if front_end.gain_bits == 1:
+        gains = (sums << bits) + (front_end.mask_bits - sums) * floor
+    else:
+        gains = np.maximum(gain_coefficients(front_end)[sums], floor)
     return Complex(rounded(y.re * gains, bits), rounded(y.im * gains, bits))
 
 

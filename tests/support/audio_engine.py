@@ -14,6 +14,7 @@ from cosim.bench.flat import Flat
 from cosim.bench.sound import STREAMS, Pauses
 from hw.flow.rtl import to_verilog
 from hw.gateware.audio.engine import AudioEngine
+from model.bundle.formats import top
 from model.bundle.front_end import FrontEnd
 from model.reference.analysis import Analysis
 from model.reference.synthesis import Synthesis
@@ -97,9 +98,11 @@ def check(
     masks, bits, starts, want = [], [], [], []
     for samples in utterances:
         y, found = Analysis(it)(samples)
-        mask = rng.integers(0, 2, (len(found), it.bins * it.mask_bits)).astype(np.uint8)
-        want.append(Synthesis(it, floor or 0)(y, mask | bypass))
-        masks.append(mask.reshape(-1, it.mask_bits) @ (1 << np.arange(it.mask_bits)))
+        mask = rng.integers(0, it.unit_gain + 1, (len(found), it.bins * it.mask_bits)).astype(np.uint8)
+        want.append(Synthesis(it, floor or 0)(y, np.full_like(mask, it.unit_gain) if bypass else mask))
+        units = mask.reshape(-1, it.mask_bits).astype(np.int32)
+        integers = (units[:, 0] - top(it.gain_bits)) & ((1 << it.gain_bits) - 1)
+        masks.append(units @ (1 << np.arange(it.mask_bits)) if it.gain_bits == 1 else integers)
         bits.append(found.ravel())
         starts += [int(frame == 0) for frame in range(len(found)) for _ in range(it.features)]
     features, out, frames = np.concatenate(bits), np.concatenate(want), len(starts) // it.features

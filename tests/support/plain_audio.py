@@ -147,8 +147,11 @@ class Plain:
         return z
 
     def masked(self, part: int, gain: int) -> int:
-        missing = self.it.largest_gain - gain
-        return rnd(part * (gain * 2**self.t + missing * self.floor), self.t)
+        if self.it.gain_bits == 1:
+            return rnd(part * (gain * 2**self.t + (self.it.mask_bits - gain) * self.floor), self.t)
+        most = self.it.mask_bits * (2**self.it.gain_bits - 2)
+        nearest = int(Fraction(gain * 2**self.t, most) + Fraction(1, 2))
+        return rnd(part * max(nearest, self.floor), self.t)
 
     def frame_out(self, y: list[tuple[int, int]], mask: list[int]) -> list[int]:
         m = self.it.mask_bits
@@ -163,8 +166,7 @@ class Plain:
 
     def sample(self, total: int) -> int:
         self.note("word", total)
-        bits = self.it.gain_bits
-        g = 12 * self.it.mask_bits * (1 if bits == 1 else 2**bits - 2) * 2**self.f
+        g = 12 * (self.it.mask_bits if self.it.gain_bits == 1 else 1) * 2**self.f
         r = g.bit_length() - 1
         k = int(Fraction(2 ** (self.t + r), g) + Fraction(1, 2))
         return max(-32768, min(32767, (rnd(total * k, self.t) + (1 << (r - 1))) >> r))

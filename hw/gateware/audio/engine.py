@@ -5,6 +5,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.audio.addresses import Addresses
+from hw.gateware.audio.bin_gain import BinGain
 from hw.gateware.audio.control import FrameControl
 from hw.gateware.audio.datapath import Datapath
 from hw.gateware.audio.features import Features
@@ -36,25 +37,26 @@ class AudioEngine(wiring.Component):
     i : In(stream of Sample); a `start` within an utterance waits for all masks, then clears ring and gain
     o : Out(stream of signed(16)), as many samples as complete hops came in; the first N - hop are before the first in
     features : Out(stream of Word(feature_bits)), a feature bit or a level
-    mask : In(stream of Word(m)), a word for each bin
-    bypass : In(1), count all mask bits as ones
-    floor : In(15), what a mask bit of 0 counts, in units of 2^-15 (`model.bundle.audio_constants.attenuation_floor`);
-        taken at every bin, so change it in silence; only where `limited`
+    mask : In(stream of Word(bin_bits)), a word for each bin: m bits, or an integer in two's complement
+    bypass : In(1), count all mask bits as ones, or integers as the largest
+    floor : In(15), what a mask bit of 0 counts, or the least gain of a bin, in units of 2^-15
+        (`model.bundle.audio_constants.attenuation_floor`); taken at every bin, so change it in silence; only where
+        `limited`
 
     Parameters
     ----------
     single_port : the memory is single-port RAM (iCE40 UltraPlus)
     limited : there is an attenuation limit. It takes no cycle.
 
-    Raises `BadInput` for features in binary code, for gains of several bits, and for word lengths other than
-    T = 15, f = 2, p = 10.
+    Raises `BadInput` for features in binary code, for more than one integer per bin in the mask, and for word lengths
+    other than T = 15, f = 2, p = 10.
     """
 
     def __init__(self, front_end: FrontEnd, single_port: bool = False, limited: bool = False) -> None:
         if front_end.code not in ("thermometer", "level"):
             raise BadInput(f"audio engine: expected features in thermometer code or levels, got {front_end.code} code")
-        if front_end.gain_bits != 1:
-            raise BadInput(f"audio engine: expected a mask of 1-bit gains, got {front_end.gain_bits}-bit gains")
+        if front_end.gain_bits > 1 and front_end.mask_bits > 1:
+            raise BadInput(f"audio engine: expected one integer per bin in the mask, got {front_end.mask_bits}")
         lengths = front_end.table_bits, front_end.fraction_bits, front_end.mantissa_bits
         if lengths != WORD_LENGTHS[0]:
             raise BadInput(f"audio engine: expected word lengths {WORD_LENGTHS[0]}, got {lengths}")
@@ -64,7 +66,7 @@ class AudioEngine(wiring.Component):
                 "i": In(stream.Signature(Sample())),
                 "o": Out(stream.Signature(signed(16))),
                 "features": Out(stream.Signature(Word(front_end.feature_bits))),
-                "mask": In(stream.Signature(Word(front_end.mask_bits))),
+                "mask": In(stream.Signature(Word(front_end.bin_bits))),
                 "bypass": In(1),
                 **({"floor": In(15)} if limited else {}),
             }
@@ -73,7 +75,9 @@ class AudioEngine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         it, width = self.front_end, widths(self.front_end).word
-        m.submodules.sequencer = sequencer = Sequencer(it.fft_size, passes(it.fft_size, it.mask_bits, self.limited))
+        integers = it.gain_bits > 1
+        program = passes(it.fft_size, it.mask_bits, self.limited, integers)
+        m.submodules.sequencer = sequencer = Sequencer(it.fft_size, program)
         m.submodules.addresses = addresses = Addresses(it.fft_size)
         m.submodules[LOADED] = ram = SinglePortRam(8 * it.fft_size, width, self.single_port)
         m.submodules.datapath = datapath = Datapath(it)
@@ -107,9 +111,14 @@ class AudioEngine(wiring.Component):
         ]
 
         closed, floored = self._closed(m, sequencer), Signal()
-        power = features.power
-        if self.limited:
-            masks = number == Name.MASK
+        power, masks = features.power, number == Name.MASK
+        if integers:
+            m.submodules.gain = gain = BinGain(it, self.limited)
+            m.d.comb += [gain.element.eq(self.mask.payload.data), gain.bypass.eq(self.bypass)]
+            if self.limited:
+                m.d.comb += gain.floor.eq(self.floor)
+            power = Mux(masks, gain.coefficient, power)
+        elif self.limited:
             m.d.comb += floored.eq(closed & masks)
             power = Mux(masks, self.floor, power)
         m.d.comb += [

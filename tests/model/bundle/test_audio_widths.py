@@ -58,7 +58,7 @@ def roundings(it):
     for _ in range(int(math.log2(it.fft_size)) - 1):
         z = z * (1 + math.sqrt(2)) + 0.5
     y = z * 2 * (1 + math.sqrt(2)) + 0.5
-    return x, z, y, it.largest_gain * y * 2 * (1 + math.sqrt(2)) + 0.5
+    return x, z, y, it.path_gain * y * 2 * (1 + math.sqrt(2)) + 0.5
 
 
 def largest(node, off, size):
@@ -81,7 +81,7 @@ def test_no_samples_take_a_node_of_the_analysis_beyond_its_word(size, mask_bits,
     word = 2 ** (widths(it).word - 1)
     assert np.abs(x).max() / FINER + off[0] < 2 ** (widths(it).windowed - 1)
     assert largest(z, off[1], size)[1] * (1 + size.bit_length() * 2.0**-14) < word
-    masked = it.largest_gain * largest(y, off[2], size)[0]
+    masked = it.path_gain * largest(y, off[2], size)[0]
     assert 0.25 * word < masked < word
 
 
@@ -93,7 +93,7 @@ def test_no_mask_takes_a_node_of_the_inverse_beyond_its_word(size, mask_bits, ga
     _, _, y = impulses(it)
     low = np.arange(it.bins) <= size // 4
     for kept in (low, ~low, low | ~low):
-        gains = it.largest_gain * kept
+        gains = it.path_gain * kept
         z = merge(Complex(y.re * gains, y.im * gains), it)
         magnitude = largest(z, roundings(it)[3], size)[1]
         assert magnitude * (1 + size.bit_length() * 2.0**-14) + 2 * size.bit_length() < 2 ** (widths(it).word - 1)
@@ -106,7 +106,7 @@ def test_no_mask_takes_an_overlapped_sum_beyond_the_word(size, mask_bits, gain_b
     2^-8 is more than the table's own roundings add."""
     it = front_end_of(0, size, mask_bits, "thermometer", 15, 2, gain_bits=gain_bits)
     hann = 1 - np.cos(2 * np.pi * np.arange(size) / size)
-    z = 4 * it.largest_gain * 2 ** (14 + it.fraction_bits) * math.sqrt(np.sum(hann**2))
+    z = 4 * it.path_gain * 2 ** (14 + it.fraction_bits) * math.sqrt(np.sum(hann**2))
     off = roundings(it)[3] + 2 * size.bit_length()
     assert 4 * z * (1 + 2.0**-8) + 8 * off < 2 ** (widths(it).word - 1)
 

@@ -93,9 +93,18 @@ def test_levels_come_out_as_in_the_reference(seed, feature_bits, four):
     check(it, [random_samples(rng, int(rng.integers(1, 9)) * it.hop, kind) for kind in kinds], rng, four)
 
 
-def test_gains_of_several_bits_are_refused():
-    it = replace(random_level_front_end(np.random.default_rng(0), 16, 8), gain_bits=4)
-    with pytest.raises(BadInput, match="expected a mask of 1-bit gains, got 4-bit gains"):
+@given(seeds, st.integers(2, 8), st.sampled_from([None, 0, 1, 8231, 32767]), st.booleans(), four_pauses)
+@settings(few, max_examples=5)
+def test_a_bin_is_multiplied_by_its_integer_gain(seed, gain_bits, floor, bypass, four):
+    rng = np.random.default_rng(seed)
+    it = replace(random_level_front_end(rng, 32, 8), gain_bits=gain_bits)
+    utterances = [random_samples(rng, int(rng.integers(1, 9)) * it.hop, kind) for kind in ("noise", "square")]
+    check(it, utterances, rng, four, floor=floor, bypass=bypass)
+
+
+def test_two_integers_for_a_bin_are_refused():
+    it = replace(random_level_front_end(np.random.default_rng(0), 16, 8), gain_bits=4, mask_bits=2)
+    with pytest.raises(BadInput, match="expected one integer per bin in the mask, got 2"):
         AudioEngine(it)
 
 
