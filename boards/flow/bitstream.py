@@ -12,7 +12,7 @@ from boards.flow.bram_patch import insert, placeholder
 from boards.flow.delay import Delay
 from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import lay_out, parse_folding, word_widths
-from boards.flow.measured import results_of
+from boards.flow.measured import results_of, sound_results_of
 from boards.flow.packers import PACKERS, pack_bitstream
 from boards.flow.sound import lay_out_sound
 from boards.flow.verilog import check_room, print_use
@@ -165,9 +165,16 @@ def run(
             files = write(target, insert(design, network) if sound is None else design, network, board)
         bars.update(task, description="done", total=1, completed=1)
     placement = routed.placement
-    if sound is None:  # the report is of the network behind the UART
-        timing = {"constraint_mhz": board.clock_hz / 1e6, "achieved_mhz": placement.mhz, "seed": routed.seed}
-        results_of(network, board, build).write("pnr", {"top": {**placement.cost, **timing}})
+    top = {
+        **placement.cost,
+        "constraint_mhz": board.clock_hz / 1e6,
+        "achieved_mhz": placement.mhz,
+        "seed": routed.seed,
+    }
+    if sound is None:
+        results_of(network, board, build).write("pnr", {"top": top})
+    elif sound != UART:  # the report has a network behind the UART, and a denoiser between converters
+        sound_results_of(network, board, build, limit).write("pnr_sound", {"top": {**top, "sound": sound}})
 
     print_use(board, placement.cost)
     _print_pace(network, board, placement.mhz)

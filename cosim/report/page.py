@@ -96,6 +96,7 @@ def stages(found: Mapping[str, Any], sound: Sound | str) -> list[tuple[str, str,
     made = [(stage, command, stage in found) for stage, command in MADE_BY.items()]
     if isinstance(sound, Sound):
         made.append(("cosim_sound", "bgru sim --samples", "cosim_sound" in sound.found))
+        made.append(("pnr_sound", "bgru bitstream --sound codec", "pnr_sound" in sound.found))
     return made
 
 

