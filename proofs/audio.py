@@ -1,15 +1,23 @@
+# amaranth: UnusedElaboratable=no
 """The audio engine: its arithmetic is that of the rules, and its buffers never get in each other's way."""
 
+from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
+from typing import Any
 
-from amaranth.hdl import Cat, Const, Mux, Signal, signed
+import numpy as np
+from amaranth.hdl import Cat, Const, Mux, Signal, Value, signed
 from amaranth.utils import exact_log2
 
 from hw.gateware.audio.control import IN_FLIGHT, QUEUED, WAITING, FrameControl
+from hw.gateware.audio.datapath import Datapath
+from hw.gateware.audio.engine import AudioEngine
 from hw.gateware.audio.multiplier import CUT, FRACTION, MultiplyAccumulate
 from hw.gateware.audio.samples import SamplePort, saturated
 from hw.shape.audio_passes import ANALYSIS, SYNTHESIS, Name
-from hw.shape.audio_program import Bias
+from hw.shape.audio_program import Bias, Coefficient, Gate, Mark
+from model.bundle.random_bundle import random_front_end
 from proofs.arithmetic import total
 from proofs.contract import held, moved
 from proofs.harness import Harness
@@ -155,6 +163,60 @@ def rounding(width: int, output_shift: int) -> str:
     return h.rtlil()
 
 
+def gates(mask_bits: int, limited: bool) -> str:
+    """Any program in the pipeline, any masks. Sums may be anything: those of the multiplier are proved elsewhere."""
+    h = Harness()
+    front_end = replace(random_front_end(np.random.default_rng(0), 9), mask_bits=mask_bits, code="thermometer")
+    engine, dut = AudioEngine(front_end, limited=limited), Datapath(front_end)
+    mac = h.hollow(dut.mac)
+    h.component(dut)
+    h.m.d.comb += [mac.sum.eq(h.free(mac.sum.shape(), "sum")), mac.sign.eq(h.past(mac.operand)[-1])]
+    mask, n = h.free(mask_bits, "mask"), h.free(exact_log2(front_end.fft_size), "n")
+    number, word = h.free(Name, "number"), dut.instruction
+    h.m.d.comb += [engine.mask.payload.data.eq(mask), engine.bypass.eq(h.free(1, "bypass"))]
+    floor = h.fixed(15, "floor")
+    if limited:
+        h.m.d.comb += engine.floor.eq(floor)
+    # The masks' pass ends with a write, LATENCY cycles after its last read.
+    reads = dut.issue & word.add & (number == Name.MASK)
+    h.assume((number == Name.MASK) | ~(h.past(reads) | h.past(reads, 2)))
+    program: Any = SimpleNamespace(instruction=word, n=n, number=number)
+    engine._gate(h.m, program, dut, h.free(signed(16), "power"))
+
+    # Each term meets its own word and coefficient in the multiplier, and its own control in the accumulator.
+    h.check(mac.operand == h.past(dut.word))
+    choice = h.past(word.coefficient, 3)
+    h.check((choice != Coefficient.POWER) | (mac.coefficient == h.past(dut.power)))
+    h.check((choice != Coefficient.OPERAND) | (mac.coefficient == h.past(dut.word)[2:18].as_signed()))
+    h.check(mac.add == h.past(dut.issue & word.add, 5))
+    h.check(~mac.add | ((mac.first == h.past(word.first, 5)) & (mac.bias == h.past(word.bias, 5))))
+    h.check(dut.mark == Mux(h.past(dut.issue, 6), h.past(word.mark, 6), Mark.NONE))
+    result = Mux(dut.halve, mac.sum >> (CUT + 1), mac.sum >> CUT)
+    h.check(~h.past(dut.issue & word.take, 7) | (dut.result == h.past(result)[: dut.width].as_signed()))
+
+    # A word that is directly added counts as it is, not at all, or `floor` times.
+    here = dut.issue & word.add & word.direct & ~word.minus & ~word.absolute
+    whole = mac.direct & ~h.past(mac.zero) & ~mac.invert
+    none = mac.direct & h.past(mac.zero)
+    floored = ~mac.direct & (h.past(mac.coefficient, 2) == floor) & ~mac.invert & ~h.past(mac.zero)
+    masks = number == Name.MASK
+
+    def counts(when: Value, how: Value) -> None:
+        h.check(~h.past(here & when, 5) | how)
+
+    counts(word.gate == Gate.OPEN, whole)
+    counts((word.gate == Gate.CLOSED) & ~masks, none)
+    last_quarter = n[:-1] >= 3 * front_end.fft_size // 8
+    counts((word.gate == Gate.LAST_QUARTER) & ~masks, Mux(h.past(last_quarter, 5), none, whole))
+    for place in range(mask_bits):
+        is_one = mask[place] | engine.bypass
+        of_bit = (word.gate == Gate(Gate.MASK_0.value + place)) & masks
+        counts(of_bit & is_one, whole)
+        scaled = of_bit & ~is_one & (word.coefficient == Coefficient.POWER)
+        counts(scaled if limited else of_bit & ~is_one, floored if limited else none)
+    return h.rtlil()
+
+
 HALF = 1 << (FRACTION - 1)
 
 PROOFS = (
@@ -183,6 +245,36 @@ PROOFS = (
             Mutant(saturated, "value[15:].all() | ~value[15:].any()", "value[16:].all() | ~value[16:].any()"),
         ),
         reach=6,
+    ),
+    *(
+        Proof(
+            f"audio-gates-{'limited' if limited else 'plain'}",
+            "Whatever the program and the masks: each term meets its own word, coefficient and control in the "
+            "accumulator, and each result is its own sum's; a word counts as its gate says, where its mask bit is 0 "
+            + ("as often as the attenuation limit says" if limited else "not at all")
+            + " (three mask bits a bin).",
+            "hw/gateware/audio/datapath.py",
+            partial(gates, 3, limited),
+            "induction",
+            8,
+            (
+                *mutants,
+                Mutant(Datapath.elaborate, "self.closed & self.issue, 4", "self.closed & self.issue, 3"),
+                Mutant(Datapath.elaborate, "word.take & self.issue, 6", "word.take & self.issue, 5"),
+            ),
+            reach=12,
+        )
+        for limited, mutants in (
+            (False, (Mutant(AudioEngine._gate, "| self.bypass.replicate(mask_bits)", ""),)),
+            (
+                True,
+                (
+                    Mutant(AudioEngine._gate, "power = Mux(masks, self.floor, power)", "pass"),
+                    Mutant(AudioEngine._gate, "floored.eq(closed & masks)", "floored.eq(closed)"),
+                    Mutant(Datapath.elaborate, "direct.eq(word.direct & ~self.floored)", "direct.eq(word.direct)"),
+                ),
+            ),
+        )
     ),
     Proof(
         "audio-control",

@@ -2,13 +2,14 @@
 
 from functools import partial
 
-from amaranth.hdl import Mux, Signal
+from amaranth.hdl import Array, Cat, Const, Mux, Signal, signed
 from amaranth.utils import exact_log2
 
 from hw.gateware.audio.gain import Energy
+from hw.gateware.audio.levels import Levels
 from hw.gateware.audio.logarithm import MANTISSA, SerialLogarithm
 from hw.gateware.audio.magnitude import SQUARED, Magnitude
-from proofs.contract import Remembered
+from proofs.contract import Remembered, counter, held, moved
 from proofs.harness import Harness
 from proofs.proof import Mutant, Proof
 
@@ -83,6 +84,65 @@ def magnitude(width: int) -> str:
     return h.rtlil()
 
 
+def levels(width: int, bits: int, keys: tuple[int, ...], most_shift: int) -> str:
+    """From a bin's power to its feature bits, checked against integers; in between, another user of the logarithm."""
+    h = Harness()
+    dut = h.component(Levels(keys, bits, 1, most_shift, width))
+    inner = h.inside(dut, Levels.elaborate)
+    logarithm, left = inner.logarithm, inner.left
+    within = h.inside(logarithm, SerialLogarithm.elaborate)
+    h.assume(dut.shift <= most_shift)
+    h.assume(~dut.busy | ~(dut.load | dut.clear | dut.enable | dut.settle))
+    h.assume(~dut.load | ~(dut.clear | dut.enable | dut.settle))
+    h.check(held(h, dut.o))
+
+    # The bin in work.
+    power, shift = Remembered(h, dut.load, dut.power).was, Remembered(h, dut.load, dut.shift).was
+    number = power & (Const((1 << width) - 1) >> left)
+    log = Signal(range(width << MANTISSA), name="log")  # 2^10 log2 of what is in the logarithm, cut off
+    for exponent in range(width):
+        with h.m.If((number >> exponent) == 1):
+            h.m.d.comb += log.eq(exponent << MANTISSA | ((number << MANTISSA) >> exponent)[:MANTISSA])
+    count = (width - left).as_unsigned()
+    working = dut.busy
+    h.check(~working | (logarithm.some == (number != 0)))
+    h.check(~(working & logarithm.some) | (Cat(logarithm.mantissa, logarithm.exponent) == log))
+
+    # The exponent of the gain is the one that was settled last: floor((log - limit) / 2^10).
+    was = Cat(logarithm.mantissa, logarithm.exponent)
+    settled = Mux(logarithm.some, (was - dut.limit) >> MANTISSA, -60)
+    exponent_now = Signal(signed(8), name="exponent_now", init=-60)
+    with h.m.If(dut.settle):
+        h.m.d.sync += exponent_now.eq(settled)
+    h.check(inner.exponent == exponent_now)
+
+    # Each bit: is log2 q + 2 shift - 1 - exponent at least the threshold, in the order of the thresholds.
+    index = counter(h, moved(dut.o), len(keys), "index")
+    place = counter(h, moved(dut.o), bits, "place")
+    key = Signal(signed(32), name="key")
+    h.m.d.comb += key.eq(log + ((shift * 2 - 1 - exponent_now) << MANTISSA))
+    threshold = Array(keys)[index]
+    reached = (threshold == 0) | ((power != 0) & (key >= threshold))
+    h.check(~dut.o.valid | ((left == 0) & (dut.o.payload == reached)))
+    # A bin gives as many bits as it has, then it is done.
+    h.check(~(h.past(moved(dut.o) & (place == bits - 1)) & h.begun) | ~dut.busy)
+    h.check(dut.busy | (place == 0))
+
+    # How it works.
+    h.check((left <= width) & ~((left != 0) & inner.emitting))
+    h.check(~working | (inner.q == power >> count))
+    h.check((left == 0) | ((within.place == count) & (place == 0)))
+    h.check(~working | (within.below == ((number << MANTISSA) >> count)[:MANTISSA]))
+    h.check((index < len(keys)) & (inner.address == index) & (inner.which == place) & (inner.shift == shift))
+    h.check(~inner.prepared | inner.emitting)
+    h.check(~inner.prepared | (Cat(logarithm.mantissa, inner.above).as_signed() == key) | ~logarithm.some)
+    h.check(~inner.fetched | (inner.threshold == threshold))
+    return h.rtlil()
+
+
+KEYS = (0, 4 << MANTISSA, 5_677, 1 << 16, 12_345, 30_000)
+"""Thresholds: one that is always reached, one that never is, and others."""
+
 PROOFS = (
     Proof(
         "audio-gain",
@@ -115,5 +175,22 @@ PROOFS = (
         "induction",
         1,
         (Mutant(Magnitude.elaborate, "above | high", "high"),),
+    ),
+    Proof(
+        "audio-levels",
+        "Each bin's feature bits come in the order of its thresholds, each 1 where the threshold is 0, or q is not and "
+        "2^10 (log2 q + 2 shift - 1 - e) reaches it; e is floor(log2 S - limit / 2^10), or -60 where S is 0; a bit "
+        "stays until it is taken; a bin gives as many as it has (q of 8 bits, 3 bins of 2).",
+        "hw/gateware/audio/levels.py",
+        partial(levels, 8, 2, KEYS, 13),
+        "induction",
+        2,
+        (
+            Mutant(Levels.elaborate, "(shift << 1) - 1", "(shift << 1)"),
+            Mutant(Levels.elaborate, "emitting & prepared & fetched", "emitting & prepared"),
+            Mutant(Levels._feature, "(threshold == 0) | ", ""),
+            Mutant(Levels.elaborate, "left.eq(self.power_bits)", "left.eq(self.power_bits - 1)"),
+        ),
+        reach=16,
     ),
 )

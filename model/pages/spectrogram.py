@@ -24,8 +24,12 @@ def run(recordings: Sequence[Path], picture: Path, seconds: float) -> None:
     """Draw the first `seconds` of recordings (WAV, FLAC, MP3, ...) into a PNG, SVG or PDF file."""
     if picture.suffix.lower() not in SUFFIXES:
         raise BadInput(f"{picture}: expected a picture's name that ends in {', '.join(SUFFIXES)}")
-    draw({path.name: _beginning(path, seconds) for path in recordings}, picture)
-    console.print(f"{picture}: {len(recordings)} recordings, their first {seconds:g} s at most")
+    names = [path.name for path in recordings]
+    signals = {
+        path.name if names.count(path.name) == 1 else str(path): _beginning(path, seconds) for path in recordings
+    }
+    draw(signals, picture)
+    console.print(f"{picture}: {len(signals)} recording{'s' * (len(signals) > 1)}, their first {seconds:g} s at most")
 
 
 def _beginning(path: Path, seconds: float) -> Signal:
@@ -39,6 +43,11 @@ def _beginning(path: Path, seconds: float) -> Signal:
     if len(signal) < WINDOW:
         raise BadInput(f"{path}: expected at least {WINDOW} samples at {RATE:,} Hz to draw, got {len(signal)}")
     return signal
+
+
+def _printable(name: str) -> str:
+    """A name of a file, which need not be UTF-8."""
+    return name.encode(errors="backslashreplace").decode()
 
 
 def draw(signals: dict[str, Signal], picture: Path) -> None:
@@ -64,7 +73,7 @@ def draw(signals: dict[str, Signal], picture: Path) -> None:
             vmin=FLOOR_DB,
             vmax=0,
         )
-        axes.set_title(title, loc="left", fontsize="medium")
+        axes.set_title(_printable(title), loc="left", fontsize="medium", parse_math=False)
         axes.set_ylabel("kHz")
         axes.set_xlim(0, len(signals[title]) / RATE)
     rows[-1].set_xlabel("seconds")

@@ -1,6 +1,6 @@
 """The audio engine: samples to feature bits, and masks to samples, on one multiplier and one single-port memory."""
 
-from amaranth.hdl import Module, Mux, Signal, signed
+from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -75,8 +75,7 @@ class AudioEngine(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         it, width = self.front_end, widths(self.front_end).word
-        integers = it.gain_bits > 1
-        program = passes(it.fft_size, it.mask_bits, self.limited, integers)
+        program = passes(it.fft_size, it.mask_bits, self.limited, integers=it.gain_bits > 1)
         m.submodules.sequencer = sequencer = Sequencer(it.fft_size, program)
         m.submodules.addresses = addresses = Addresses(it.fft_size)
         m.submodules[LOADED] = ram = SinglePortRam(8 * it.fft_size, width, self.single_port)
@@ -110,28 +109,15 @@ class AudioEngine(wiring.Component):
             samples.free.eq(~(issue & (word.access != Access.NONE))),
         ]
 
-        closed, floored = self._closed(m, sequencer), Signal()
-        power, masks = features.power, number == Name.MASK
-        if integers:
-            m.submodules.gain = gain = BinGain(it, self.limited)
-            m.d.comb += [gain.element.eq(self.mask.payload.data), gain.bypass.eq(self.bypass)]
-            if self.limited:
-                m.d.comb += gain.floor.eq(self.floor)
-            power = Mux(masks, gain.coefficient, power)
-        elif self.limited:
-            m.d.comb += floored.eq(closed & masks)
-            power = Mux(masks, self.floor, power)
+        self._gate(m, sequencer, datapath, features.power)
         m.d.comb += [
             datapath.instruction.eq(word),
             datapath.issue.eq(issue),
-            datapath.closed.eq(closed & ~floored),
-            datapath.floored.eq(floored),
             datapath.first.eq(sequencer.first),
             datapath.angle.eq(sequencer.angle),
             datapath.frame.eq(control.frame),
             datapath.halve.eq(number == Name.INVERSE),
             datapath.word.eq(ram.word),
-            datapath.power.eq(power),
             datapath.energy.eq(features.energy),
             features.mark.eq(datapath.mark),
             features.sum.eq(datapath.sum),
@@ -167,9 +153,12 @@ class AudioEngine(wiring.Component):
         wiring.connect(m, samples.o, wiring.flipped(self.o))
         return m
 
-    def _closed(self, m: Module, sequencer: Sequencer) -> Signal:
-        """Whether the instruction's gate is closed to its term."""
-        closed, n, mask_bits = Signal(), sequencer.n, self.front_end.mask_bits
+    def _gate(self, m: Module, sequencer: Sequencer, datapath: Datapath, power: Value) -> None:
+        """Whether the instruction's term counts; with an attenuation limit, one that does not counts `floor` times.
+
+        In a mask of integers all terms count, times the bin's coefficient.
+        """
+        closed, floored, n, mask_bits = Signal(), Signal(), sequencer.n, self.front_end.mask_bits
         mask = self.mask.payload.data | self.bypass.replicate(mask_bits)
         with m.Switch(sequencer.instruction.gate):
             with m.Case(Gate.CLOSED):
@@ -179,4 +168,14 @@ class AudioEngine(wiring.Component):
             for place in range(mask_bits):
                 with m.Case(Gate(Gate.MASK_0.value + place)):
                     m.d.comb += closed.eq(~mask[place])
-        return closed
+        masks = sequencer.number == Name.MASK
+        if self.front_end.gain_bits > 1:
+            m.submodules.gain = gain = BinGain(self.front_end, self.limited)
+            m.d.comb += [gain.element.eq(self.mask.payload.data), gain.bypass.eq(self.bypass)]
+            if self.limited:
+                m.d.comb += gain.floor.eq(self.floor)
+            power = Mux(masks, gain.coefficient, power)
+        elif self.limited:
+            m.d.comb += floored.eq(closed & masks)
+            power = Mux(masks, self.floor, power)
+        m.d.comb += [datapath.closed.eq(closed & ~floored), datapath.floored.eq(floored), datapath.power.eq(power)]

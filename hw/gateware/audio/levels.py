@@ -17,8 +17,8 @@ POWER_BITS = 34
 class Levels(wiring.Component):
     """Features of a bin from its power q, and the gain's exponent: a bit per threshold, the lowest first, or one level.
 
-    q goes through the serial logarithm, `POWER_BITS` cycles; then a threshold is compared each cycle that `o` takes
-    one: `POWER_BITS + thresholds + 1` cycles a bin. A level is the difference to the one threshold of a bin, shifted
+    q goes through the serial logarithm, `power_bits` cycles; then a threshold is compared each cycle that `o` takes
+    one: `power_bits + thresholds + 1` cycles a bin. A level is the difference to the one threshold of a bin, shifted
     and clipped (docs/exact-meaning.md, rule 12.10). Between frames the energy uses the logarithm. Memory: bins x bits
     thresholds of 16 bits (17 where one is out of reach). Cost: about 150 LUT4.
 
@@ -34,15 +34,18 @@ class Levels(wiring.Component):
     ----------
     keys, each : thresholds of all bins, so many for each bin
     width : bits of a feature
+    power_bits : bits of q
     """
 
-    def __init__(self, keys: Sequence[int], each: int, width: int, shift_limit: int) -> None:
-        self.keys, self.each, self.width = list(keys), each, width
+    def __init__(
+        self, keys: Sequence[int], each: int, width: int, shift_limit: int, power_bits: int = POWER_BITS
+    ) -> None:
+        self.keys, self.each, self.width, self.power_bits = list(keys), each, width, power_bits
         super().__init__(
             {
                 "load": In(1),
                 "busy": Out(1),
-                "power": In(POWER_BITS),
+                "power": In(power_bits),
                 "shift": In(range(shift_limit + 1)),
                 "bit": In(1),
                 "enable": In(1),
@@ -56,7 +59,7 @@ class Levels(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.logarithm = logarithm = SerialLogarithm()
-        q, left, shift = Signal(POWER_BITS), Signal(range(POWER_BITS + 1)), Signal.like(self.shift)
+        q, left, shift = Signal(self.power_bits), Signal(range(self.power_bits + 1)), Signal.like(self.shift)
         exponent = Signal(signed(7), init=-60)
         emitting, which = Signal(), Signal(range(max(2, self.each)))
         m.d.comb += [
@@ -72,7 +75,7 @@ class Levels(wiring.Component):
         with m.If(left != 0):
             m.d.sync += [q.eq(q >> 1), left.eq(left - 1), emitting.eq(left == 1)]
         with m.If(self.load):
-            m.d.sync += [q.eq(self.power), left.eq(POWER_BITS), shift.eq(self.shift)]
+            m.d.sync += [q.eq(self.power), left.eq(self.power_bits), shift.eq(self.shift)]
 
         address = Signal(range(len(self.keys)))
         m.submodules.thresholds = thresholds = ram(

@@ -1,5 +1,6 @@
 """Recordings as pictures."""
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -60,3 +61,23 @@ def test_what_can_not_be_drawn_is_refused_and_leaves_nothing(name, sentence, tmp
     with pytest.raises(BadInput, match=sentence):
         run([tmp_path / "click.wav"], tmp_path / name, 10.0)
     assert not (tmp_path / name).exists()
+
+
+def test_recordings_of_one_name_in_two_folders_are_both_drawn(tmp_path, capsys):
+    for folder in ("noisy", "clean"):
+        (tmp_path / folder).mkdir()
+        audio.write(tmp_path / folder / "x.wav", sine(1000), RATE)
+    run([tmp_path / "noisy" / "x.wav"], tmp_path / "one.png", 1.0)
+    run([tmp_path / "noisy" / "x.wav", tmp_path / "clean" / "x.wav"], tmp_path / "two.png", 1.0)
+    heights = [Image.open(tmp_path / f"{name}.png").height for name in ("one", "two")]
+    assert heights[1] > 1.5 * heights[0]
+    assert "two.png: 2 recordings, their" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [b"caf\xe9.wav", b"a$b$.wav", b"$\\frac.wav$.wav", b"out[final].wav"])
+def test_any_name_is_drawn_as_it_is(name, tmp_path):
+    audio.write(tmp_path / "plain.wav", sine(1000), RATE)
+    path = tmp_path / os.fsdecode(name)
+    (tmp_path / "plain.wav").rename(path)
+    run([path], tmp_path / "x.png", 1.0)
+    assert (tmp_path / "x.png").stat().st_size > 1000
