@@ -191,7 +191,10 @@ def test_levels_have_4_to_8_bits(folder, bits):
 
 
 def test_a_network_of_integers_has_no_hardware_yet():
-    with pytest.raises(BadInput, match=r"^layer gru0: expected a bitwise layer, an integer gru has no hardware yet$"):
+    with pytest.raises(
+        BadInput,
+        match=r"^layer gru0: expected a bitwise layer, got an integer gru, which this command does not take yet$",
+    ):
         _ = small_integer_bundle().bitwise
 
 
