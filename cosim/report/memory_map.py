@@ -30,7 +30,7 @@ HOLDS = {
     "chunk_cells": "h and z in row groups",
     "unit_cells": "h and z by unit",
     "requantiser.constants": "thresholds, shifts, multipliers",
-    "requantiser.table": "tanh, sigmoid",
+    "requantiser": "tanh, sigmoid",
 }
 
 
