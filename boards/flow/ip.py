@@ -205,7 +205,7 @@ def verilog_header(core: AxiStream, name: str) -> str:
     prefix, bundle = name.upper(), core.network.bundle
     values = dict(core.sizes)
     if isinstance(core, AxiNetwork):
-        values |= {"FEATURES": bundle.layers[0].inputs, "BINS": bundle.layers[-1].units}
+        values |= {"FEATURES": core.network.spec.frame_bits, "BINS": core.network.spec.mask_bits}
     values |= {"SAMPLE_RATE": bundle.front_end.sample_rate, "HOP": bundle.front_end.hop}
     lines = [
         f"// Sizes of {name}.v in bits and words; samples per second, and samples from frame to frame.",

@@ -44,7 +44,7 @@ def _facts(core: AxiStream) -> dict[str, Any]:
         "constants": (
             {"SAMPLE_RATE": bundle.front_end.sample_rate, "HOP": bundle.front_end.hop}
             if samples
-            else {"FEATURES": bundle.layers[0].inputs, "BINS": bundle.layers[-1].units}
+            else {"FEATURES": core.network.spec.frame_bits, "BINS": core.network.spec.mask_bits}
         ),
         "sizes": core.sizes,
     }

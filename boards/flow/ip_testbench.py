@@ -7,12 +7,14 @@ import numpy as np
 from hw.gateware.axi import AxiStream, octets
 from hw.gateware.axi_denoiser import SAMPLE_BITS, AxiDenoiser
 from hw.shape.audio import AudioSpec
+from hw.shape.cycles import predict
 from hw.shape.latency import latency
 from hw.shape.words import words
-from model.bundle.bits import Bits, pack, unpack
+from model.bundle.bits import Bits, pack
 from model.reference.audio import read_samples
 from model.reference.denoise import denoise
 from model.reference.golden_model import GoldenModel
+from model.reference.vectors import carried_bits, elements
 from model.shipped import recording
 
 __all__ = ["MODULES", "files"]
@@ -225,7 +227,7 @@ def _frames(core: AxiStream) -> Traffic:
     """Random frames {tuser, tlast, tdata}, and their masks {tuser, tlast, tkeep, tdata}."""
     network = core.network
     rng, model = np.random.default_rng(0), GoldenModel(network.bundle)
-    length, bins = network.bundle.layers[0].inputs, network.bundle.layers[-1].units
+    length, bins = network.spec.frame_bits, network.spec.mask_bits
     right, out = words(length, network.in_width), network.out_width
     features: list[int] = []
     masks: list[int] = []
@@ -240,7 +242,8 @@ def _frames(core: AxiStream) -> Traffic:
         seen[: bits.size] = bits.reshape(-1)[:length]
         if start:
             model.reset()
-        mask = unpack(model.step(pack(seen))[0], bins)
+        each = network.bundle.front_end.feature_bits
+        mask = carried_bits(network.bundle.layers[-1], model.step(pack(seen) if each == 1 else elements(seen, each))[0])
         for low in range(0, bins, out):
             word = np.zeros(out, dtype=np.uint8)
             used = mask[low : low + out]
@@ -259,7 +262,7 @@ def _frames(core: AxiStream) -> Traffic:
         frames=len(STARTS),
         register="errors",
         value=errors,
-        limit=4 * len(STARTS) * network.spec.ideal,
+        limit=4 * len(STARTS) * sum(predict(layer).cycles for layer in network.spec.layers),
     )
 
 

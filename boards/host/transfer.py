@@ -22,6 +22,7 @@ from model.errors import BadInput
 from model.reference import audio
 from model.reference.denoise import apply_mask, hear
 from model.reference.golden_model import GoldenModel
+from model.reference.vectors import element_bits, gains
 
 PATIENCE = 10.0
 """Seconds to wait for an answer before giving up on a board."""
@@ -337,8 +338,8 @@ def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int
     front_end = network.front_end
     noisy = audio.read_samples(recording, front_end.sample_rate)
     features = hear(front_end, noisy)
-    answers = carry(port, baud, network, Kind.NETWORK, to_frames(features))
-    mask = from_masks(answers, network.layers[-1].units)
+    answers = carry(port, baud, network, Kind.NETWORK, to_frames(element_bits(features, front_end.feature_bits)))
+    mask = gains(from_masks(answers, Kind.NETWORK.elements(network)[1]), front_end)
     if loop_check:
         _compare(GoldenModel(network).masks(features), mask)
     audio.write(output, apply_mask(front_end, noisy, mask), front_end.sample_rate)

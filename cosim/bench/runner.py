@@ -15,7 +15,6 @@ from cocotb_tools.check_results import get_results
 from cosim.bench.build import cocotb_environment, cocotb_simulator, run
 from cosim.bench.simulators import simulator_path
 from cosim.bench.top import Top
-from cosim.bench.vectors import carried_bits, element_bits, traced_bits
 from cosim.chips.sdram import Sdram
 from hw.flow.rtl import to_verilog
 from hw.gateware.network import Network
@@ -25,6 +24,7 @@ from model.bundle.bits import Bits, pack
 from model.bundle.bundle import Bundle
 from model.reference.analysis import Features
 from model.reference.golden_model import GoldenModel
+from model.reference.vectors import carried_bits, element_bits, traced_bits
 
 __all__ = ["Mismatch", "Outcome", "Stimulus", "generate", "simulate"]
 
@@ -198,8 +198,7 @@ def _slowest_pace(network: Network, stimulus: Stimulus, sdram: Mapping[str, Sdra
     """An upper bound on cycles per frame, whatever the pauses."""
     layers = [predict(layer).cycles + layer.units for layer in network.spec.layers]
     memories = [len(memory.words) for memory in sdram.values()]
-    first, last = network.spec.layers[0], network.spec.layers[-1]
-    ends = first.inputs * first.input_bits + last.units * last.output_bits
+    ends = network.spec.frame_bits + network.spec.mask_bits
     return int((sum(layers) + sum(memories) + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)
 
 

@@ -13,7 +13,6 @@ from boards.flow.measured import results_of
 from cosim.bench.netlist import generate_netlist
 from cosim.bench.runner import Outcome, Stimulus, generate, simulate
 from cosim.bench.simulators import simulator_path
-from cosim.bench.vectors import gains
 from cosim.bench.waves import save_views
 from hw.flow.synth import layer_costs
 from hw.gateware.network import Network
@@ -26,6 +25,7 @@ from model.console import console
 from model.reference import audio
 from model.reference.denoise import apply_mask, hear
 from model.reference.golden_model import GoldenModel
+from model.reference.vectors import gains
 
 
 def run(

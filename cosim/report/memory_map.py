@@ -28,6 +28,9 @@ HOLDS = {
     "h_cells": "h in words: old, new, initial",
     "off_cells": "r in words",
     "chunk_cells": "h and z in row groups",
+    "unit_cells": "h and z by unit",
+    "requantiser.constants": "thresholds, shifts, multipliers",
+    "requantiser": "tanh, sigmoid",
 }
 
 

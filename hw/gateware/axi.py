@@ -209,8 +209,8 @@ class AxiNetwork(AxiStream):
         """Words of a frame and of a mask, and bits of a word."""
         network = self.network
         return {
-            "FRAME_WORDS": words(network.bundle.layers[0].inputs, network.in_width),
-            "MASK_WORDS": words(network.bundle.layers[-1].units, network.out_width),
+            "FRAME_WORDS": words(network.spec.frame_bits, network.in_width),
+            "MASK_WORDS": words(network.spec.mask_bits, network.out_width),
             "IN_WIDTH": network.in_width,
             "OUT_WIDTH": network.out_width,
         }
@@ -223,7 +223,7 @@ class AxiNetwork(AxiStream):
     def _features(self, m: Module) -> tuple[Value, Value, Value]:
         """Pulses: a frame's first word enters the network, its last word does, a framing error."""
         i = self.network.i
-        count = words(self.network.bundle.layers[0].inputs, self.network.in_width)
+        count = words(self.network.spec.frame_bits, self.network.in_width)
         index = Signal(range(count))
         first, last = index == 0, index == count - 1
         # Surplus words of a long frame are dropped up to its tlast; a short frame is padded.
@@ -251,10 +251,10 @@ class AxiNetwork(AxiStream):
 
     def _masks(self, m: Module) -> Value:
         """Pulse: a mask's last word leaves."""
-        o, bins = self.network.o, self.network.bundle.layers[-1].units
-        count = words(bins, self.network.out_width)
+        o, bits = self.network.o, self.network.spec.mask_bits
+        count = words(bits, self.network.out_width)
         index = Signal(range(count))
-        last_bits = used_lanes(bins, self.network.out_width).bit_length()
+        last_bits = used_lanes(bits, self.network.out_width).bit_length()
         m.d.comb += [
             self.m_axis_tdata.eq(o.payload.data),
             self.m_axis_tuser.eq(o.payload.start & o.valid),
@@ -294,8 +294,8 @@ class AxiNetwork(AxiStream):
         with m.Elif(cleared):
             m.d.sync += erred.eq(0)
         return {
-            "features": self.network.bundle.layers[0].inputs,
-            "bins": self.network.bundle.layers[-1].units,
+            "features": self.network.spec.frame_bits,
+            "bins": self.network.spec.mask_bits,
             "status": Cat(between | (frames != masks), erred, loading),
             "frames": frames,
             "masks": masks,

@@ -11,8 +11,9 @@ from hw.shape.layer_spec import Memory
 from hw.shape.ram_mapping import mapped
 from model.bundle.audio_widths import widths
 from model.bundle.front_end import FrontEnd
+from model.errors import BadInput
 
-__all__ = ["MULTIPLIERS", "AudioSpec"]
+__all__ = ["MULTIPLIERS", "AudioSpec", "check_gains"]
 
 MULTIPLIERS = 2
 """Of 16 x 16 bits: SB_MAC16, MULT18X18D."""
@@ -25,6 +26,12 @@ LEVELS = 42
 
 PORT = 7
 """Cycles that a sample takes into the memory and out of it, while the program leaves it alone."""
+
+
+def check_gains(front_end: FrontEnd) -> None:
+    """Raise `BadInput` for gains that the engine cannot apply: it adds bits, but not integers."""
+    if front_end.gain_bits > 1 and front_end.mask_bits > 1:
+        raise BadInput(f"audio engine: expected one integer per bin in the mask, got {front_end.mask_bits}")
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,12 @@ class AudioSpec:
 
     @classmethod
     def of(cls, front_end: FrontEnd, family: Family) -> "AudioSpec":
-        """The shape of a front end's engine; a bin takes as long for a level as for a feature bit."""
+        """The shape of a front end's engine; a bin takes as long for a level as for a feature bit.
+
+        Raises `BadInput` for gains of several bits.
+        """
         it = front_end
+        check_gains(it)
         key_bits = max(16, int(it.keys.max()).bit_length())
         word = widths(it).word
         return cls(it.fft_size, it.mask_bits, it.keys.shape[1], it.gain_frames, word, key_bits, family, it.gain_bits)

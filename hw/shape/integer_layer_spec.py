@@ -155,7 +155,7 @@ class IntegerLayerSpec(LayerSpec):
         found["engine.queue"] = Memory(result, engine.queue_words, result, synchronous=False)
         found["requantiser.constants"] = cyclic_memory(requantiser.constants)
         entry = requantiser.own_bits
-        found["requantiser.table"] = Memory(entry, requantiser.entries, entry, rom=True, block=True)
+        found["requantiser"] = Memory(entry, requantiser.entries, entry, rom=True, block=True)
         found["x"] = Memory(self.in_width, 2 << ceil_log2(self.x_words), self.in_width)
         if self.recurrent:
             word, unit = simd * self.own_bits, 2 * self.own_bits

@@ -52,6 +52,16 @@ class NetworkSpec:
         return sum(layer.ideal for layer in self.layers)
 
     @property
+    def frame_bits(self) -> int:
+        """Bits of a frame's features."""
+        return self.layers[0].inputs * self.layers[0].input_bits
+
+    @property
+    def mask_bits(self) -> int:
+        """Bits of a frame's mask."""
+        return self.layers[-1].units * self.layers[-1].output_bits
+
+    @property
     def repacks(self) -> list[RepackShape]:
         """Between the words of the input, of the layers and of the output: one before each layer, one behind the last.
 
@@ -60,7 +70,7 @@ class NetworkSpec:
         first = self.layers[0]
         sinks = [*(layer.in_width for layer in self.layers[1:]), self.out_width]
         return [
-            RepackShape(first.inputs * first.input_bits, self.in_width, first.in_width),
+            RepackShape(self.frame_bits, self.in_width, first.in_width),
             *(
                 RepackShape(layer.units * layer.output_bits, layer.out_width, sink)
                 for layer, sink in zip(self.layers, sinks, strict=True)

@@ -47,11 +47,12 @@ class Bundle:
 
     @property
     def bitwise(self) -> tuple[Layer, ...]:
-        """The layers, all of them bitwise: what hardware exists for. Raises `BadInput` for an integer layer."""
+        """The layers, all of them bitwise. Raises `BadInput` for an integer layer, for what only takes bitwise ones."""
         for layer in self.layers:
             if isinstance(layer, IntegerLayer):
                 raise BadInput(
-                    f"layer {layer.name}: expected a bitwise layer, an integer {layer.kind} has no hardware yet"
+                    f"layer {layer.name}: expected a bitwise layer, got an integer {layer.kind}, which this command "
+                    "does not take yet"
                 )
         return tuple(layer for layer in self.layers if isinstance(layer, Layer))
 

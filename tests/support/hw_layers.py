@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cosim.bench.vectors import carried_bits, element_bits, output_of, traced_bits
 from hw.gateware.layers import LayerComponent
 from hw.gateware.network import Network, make_layer
 from hw.shape.family import ECP5
@@ -17,6 +16,7 @@ from hw.shape.words import words
 from model.bundle.bits import pack
 from model.bundle.bundle import Bundle
 from model.reference.golden_model import GoldenModel, Trace
+from model.reference.vectors import carried_bits, element_bits, output_of, traced_bits
 from tests.support.hw_bench import Bench, bits_of, from_words, to_words
 
 Frames = list[tuple[NDArray[Any], NDArray[np.uint8], Trace]]

@@ -13,6 +13,7 @@ from hw.gateware.audio.ram import SinglePortRam
 from hw.gateware.audio.samples import Sample, SamplePort
 from hw.gateware.audio.sequencer import Sequencer
 from hw.gateware.streams import Word
+from hw.shape.audio import check_gains
 from hw.shape.audio_passes import Name, passes
 from hw.shape.audio_program import Access, Gate, Wait
 from hw.shape.engine_spec import LOADED
@@ -55,8 +56,7 @@ class AudioEngine(wiring.Component):
     def __init__(self, front_end: FrontEnd, single_port: bool = False, limited: bool = False) -> None:
         if front_end.code not in ("thermometer", "level"):
             raise BadInput(f"audio engine: expected features in thermometer code or levels, got {front_end.code} code")
-        if front_end.gain_bits > 1 and front_end.mask_bits > 1:
-            raise BadInput(f"audio engine: expected one integer per bin in the mask, got {front_end.mask_bits}")
+        check_gains(front_end)
         lengths = front_end.table_bits, front_end.fraction_bits, front_end.mantissa_bits
         if lengths != WORD_LENGTHS[0]:
             raise BadInput(f"audio engine: expected word lengths {WORD_LENGTHS[0]}, got {lengths}")

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from cosim.bench.runner import Mismatch, Outcome, Stimulus, generate, simulate
-from cosim.bench.vectors import gains
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.family import ECP5, ICE40
@@ -19,6 +18,7 @@ from model.bundle.layers import Kind, Layer
 from model.bundle.matrices import Matrix
 from model.bundle.read import read_bundle
 from model.reference.golden_model import GoldenModel
+from model.reference.vectors import gains
 from tests.support.integer_bundles import any_features, mixed_bundle, small_integer_bundle
 from tests.support.random_bundles import random_bundle, random_features, random_foldings
 from tests.support.simulators import QUICKEST

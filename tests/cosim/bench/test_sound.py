@@ -17,10 +17,11 @@ from hw.gateware.network import Network
 from hw.shape.family import FAMILIES
 from hw.shape.folding import Folding
 from model.bundle.bundle import Bundle
-from model.bundle.random_bundle import random_layer
+from model.bundle.formats import WEIGHT_FORMATS, Format
+from model.bundle.random_bundle import random_integer_layer, random_layer
 from model.bundle.read import read_bundle
 from model.reference import audio
-from tests.support.audio_engine import random_front_end, random_samples
+from tests.support.audio_engine import random_front_end, random_level_front_end, random_samples
 
 pytestmark = [pytest.mark.simulator, pytest.mark.synthesis]
 
@@ -59,6 +60,21 @@ def test_a_random_netlist_gives_every_sample_with_pauses_and_restarts(family, by
     heard = benches[family].run(utterances, pauses=both, bypass=bypass)
     assert heard.difference is None
     assert heard.compared["sample"] == 48 + 24 + 32
+
+
+@pytest.mark.parametrize(("gain_bits", "kind"), [(1, "mask bit"), (8, "gain")])
+def test_a_network_of_integers_hears_levels_and_gives_every_sample(gain_bits, kind, tmp_path):
+    rng, (int4, binary) = np.random.default_rng(6), (WEIGHT_FORMATS[name] for name in ("int4", "binary"))
+    front_end = random_level_front_end(rng, 32, 8)
+    gru = random_integer_layer(rng, "gru", front_end.bins, 6, Format(8, 8, int4, int4), "gru0")
+    mask = random_integer_layer(rng, "dense", 6, front_end.bins, Format(8, gain_bits, binary), "mask")
+    bundle = Bundle("levels", dataclasses.replace(front_end, gain_bits=gain_bits), (gru, mask))
+    network = Network(bundle, {"gru0": Folding(2, 4), "mask": Folding(1, 3)}, FAMILIES["ecp5"], 8, gain_bits)
+    bench = SoundBench.build(Denoiser(network), tmp_path, quick=True)
+    utterances = [random_samples(rng, count, kind) for count, kind in ((83, "noise"), (27, "square"), (35, "silence"))]
+    heard = bench.run(utterances, pauses=(Pauses(20, 300), Pauses(20, 2000)))
+    assert heard.difference is None
+    assert heard.compared == {"level": 17 * 17, kind: 17 * 17, "sample": 17 * 8}
 
 
 def complement(table: str) -> str:

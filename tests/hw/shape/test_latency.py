@@ -4,13 +4,13 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cosim.bench.vectors import element_bits
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
 from hw.shape.latency import latency, unhurried
 from hw.shape.network_spec import NetworkSpec
 from hw.shape.words import words
+from model.reference.vectors import element_bits
 from tests.support.hw_bench import Bench, few, to_words
 from tests.support.integer_bundles import any_features, possible_bundles
 from tests.support.random_bundles import random_bundle, random_features, random_foldings, seeds

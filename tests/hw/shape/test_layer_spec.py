@@ -16,9 +16,13 @@ from hw.shape.engine_spec import LOADED
 from hw.shape.family import ECP5, FAMILIES
 from hw.shape.folding import Folding
 from hw.shape.layer_spec import LayerSpec, vectors_of
+from hw.shape.network_spec import spec_of
 from hw.shape.repack import RepackShape
+from model.bundle.formats import WEIGHT_FORMATS, Format
+from model.bundle.random_bundle import random_integer_layer
 from model.errors import BadInput
 from tests.support.hw_bench import some
+from tests.support.integer_bundles import possible_formats
 from tests.support.paths import ROOT
 from tests.support.random_bundles import bundles, densities, random_foldings, random_layer, seeds
 
@@ -73,6 +77,48 @@ def test_the_hardware_is_what_the_shape_says(seed, kind, inputs, units, rho, sou
     assert ("load" in hardware.signature.members) == (source != "rom")
     if source != "rom":
         assert len(engine.load.payload) == spec.engine.weight_width
+
+
+@given(
+    data=st.data(),
+    seed=seeds,
+    kind=st.sampled_from(["gru", "dense"]),
+    inputs=st.integers(1, 20),
+    units=st.integers(1, 9),
+    source=sources,
+    family=st.sampled_from(list(FAMILIES.values())),
+)
+@some
+def test_the_hardware_of_integers_is_what_the_shape_says(data, seed, kind, inputs, units, source, family):
+    rng = np.random.default_rng(seed)
+    layer = random_integer_layer(rng, kind, inputs, units, data.draw(possible_formats(kind == "gru")))
+    folding = Folding(int(rng.integers(1, units + 1)), int(rng.integers(1, layer.columns + 1)), source)
+    spec, hardware = spec_of(layer, folding, family), make_layer(layer, folding, family)
+    matrix = hardware.engine.matrix
+    assert hardware.spec == spec and hash(hardware.spec) == hash(spec)
+    assert generated_memories(hardware, "layer") == {name: (it.depth, it.width) for name, it in spec.memories.items()}
+    assert spec.weights == layer.weights
+    assert spec.ideal == spec.engine.weight_words == len(matrix.weight_words)
+    assert max(word.bit_length() for word in matrix.weight_words) <= spec.engine.weight_width == matrix.weight_width
+    assert len(hardware.i.payload.data) == folding.simd * layer.format.input_bits
+    assert len(hardware.o.payload.data) == layer.format.output_bits
+
+
+@pytest.mark.parametrize(
+    ("w", "u", "packed", "sentence"),
+    [
+        ("seo4", "int3", False, "layer gru0: expected W and U both seo or both int, got seo4 and int3"),
+        ("int8", "seo6", False, "layer gru0: expected W and U both seo or both int, got int8 and seo6"),
+        ("int4", "int4", True, "layer gru0: expected no packing, for its weights are int4; got 1x2-packed"),
+        ("binary", "binary", True, "layer gru0: expected no packing, for it has no weight that is 0; got 1x2-packed"),
+    ],
+)
+def test_formats_without_hardware_are_refused(w, u, packed, sentence):
+    format = Format(8, 8, WEIGHT_FORMATS[w], WEIGHT_FORMATS[u])
+    layer = random_integer_layer(np.random.default_rng(0), "gru", 4, 3, format, "gru0")
+    with pytest.raises(BadInput) as caught:
+        make_layer(layer, Folding(1, 2, packed=packed), ECP5)
+    assert str(caught.value) == sentence
 
 
 def test_a_memory_says_what_it_is():

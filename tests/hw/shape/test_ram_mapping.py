@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from hw.flow.rtl import FORGET_CONTENTS, to_rtlil, yosys
 from hw.flow.synth import BRACKETS
 from hw.gateware.network import make_layer
-from hw.shape.estimate import AreaEstimate
 from hw.shape.family import FAMILIES
 from hw.shape.folding import Folding
+from hw.shape.integer_estimate import estimate_of
 from hw.shape.ram_mapping import mapped
+from model.bundle.random_bundle import random_integer_layer
 from tests.support.hw_bench import few
+from tests.support.integer_bundles import possible_formats
 from tests.support.random_bundles import densities, random_layer, seeds
 
 LIBRARIES = {
@@ -40,7 +42,7 @@ def yosys_blocks(layer, folding, family, folder) -> dict[str, int]:
 
 
 def predicted_blocks(layer, folding, family) -> dict[str, int]:
-    estimate = AreaEstimate(layer, family)
+    estimate = estimate_of(layer, family)
     memories = estimate.memories(estimate.spec(folding))
     distributed = sum(n * one.cells for n, one in memories if one.resource == "distributed")
     return {"block_ram": 0, "spram": 0, **estimate.blocks(folding), "distributed": distributed}
@@ -66,6 +68,29 @@ def test_ram_blocks_are_those_that_yosys_takes(
 ):
     layer = random_layer(np.random.default_rng(seed), kind, inputs, units, rho)
     folding = Folding(min(pe, units), min(simd, layer.columns), source, packed and not layer.binary)
+    predicted = predicted_blocks(layer, folding, family)
+    assert predicted == yosys_blocks(layer, folding, family, tmp_path_factory.mktemp("yosys"))
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+@given(
+    data=st.data(),
+    seed=seeds,
+    kind=st.sampled_from(["gru", "dense"]),
+    inputs=st.integers(1, 60),
+    units=st.integers(2, 20),
+    pe=st.integers(1, 3),
+    simd=st.integers(1, 12),
+    source=st.sampled_from(["rom", "rom", "loaded", "streamed"]),
+)
+@settings(few, max_examples=3)
+def test_ram_blocks_of_integers_are_those_that_yosys_takes(
+    family, tmp_path_factory, data, seed, kind, inputs, units, pe, simd, source
+):
+    format = data.draw(possible_formats(kind == "gru"))
+    layer = random_integer_layer(np.random.default_rng(seed), kind, inputs, units, format)
+    folding = Folding(min(pe, units), min(simd, layer.columns), source)
     predicted = predicted_blocks(layer, folding, family)
     assert predicted == yosys_blocks(layer, folding, family, tmp_path_factory.mktemp("yosys"))
 

@@ -190,8 +190,11 @@ def test_levels_have_4_to_8_bits(folder, bits):
     refused(folder, "front_end.qad_bits: expected ")
 
 
-def test_a_network_of_integers_has_no_hardware_yet():
-    with pytest.raises(BadInput, match=r"^layer gru0: expected a bitwise layer, an integer gru has no hardware yet$"):
+def test_what_takes_only_bitwise_layers_says_so():
+    with pytest.raises(
+        BadInput,
+        match=r"^layer gru0: expected a bitwise layer, got an integer gru, which this command does not take yet$",
+    ):
         _ = small_integer_bundle().bitwise
 
 

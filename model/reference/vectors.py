@@ -12,7 +12,7 @@ from model.bundle.integer_layers import IntegerLayer
 from model.bundle.layers import Layer
 from model.reference.synthesis import Mask
 
-__all__ = ["carried_bits", "element_bits", "gains", "output_of", "traced_bits"]
+__all__ = ["carried_bits", "element_bits", "elements", "gains", "output_of", "traced_bits"]
 
 
 def element_bits(values: NDArray[Any], bits: int) -> Bits:
@@ -43,11 +43,15 @@ def output_of(layer: Layer | IntegerLayer, vector: NDArray[Any]) -> Bits:
     return carried_bits(layer, vector)
 
 
+def elements(bits: Bits, each: int) -> NDArray[np.int8]:
+    """The inverse of `element_bits`: bits (..., length * each) to integers (..., length)."""
+    planes = bits.reshape(*bits.shape[:-1], -1, each).astype(np.int16)
+    return (planes[..., :-1] @ (1 << np.arange(each - 1)) - (planes[..., -1] << (each - 1))).astype(np.int8)
+
+
 def gains(bits: Bits, front_end: FrontEnd) -> Mask:
     """The bits of masks (frames, units x gain_bits), as they come out of the hardware, to gains (frames, units)."""
     count = front_end.gain_bits
     if count == 1:
         return bits
-    planes = bits.reshape(len(bits), -1, count).astype(np.int16)
-    values = planes[..., :-1] @ (1 << np.arange(count - 1)) - (planes[..., -1] << (count - 1))
-    return (values + top(count)).astype(np.uint8)
+    return (elements(bits, count).astype(np.int16) + top(count)).astype(np.uint8)
