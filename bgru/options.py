@@ -95,6 +95,7 @@ Notice = Annotated[
     typer.Option("--notice", show_default=False, help="A text file: licence and attribution of the recordings."),
 ]
 SEEDS_HELP = "Placements to try, with seeds 1, 2, ...; `bgru bitstream` takes the first that meets the clock."
+SIM_HELP = "verilator or icarus."
 SNR_HELP = "Signal-to-noise ratio in dB."
 Seed = Annotated[int | None, typer.Option("--seed", min=0, show_default="0", help="Seed of every random choice.")]
 OUT_HELP = "Folder for the results; training resumes from a checkpoint in it."

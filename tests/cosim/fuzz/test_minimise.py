@@ -1,0 +1,59 @@
+"""Minimising ends, at a case that fails and of which nothing smaller does."""
+
+from pathlib import Path
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cosim.fuzz.case import draw
+from cosim.fuzz.minimise import hunt, smaller
+from jobs.queue import Outcome
+from tests.support import planted_bug
+
+
+def answered(case, fails, folder: Path):
+    """Drive `hunt` with a predicate's verdicts in place of the simulator's."""
+    work = hunt(case, planted_bug.check)
+    jobs = next(work)
+    while True:
+        outcomes = []
+        for job in jobs:
+            bad = fails(job.entry.inputs["case"])
+            target = folder / ("bad" if bad else "good")
+            target.mkdir(exist_ok=True)
+            (target / "mismatch").write_text("differs" if bad else "")
+            outcomes.append(Outcome(job, target))
+        try:
+            jobs = work.send(outcomes)
+        except StopIteration as end:
+            return end.value
+
+
+cases = st.integers(0, 2**32 - 1).map(lambda seed: draw(np.random.default_rng(seed), "icarus"))
+
+
+@settings(max_examples=15)  # each asks for some hundred verdicts
+@given(cases, st.integers(1, 5), st.integers(1, 4))
+def test_the_smallest_case_that_still_fails_is_found(tmp_path_factory, case, units, frames):
+    def fails(found):
+        return max(one["units"] for one in found["layers"]) >= units and sum(found["frames"]) >= frames
+
+    finding = answered(case, fails, tmp_path_factory.mktemp("verdicts"))[1]
+    if not fails({"layers": [vars(one) for one in case.layers], "frames": case.frames}):
+        assert finding is None
+        return
+    small, mismatch = finding
+    assert mismatch == "differs"
+    assert [one.units for one in small.layers] == [units]
+    assert sum(small.frames) == frames
+    assert (small.idle, small.backpressure, small.resets, small.netlist, small.in_width) == (0, 0, 0, False, 1)
+    assert [(one.pe, one.simd, one.weights, one.packed) for one in small.layers] == [(1, 1, "rom", False)]
+
+
+@settings(max_examples=5)  # each makes some fifty networks
+@given(cases)
+def test_a_smaller_case_is_another_and_possible(case):
+    for one in smaller(case):
+        assert one != case
+        one.made()
