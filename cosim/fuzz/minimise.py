@@ -10,6 +10,9 @@ from jobs.steps import Work
 
 __all__ = ["Finding", "hunt", "smaller"]
 
+BATCH = 4
+"""Smaller cases that are simulated at a time."""
+
 Finding = tuple[Case, str] | None
 """A case that fails and its mismatch, or None."""
 
@@ -25,17 +28,14 @@ def hunt(case: Case, check: Callable[..., None]) -> Work[tuple[bool, Finding]]:
     mismatch = verdict(outcome.folder)
     if not mismatch:
         return True, None
-    while candidates := list(dict.fromkeys(smaller(case))):
-        jobs = [Job(entry(one, check), "a smaller case") for one in candidates]
-        outcomes = yield jobs
-        failing = [
-            (one, text)
-            for one, found in zip(candidates, outcomes, strict=True)
-            if found.folder is not None and (text := verdict(found.folder))
-        ]
-        if not failing:
-            break
-        case, mismatch = failing[0]
+    candidates = list(dict.fromkeys(smaller(case)))
+    while candidates:
+        batch, candidates = candidates[:BATCH], candidates[BATCH:]
+        outcomes = yield [Job(entry(one, check), "a smaller case") for one in batch]
+        for one, found in zip(batch, outcomes, strict=True):
+            if found.folder is not None and (text := verdict(found.folder)):
+                case, mismatch, candidates = one, text, list(dict.fromkeys(smaller(one)))
+                break
     return True, (case, mismatch)
 
 

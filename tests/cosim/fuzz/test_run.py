@@ -24,8 +24,8 @@ def cluster():
 
 def test_networks_as_they_are_agree(cluster, tmp_path):
     tally = fuzzing.Tally()
-    fuzzing.fuzz(cluster, 600, 0, QUICKEST, tmp_path, tally, check, most=3)
-    assert (tally.passed, tally.failed, tally.found) == (3, 0, [])
+    fuzzing.fuzz(cluster, 600, 0, QUICKEST, tmp_path, tally, check, most=2)
+    assert (tally.passed, tally.failed, tally.found) == (2, 0, [])
     assert not list(tmp_path.glob("*.json"))
 
 
@@ -35,14 +35,15 @@ def test_a_planted_bug_is_found_and_made_small_and_its_case_replays(cluster, tmp
     ((case, mismatch, path),) = tally.found
     assert re.fullmatch(r"(layer|output).*expected [01], got [01]", mismatch)
     assert read(path) == case
-    assert len(case.layers) == 1 and case.layers[0].units <= 2 and sum(case.frames) <= 2
+    (layer,) = case.layers
+    assert (layer.pe, layer.simd, case.out_width, case.frames) == (1, 1, 1, (1,))
     result = bgru("fuzz", "--replay", path)  # in hardware without the bug
     assert result.exit_code == 0, result.output
     assert "every bit is the golden model's" in result.output
     assert json.loads(path.read_text())["netlist"] is False
 
 
-SEED = 1
+SEED = 2329
 """Of a case that is small to begin with."""
 
 
