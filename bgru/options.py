@@ -47,9 +47,10 @@ Scheduler = Annotated[
     str | None,
     typer.Option("--scheduler", show_default="none", help="A Dask scheduler, such as tcp://host:8786, with workers."),
 ]
+WORKERS_HELP = "Worker processes here, without --scheduler."
 Workers = Annotated[
     int | None,
-    typer.Option("--workers", min=1, show_default="one per core", help="Worker processes here, without --scheduler."),
+    typer.Option("--workers", min=1, show_default="one per core", help=WORKERS_HELP),
 ]
 Bundle = Annotated[Path | None, _bundle("the board's: small on ulx3s_85f, tiny on smaller boards")]
 SmallBundle = Annotated[Path | None, _bundle("small")]
@@ -95,8 +96,10 @@ Notice = Annotated[
     typer.Option("--notice", show_default=False, help="A text file: licence and attribution of the recordings."),
 ]
 SEEDS_HELP = "Placements to try, with seeds 1, 2, ...; `bgru bitstream` takes the first that meets the clock."
+SIM_HELP = "verilator or icarus."
 SNR_HELP = "Signal-to-noise ratio in dB."
-Seed = Annotated[int | None, typer.Option("--seed", min=0, show_default="0", help="Seed of every random choice.")]
+SEED_HELP = "Seed of every random choice."
+Seed = Annotated[int | None, typer.Option("--seed", min=0, show_default="0", help=SEED_HELP)]
 OUT_HELP = "Folder for the results; training resumes from a checkpoint in it."
 Run = Annotated[Path, typer.Option("--out", help=OUT_HELP)]
 Folder = Annotated[Path | None, typer.Option("--out", show_default=False, help=OUT_HELP)]

@@ -15,8 +15,8 @@ WINDOW = 24 * 3600
 """Seconds over which the speed is averaged: jobs may take minutes each."""
 
 
-def follow(queue: Queue, total: int, table: Callable[[], RenderableType]) -> Iterator[Outcome]:
-    """Iterate over a queue, of `total` jobs in the end, and show `table()` and the bar meanwhile."""
+def follow(queue: Queue, total: int | None, table: Callable[[], RenderableType]) -> Iterator[Outcome]:
+    """Iterate over a queue, of `total` jobs in the end, if that is known; show `table()` and a bar."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bar = Progress(*columns, TextColumn("to go"), TimeRemainingColumn(), speed_estimate_period=WINDOW)
     task = bar.add_task("jobs", total=total)

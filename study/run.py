@@ -8,7 +8,9 @@ checkpoint. `study.tables` makes the tables of docs/study from them.
 import dataclasses
 import difflib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +102,26 @@ def write(result: dict[str, Any], path: Path) -> None:
         temporary.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
+def save(result: dict[str, Any], path: Path) -> None:
+    """Write a result, and the picture of its curves next to it."""
+    write(result, path)
+    training_plot.draw(result["epochs"], path.with_suffix(".png"))
+
+
+def results_name(row: Experiment, seed: int, seeds: Sequence[int]) -> str:
+    """File of a row's result; those of all but the first seed have it in their name."""
+    return f"{row.name}.json" if seed == seeds[0] else f"{row.name}-seed-{seed}.json"
+
+
+def choose(names: list[str]) -> list[Experiment]:
+    """The rows of these names and groups. Raises `BadInput` for an unknown one."""
+    known = {"all"} | {row.name for row in ROWS} | {row.group for row in ROWS}
+    if unknown := [name for name in names if name not in known]:
+        near = difflib.get_close_matches(unknown[0], known) or ["all"]
+        raise BadInput(f"row {unknown[0]}: expected a row or a group, such as {', '.join(near)}; --rows lists them")
+    return [row for row in ROWS if {row.name, row.group, "all"} & set(names)]
+
+
 def run(
     names: list[str],
     data: Path,
@@ -109,26 +131,21 @@ def run(
     length: float,
     quick: bool,
     every: int,
-    seed: int,
+    seeds: Sequence[int],
 ) -> None:
     """Train and score rows of the study, one after another: `bgru study run`."""
-    chosen = [row for row in ROWS if {row.name, row.group, "all"} & set(names)]
-    known = {"all"} | {row.name for row in ROWS} | {row.group for row in ROWS}
-    if unknown := [name for name in names if name not in known]:
-        near = difflib.get_close_matches(unknown[0], known) or ["all"]
-        raise BadInput(f"row {unknown[0]}: expected a row or a group, such as {', '.join(near)}; --rows lists them")
     with join() as team:
-        for row in chosen:
-            path = results / f"{row.name}.json"
+        for row, seed in product(choose(names), seeds):
+            name = results_name(row, seed, seeds)
+            path = results / name
             if path.is_file():
                 console.print(f"{path}: exists; remove it to run {row.name} again")
                 continue
-            console.rule(row.name)
+            console.rule(path.stem)
             changes = [f"seed={seed}", *row.with_sizes(units, length)]
-            folder = out / (row.run_of or row.name)
+            folder = out / results_name(replace(row, name=row.run_of or row.name), seed, seeds).removesuffix(".json")
             settings = config.with_settings("small", changes)
             result = train_and_score(row, settings, data, folder, team, QUICK if quick else ALL, every)
             if result is not None:
-                write(result, path)
-                training_plot.draw(result["epochs"], results / f"{row.name}.png")
+                save(result, path)
                 console.print(f"{path}: settings, curves and scores")

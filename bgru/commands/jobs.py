@@ -6,7 +6,7 @@ import typer
 
 
 def command(
-    workers: Annotated[int, typer.Option(min=2, help="Worker processes to compare with one.")] = 2,
+    processes: Annotated[int, typer.Option(min=2, help="Processes that share the work.")] = 2,
 ) -> None:
     """Measure the engine of `bgru sweep`, `bgru fuzz` and `bgru study run` on this machine (docs/sweeps.md).
 
@@ -16,4 +16,4 @@ def command(
     """
     from jobs.benchmark import run
 
-    run(workers)
+    run(processes)

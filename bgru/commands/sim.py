@@ -7,6 +7,7 @@ import typer
 from bgru.options import (
     DEFAULT_BOARD,
     DEFAULT_BUILD,
+    SIM_HELP,
     Board,
     Build,
     Bundle,
@@ -27,7 +28,7 @@ def command(
     recording: Recording = None,
     fold: Fold = None,
     clock: Clock = None,
-    simulator: Annotated[str, typer.Option("--sim", callback=any_case, help="verilator or icarus.")] = "verilator",
+    simulator: Annotated[str, typer.Option("--sim", callback=any_case, help=SIM_HELP)] = "verilator",
     frames: Frames = None,
     netlist: Annotated[
         bool, typer.Option("--netlist", help="Simulate the synthesised netlist instead of the RTL.")

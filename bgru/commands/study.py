@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import SNR_HELP, Run, Seed, SmallBundle, bundle_for, finite
+from bgru.options import SEED_HELP, SNR_HELP, WORKERS_HELP, Run, Scheduler, SmallBundle, bundle_for, finite
 
 Data = Annotated[Path, typer.Option("--data", help="The folder with paper/ and open/.", envvar="BGRU_DATA")]
 Results = Annotated[Path, typer.Option("--results", help="Folder of the study's JSON, tables and pictures.")]
@@ -40,19 +40,29 @@ def rows(
         bool, typer.Option(help="Leave out the scores that take most of the time: PESQ, and SIR and SAR or DNSMOS.")
     ] = False,
     every: Annotated[int, typer.Option(min=1, help="Score every n-th of the 400 test mixtures.")] = 1,
-    seed: Seed = 0,
+    seed: Annotated[list[int] | None, typer.Option("--seed", min=0, show_default="0", help=SEED_HELP)] = None,
+    scheduler: Scheduler = None,
+    workers: Annotated[int | None, typer.Option("--workers", min=1, show_default="none", help=WORKERS_HELP)] = None,
     _: Annotated[bool, typer.Option("--rows", callback=_rows, is_eager=True, help="List all rows and exit.")] = False,
 ) -> None:
     """Train and score rows of the study, one after another.
 
-    Skips rows that have a result. A row may have a seed of its own. Under `torchrun -m bgru study run` several
-    processes share each batch.
+    Skips rows that have a result. A row may have a seed of its own; with several `--seed`, each row runs with each.
+    Under `torchrun -m bgru study run` several processes share each batch. With `--scheduler`, or `--workers` on this
+    machine, rows and seeds are jobs that run at the same time (docs/sweeps.md).
 
     Example: `bgru study run ours --data data --units 256`
     """
-    from study.run import run
+    seeds = seed or [0]
+    if scheduler is None and workers is None:
+        from study.run import run
 
-    run(names, data, out, results, units, length, quick, every, seed or 0)
+        run(names, data, out, results, units, length, quick, every, seeds)
+    else:
+        from study import jobs
+        from study.run import choose
+
+        jobs.run(choose(names), data, results, units, length, quick, every, seeds, scheduler, workers)
 
 
 @command.command("references")

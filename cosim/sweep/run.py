@@ -15,6 +15,7 @@ from boards.flow.folding_search import Options
 from boards.flow.layout import design as smallest
 from boards.flow.layout import options_of, parse_folding, shape
 from boards.flow.plan import Plan, pareto, plan_of
+from boards.gateware.top import check_clock
 from cosim.sweep.measure import Design, Measured, jobs_of, measure
 from cosim.sweep.page import write_page
 from hw.gateware.network import Network
@@ -118,6 +119,7 @@ def plans(options: Mapping[str, Options], bundle: Bundle, board: Board, count: i
 
 
 def _designs(bundle: Bundle, board: Board, folding: Mapping[str, Folding], count: int) -> list[Design]:
+    check_clock(board)
     options = options_of(bundle, board, folding)
     found = plans(options, bundle, board, count)
     return [Design(board, plan, Network.of(bundle, shape(options, plan.design))) for plan in found]
