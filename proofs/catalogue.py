@@ -14,6 +14,7 @@ from proofs import (
     memory,
     netlist,
     repack,
+    sdram,
     sound,
 )
 from proofs.proof import Proof
@@ -33,6 +34,7 @@ MODULES = (
     axi_denoiser,
     link,
     flash,
+    sdram,
     sound,
     netlist,
 )

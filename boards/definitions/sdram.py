@@ -44,7 +44,7 @@ class Chip:
 
     rcd, rp, ras, rc, rrd, rfc, wr, mrd : as the data sheets call them (tRCD, ...)
     refi : tREF / rows, from one refresh to the next, at most
-    cas_2, cas_3 : shortest clock period at a CAS latency of 2 and of 3
+    cas_3 : shortest clock period at a CAS latency of 3
     power_up : from a stable clock to the first command
     setup, hold : of its inputs
     access, held : from the clock to read data at CAS latency 3, at most, and to the end of the word before, at least
@@ -60,7 +60,6 @@ class Chip:
     wr: float
     mrd: float
     refi: float
-    cas_2: float
     cas_3: float
     power_up: float
     setup: float
@@ -107,7 +106,7 @@ class Chip:
             wr=least(self.wr, 2),  # Winbond: two clocks
             mrd=least(self.mrd, 2),  # all: two clocks
             refi=refi,
-            cas=2 if period >= self.cas_2 else 3,
+            cas=3,  # a latency of 2 would cost set-up time of the read data, and gain no throughput
             power_up=ceil(self.power_up / (refi * period)),
             refreshes=8,
         )
@@ -123,7 +122,6 @@ MT48LC16M16A2 = Chip(
     wr=15,
     mrd=15,
     refi=7812.5,
-    cas_2=10,
     cas_3=7.5,
     power_up=100e3,
     setup=1.5,
@@ -143,7 +141,6 @@ AS4C32M16SB = Chip(
     wr=14,
     mrd=14,
     refi=7800,
-    cas_2=10,
     cas_3=7,
     power_up=200e3,
     setup=1.5,
@@ -164,7 +161,6 @@ W9825G6 = Chip(
     wr=12,
     mrd=12,
     refi=7812.5,
-    cas_2=7.5,
     cas_3=6,
     power_up=200e3,
     setup=1.5,
@@ -184,7 +180,6 @@ IS42S16160 = Chip(
     wr=15,
     mrd=14,
     refi=7812.5,
-    cas_2=10,
     cas_3=7,
     power_up=100e3,
     setup=1.5,

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from amaranth.hdl import Const, Instance, Signal, Value
 
@@ -91,11 +92,26 @@ def fastest(family: Family, reference_hz: float, limit_hz: float) -> float | Non
     return max((found.hz for found in SETTINGS[family.name](reference_hz) if found.hz <= limit_hz), default=None)
 
 
-def instance(family: Family, found: Setting, reference_hz: float, pin: Value, out: Signal, locked: Signal) -> Instance:
-    """The family's primitive. `pin` is the oscillator's signal, or on iCE40 its pin."""
-    parameters = {f"p_{name}": value for name, value in found.parameters.items()}
+def instance(
+    family: Family,
+    found: Setting,
+    reference_hz: float,
+    pin: Value,
+    out: Signal,
+    locked: Signal,
+    shifted: tuple[Signal, float] | None = None,
+) -> Instance:
+    """The family's primitive. `pin` is the oscillator's signal, or on iCE40 its pin.
+
+    shifted : on ECP5, a second clock that lags `out` by so many seconds, in steps of an eighth of the VCO's period
+    """
+    parameters: dict[str, Any] = {f"p_{name}": value for name, value in found.parameters.items()}
     if family.name == "ecp5":
         feedback = Signal()
+        if shifted is not None:
+            cycles, eighths = divmod(round(8 * shifted[1] * found.vco_hz), 8)
+            parameters |= {"p_CLKOS2_DIV": found.parameters["CLKOS_DIV"], "p_CLKOS2_ENABLE": "ENABLED"}
+            parameters |= {"p_CLKOS2_CPHASE": cycles, "p_CLKOS2_FPHASE": eighths, "o_CLKOS2": shifted[0]}
         idle = ("RST", "STDBY", "PHASESEL0", "PHASESEL1", "PHASEDIR", "PHASESTEP", "PHASELOADREG", "PLLWAKESYNC")
         return Instance(
             "EHXPLLL",

@@ -259,7 +259,7 @@ class SdramController(wiring.Component):
                     m.d.sync += [powered.eq(1), count.eq(0)]
         with m.If(at(Step.REFRESH, 0)):
             m.d.sync += due.eq(0)
-            with m.If(~self.running):
+            with m.If(~(self.running | configure)):
                 m.d.sync += [count.eq(count + 1), configure.eq(count == cycles.refreshes - 1)]
         with m.If(at(Step.MODE, 0)):
             m.d.sync += [configure.eq(0), self.running.eq(1)]
@@ -312,12 +312,10 @@ class SdramController(wiring.Component):
         from_skip = Const(BURST_MASK, BURST) << reading.skip
         until_stop = Const(BURST_MASK, BURST) >> (BURST - 1 - upto)[:IN_BURST]
         m.d.sync += wanted.eq(Mux(reads, from_skip & until_stop, wanted >> 1))
-        arrives = wanted[0]
-        for _ in range(self.cycles.cas + self.pads):
-            asked, arrives = arrives, Signal()
-            m.d.sync += arrives.eq(asked)
+        under_way = Signal(self.cycles.cas + self.pads)
+        m.d.sync += under_way.eq(Cat(wanted[0], under_way))
         m.d.comb += [
-            queue.w_en.eq(arrives),
+            queue.w_en.eq(under_way[-1]),
             queue.w_data.eq(self.pins.dq_i),
             self.o.valid.eq(queue.r_rdy),
             self.o.payload.eq(queue.r_data),
