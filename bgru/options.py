@@ -34,7 +34,7 @@ def _bundle(default: str) -> OptionInfo:
     return typer.Option(
         "--bundle",
         show_default=default,
-        help="The network: a bundle's folder, or the name of a shipped one (tiny, small, swift, paper).",
+        help="The network: a bundle's folder, or the name of a shipped one (tiny, small, swift, paper, tiny-int4, small-int4).",
     )
 
 

@@ -20,7 +20,7 @@ def command(
     speech: SpeechFolders,
     noise: NoiseFolders,
     out: Run,
-    preset: Annotated[str, typer.Option(help="Network: tiny, small, swift or paper.")] = "small",
+    preset: Annotated[str, typer.Option(help="Network: tiny, small, swift, paper, tiny-int4 or small-int4.")] = "small",
     result: Annotated[
         Path | None, typer.Option("--result", show_default="OUT/bundle", help="Folder for the bundle.")
     ] = None,

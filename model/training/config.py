@@ -204,11 +204,20 @@ def _is_window(name: str) -> bool:
     return True
 
 
+INT4 = {
+    **{"kind": "gru", "format": "int4", "qad_code": "level", "qad_bits": 8, "gain_bits": 8, "mask_bits": 1},
+    "stages": (Stage(14, 0.0, 0.0, 1e-2, 1e-3), Stage(20, 1.0, 1.0, 3e-3, 1e-4)),
+    "envelope_weight": 2.0,
+}
+"""Weights of 4 bits, levels, states and gains of 8, trained from the real-valued network (docs/formats.md)."""
+
 PRESETS: dict[str, dict[str, Any]] = {
     "tiny": {"hidden": (96,)},
     "small": {"hidden": (256,), "mask_bits": 3},
     "swift": {"hidden": (256,), "fft_size": 128, "hop": 32, "gain_frames": 256, "frames": 1600, "mask_bits": 3},
     "paper": {"hidden": (1024,), "fft_size": 1024, "hop": 256, "frames": 200, "mask_bits": 3},
+    "tiny-int4": {"hidden": (96,), **INT4},
+    "small-int4": {"hidden": (256,), **INT4},
 }
 """What each preset changes in the defaults: the size of the network and of its front end."""
 

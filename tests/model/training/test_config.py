@@ -12,12 +12,13 @@ from model.training.config import Config, Stage
 
 
 @pytest.mark.parametrize("preset", config.PRESETS)
-def test_presets_change_the_size_only(preset: str) -> None:
+def test_presets_change_the_size_and_the_format_only(preset: str) -> None:
     """Of the network, its front end and its mask; a mixture lasts as long at any hop."""
     made, default = config.with_settings(preset, []), Config()
     fields = dataclasses.fields(Config)
     changed = {entry.name for entry in fields if getattr(made, entry.name) != getattr(default, entry.name)}
-    assert changed <= {"hidden", "mask_bits", "fft_size", "hop", "gain_frames", "frames"}
+    assert changed - set(config.INT4) <= {"hidden", "mask_bits", "fft_size", "hop", "gain_frames", "frames"}
+    assert not changed & {"format", "stages"} or preset.endswith("-int4")
     assert made.frames * made.hop == default.frames * default.hop
 
 
@@ -106,7 +107,7 @@ def test_a_wrong_setting_is_refused_by_name(setting: str, message: str) -> None:
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    with pytest.raises(BadInput, match="preset: expected tiny, small, swift, paper, got huge"):
+    with pytest.raises(BadInput, match="preset: expected tiny, small, swift, paper, tiny-int4, small-int4, got huge"):
         config.with_settings("huge", [])
 
 
