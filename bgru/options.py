@@ -34,7 +34,8 @@ def _bundle(default: str) -> OptionInfo:
     return typer.Option(
         "--bundle",
         show_default=default,
-        help="The network: a bundle's folder, or the name of a shipped one (tiny, small, swift, paper, tiny-int4, small-int4).",
+        help="The network: a bundle's folder, or the name of a shipped one (tiny, small, swift, paper, tiny-int4, "
+        "small-int4).",
     )
 
 
