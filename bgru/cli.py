@@ -20,7 +20,7 @@ EXTRAS = {**dict.fromkeys(TRAINING, "train"), "onnx": "onnx"}
 GROUPS = {
     "Hear it": ("denoise", "live", "spectrogram"),
     "Check it": ("sim", "fuzz", "prove", "loop", "board", "report"),
-    "Build it": ("boards", "wiring", "plan", "sweep", "verilog", "bitstream", "host", "ip", "onnx"),
+    "Build it": ("boards", "wiring", "plan", "sweep", "verilog", "bitstream", "memtest", "host", "ip", "onnx"),
     "Train it": ("train", "study", "sample", "convert"),
     "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed", "jobs"),
 }

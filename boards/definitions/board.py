@@ -7,6 +7,7 @@ from typing import Any
 from amaranth.build import Resource as Pins
 
 from boards.definitions.devices import Device
+from boards.definitions.sdram import Chip
 from hw.shape.family import Family
 
 __all__ = ["Board", "Resource"]
@@ -31,6 +32,7 @@ class Board:
     sound : the pins of `microphone` and `codec` (boards/definitions/sound.py), to be added to the platform's
     bypass : the button or switch that passes sound unchanged
     jack : the resistor DAC, if the board has one
+    sdram : the timing of its SDRAM, if the board has one that `boards.gateware.sdram` suits
     """
 
     name: str
@@ -47,6 +49,7 @@ class Board:
     error: Resource = ("led", 1)
     flash_offset: int | None = None
     keep: str | None = None
+    sdram: Chip | None = None
 
     def at(self, clock_mhz: float | None) -> "Board":
         """The board with its network at another clock; the same board for None."""

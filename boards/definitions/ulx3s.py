@@ -5,6 +5,7 @@ from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
 
 from boards.definitions.board import Board
 from boards.definitions.devices import LFE5U_25F, LFE5U_85F
+from boards.definitions.sdram import ULX3S_SDRAM
 from boards.definitions.sound import codec, microphone
 
 __all__ = ["ULX3S_25F", "ULX3S_85F"]
@@ -29,6 +30,7 @@ ULX3S_85F = Board(
     sound=SOUND,
     bypass=("button_fire", 0),
     jack=("audio", 0),
+    sdram=ULX3S_SDRAM,
 )
 
 ULX3S_25F = Board(
@@ -43,4 +45,5 @@ ULX3S_25F = Board(
     sound=SOUND,
     bypass=("button_fire", 0),
     jack=("audio", 0),
+    sdram=ULX3S_SDRAM,
 )

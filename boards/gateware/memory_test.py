@@ -8,7 +8,7 @@ from amaranth.lib.cdc import ResetSynchronizer
 from amaranth.lib.wiring import Out
 
 from boards.definitions.board import Board
-from boards.definitions.sdram import ULX3S_SDRAM, Chip
+from boards.definitions.sdram import Chip
 from boards.gateware import pll
 from boards.gateware.sdram import PINS, SdramController
 from boards.gateware.sdram_pads import PADS, SdramPads, chip_clock_lag
@@ -86,8 +86,9 @@ class MemoryTestTop(Elaboratable):
     """`MemoryTest` on a board. The alive LED is lit when it is done, the error LED from the first wrong word on."""
 
     def __init__(self, board: Board) -> None:
-        self.board = board
-        self.test = MemoryTest(ULX3S_SDRAM, board.clock_hz, pads=PADS)
+        assert board.sdram is not None
+        self.board, self.chip = board, board.sdram
+        self.test = MemoryTest(self.chip, board.clock_hz, pads=PADS)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -102,7 +103,7 @@ class MemoryTestTop(Elaboratable):
         m.submodules.pin = pin = io.Buffer("i", platform.request(platform.default_clk, 0, dir="-"))
         m.domains.sync, m.domains.chip = sync, chip = ClockDomain("sync"), ClockDomain("chip", reset_less=True)
         locked, found = Signal(), pll.setting(board.family, board.oscillator_hz, board.clock_hz)
-        lag = chip_clock_lag(ULX3S_SDRAM, board.clock_hz)
+        lag = chip_clock_lag(self.chip, board.clock_hz)
         m.submodules.pll = pll.instance(
             board.family, found, board.oscillator_hz, pin.i, sync.clk, locked, (chip.clk, lag)
         )
