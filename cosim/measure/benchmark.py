@@ -89,7 +89,8 @@ def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
     name = next((name for name, preset in SHIPPED.items() if preset == given), None)
     name = name or f"{bundle_folder.name} on {board_name}"
     network_bundle, board = read_bundle(bundle_folder), find(board_name)
-    network = given.network()  # refuse now, not after minutes of simulation
+    network_bundle.expect_bitwise()  # refuse now, not after minutes of simulation
+    network = given.network()
     features = _features(network_bundle.front_end, recording)
 
     with Progress(SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn(), console=console) as bars:

@@ -47,14 +47,18 @@ class Bundle:
 
     @property
     def bitwise(self) -> tuple[Layer, ...]:
-        """The layers, all of them bitwise. Raises `BadInput` for an integer layer, for what only takes bitwise ones."""
+        """The layers, all of them bitwise; raises as `expect_bitwise` does."""
+        self.expect_bitwise()
+        return tuple(layer for layer in self.layers if isinstance(layer, Layer))
+
+    def expect_bitwise(self) -> None:
+        """Raise `BadInput` for an integer layer, for a command that only takes bitwise ones."""
         for layer in self.layers:
             if isinstance(layer, IntegerLayer):
                 raise BadInput(
                     f"layer {layer.name}: expected a bitwise layer, got an integer {layer.kind}, which this command "
                     "does not take yet"
                 )
-        return tuple(layer for layer in self.layers if isinstance(layer, Layer))
 
     @property
     def identity(self) -> bytes:
