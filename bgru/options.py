@@ -39,6 +39,8 @@ def _bundle(default: str) -> OptionInfo:
     )
 
 
+PRESET_HELP = "Network: tiny, small, swift, paper, tiny-int4 or small-int4."
+
 BOARD_HELP = "The board; `bgru boards` lists them."
 Board = Annotated[str, typer.Option("--board", "-b", autocompletion=_board_names, help=BOARD_HELP)]
 Boards = Annotated[

@@ -5,13 +5,13 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import finite
+from bgru.options import PRESET_HELP, finite
 
 
 def command(
     preset: Annotated[
         list[str] | None,
-        typer.Option("--preset", show_default="small and paper", help="Network: tiny, small, swift or paper."),
+        typer.Option("--preset", show_default="small and paper", help=PRESET_HELP),
     ] = None,
     seconds: Annotated[
         float, typer.Option(min=0.1, callback=finite, help="Time for each figure, at least three steps.")

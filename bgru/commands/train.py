@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import NoiseFolders, Notice, Run, Seed, SpeechFolders
+from bgru.options import PRESET_HELP, NoiseFolders, Notice, Run, Seed, SpeechFolders
 
 
 def _settings(wanted: bool) -> None:
@@ -20,7 +20,7 @@ def command(
     speech: SpeechFolders,
     noise: NoiseFolders,
     out: Run,
-    preset: Annotated[str, typer.Option(help="Network: tiny, small, swift, paper, tiny-int4 or small-int4.")] = "small",
+    preset: Annotated[str, typer.Option(help=PRESET_HELP)] = "small",
     result: Annotated[
         Path | None, typer.Option("--result", show_default="OUT/bundle", help="Folder for the bundle.")
     ] = None,
