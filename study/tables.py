@@ -10,6 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
+from model.bundle.integer_layers import IntegerLayer
 from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
@@ -332,11 +333,16 @@ def points(results: dict[str, Result], rows: Iterable[Experiment]) -> list[Point
     ]
 
 
-def presets(folders: Iterable[Path]) -> list[Point]:
-    """The points of bundles, from their own scores: on each bundle's test speakers and noises."""
-    made = [read_bundle(folder) for folder in folders]
+def presets(folders: Iterable[Path], integers: bool) -> list[Point]:
+    """The points of bundles, bitwise or of integers, from their own scores: on each one's test speakers and noises."""
+    read = (read_bundle(folder) for folder in folders)
+    made = [one for one in read if integers == any(isinstance(layer, IntegerLayer) for layer in one.layers)]
     return [
-        (one.name, 2 * one.weights, one.provenance["scores"]["denoised"]["all"]["mean"]["sdr"])
+        (
+            one.name,
+            one.weight_bits,
+            one.provenance["scores"]["denoised"]["all"]["mean"]["sdr"],
+        )
         for one in made
         if "denoised" in one.provenance.get("scores", {})
     ]
@@ -375,7 +381,7 @@ def draw_sizes(series: dict[str, list[Point]], alone: dict[str, list[Point]], pa
             axis.plot([bits for _, bits, _ in ordered], [sdr for _, _, sdr in ordered], style, label=title)
         for name, bits, sdr in found:
             axis.annotate(name, (bits, sdr), xytext=(4, -11), textcoords="offset points", fontsize=8)
-    axis.set(xscale="log", xlabel="weight bits (sign and non-zero planes)", ylabel="SDR (dB)")
+    axis.set(xscale="log", xlabel="weight bits (sign and non-zero planes of bitwise layers)", ylabel="SDR (dB)")
     axis.margins(x=0.35, y=0.2)
     axis.grid(alpha=0.3)
     axis.legend(loc="lower right", fontsize=8)
@@ -457,7 +463,8 @@ def run(results: Path, bundles: Path) -> None:
         temporary.write_text(page(found), encoding="utf-8")
     bitwise = [row for row in OURS if row.stages[-1].pi == BINARY]
     series = {
-        "presets, on the test speakers and noises of open/": presets(sorted(bundles.glob("*/"))),
+        "bitwise presets, on the test speakers and noises of open/": presets(sorted(bundles.glob("*/")), False),
+        "presets of integers, on the same": presets(sorted(bundles.glob("*/")), True),
         "our recipe, on the study's mixtures": points(found, (row for row in bitwise if FORMER not in row.settings)),
         "with the speech of open/, without the envelopes": points(found, (row for row in bitwise if row.open_speech)),
         "short runs, on the study's mixtures": points(found, BY_SIZE),

@@ -70,7 +70,7 @@ def groups(network: Network) -> list[Group]:
             Trace(f"{probe}busy", "frame held"),
             Trace(f"{probe}released", "frame let go"),
             Trace(f"{inside}.{name}.address", "word read", "dec"),
-            Trace(f"{recorder}chunk", "row group done", "dec"),
+            Trace(f"{recorder}result", "result done", "dec"),
             Trace(f"{recorder}busy", "cycles so far", "dec"),
             Trace(f"{port}cycles", "cycles of the last frame", "dec"),
             Trace(f"{port}frames", "frames", "dec"),
