@@ -42,6 +42,10 @@ class Stage(NamedTuple):
         return [self.last_rate + half * (1 + math.cos(math.pi * epoch / self.epochs)) for epoch in range(self.epochs)]
 
 
+BITWISE = ("bitwise",)
+"""The format of the paper's layers."""
+
+
 def _finite(text: str) -> float:
     value = float(text)
     if not math.isfinite(value):
@@ -81,8 +85,10 @@ class Config:
     rho: float = _setting(0.4, "fraction of the weights that stay non-zero (paper: 0.8)")
     slope: float = _setting(8.0, "pre-activations are scaled by slope / sqrt(columns) (paper: unscaled)")
     per_row: bool = _setting(False, "rho holds for every row (paper: for every gate)")
-    format: str = _setting(
-        "bitwise", f"numbers of the layers: bitwise, or integers with weights of {', '.join(WEIGHT_FORMATS)}"
+    format: tuple[str, ...] = _setting(
+        BITWISE,
+        f"numbers of the layers: bitwise, or integers with weights of {', '.join(WEIGHT_FORMATS)}; one for all layers, "
+        "or one for each",
     )
     state_bits: int = _setting(8, "bits of gates, states and hidden outputs of integer layers")
     gain_bits: int = _setting(1, "bits of the gain of each mask unit in an integer network")
@@ -170,11 +176,13 @@ class Config:
 
     def _expect_numbers(self) -> None:
         """Check the settings that differ between bitwise layers and layers of integers."""
-        bitwise = self.format == "bitwise"
-        formats = ("bitwise", *WEIGHT_FORMATS)
-        self._expect("format", self.format in formats, f"one of {', '.join(formats)}")
+        bitwise, layers = self.format == BITWISE, len(self.hidden) + 1
+        formats, shown = (*BITWISE, *WEIGHT_FORMATS), _text(self.format)
+        self._expect("format", set(self.format) <= set(formats), f"one of {', '.join(formats)}")
+        for_each = len(self.format) in (1, layers) and (bitwise or BITWISE[0] not in self.format)
+        self._expect("format", for_each, f"one for all layers, or {layers} formats of integers")
         kinds = ("bgru", "dense") if bitwise else ("gru", "dense")
-        self._expect("kind", self.kind in kinds, f"{' or '.join(kinds)} with format {self.format}")
+        self._expect("kind", self.kind in kinds, f"{' or '.join(kinds)} with format {shown}")
         if bitwise:
             self._expect("qad_code", self.qad_code != "level", "binary or thermometer with format bitwise")
             self._expect("gain_bits", self.gain_bits == 1, "1 with format bitwise")
@@ -183,9 +191,9 @@ class Config:
             self._expect(name, 1 <= getattr(self, name) <= MOST_BITS, f"1 to {MOST_BITS}")
         self._expect("qad_bits", self.qad_code != "level" or self.qad_bits in LEVEL_BITS, "4 to 8 of a level")
         self._expect("mask_bits", self.gain_bits == 1 or self.mask_bits == 1, "1 with gains of several bits")
-        self._expect("input", self.input == "bits", f"bits with format {self.format}")
+        self._expect("input", self.input == "bits", f"bits with format {shown}")
         whole = all(stage.weights == stage.activations and stage.weights in (0, 1) for stage in self.stages)
-        self._expect("stages", whole, f"pi 0:0 or 1:1 with format {self.format}")
+        self._expect("stages", whole, f"pi 0:0 or 1:1 with format {shown}")
 
     def _expect(self, name: str, holds: bool, expected: str) -> None:
         if not holds:
@@ -205,7 +213,7 @@ def _is_window(name: str) -> bool:
 
 
 INT4 = {
-    **{"kind": "gru", "format": "int4", "qad_code": "level", "qad_bits": 8, "gain_bits": 8, "mask_bits": 1},
+    **{"kind": "gru", "format": ("int4",), "qad_code": "level", "qad_bits": 8, "gain_bits": 8, "mask_bits": 1},
     "stages": (Stage(14, 0.0, 0.0, 1e-2, 1e-3), Stage(20, 1.0, 1.0, 3e-3, 1e-4)),
     "envelope_weight": 2.0,
 }

@@ -38,14 +38,14 @@ __all__ = ["Gru", "IntegerDense", "Quantisation", "best_step"]
 class Quantisation:
     """The number formats of a network.
 
-    weights : of all matrices
+    weights : of the matrices of all layers, or of each layer
     input_bits : of the features
     bits : of gates, states and hidden outputs
     gain_bits : of a mask unit
     slope : scale of a sum, in units of 1 / sqrt(columns)
     """
 
-    weights: WeightFormat
+    weights: Sequence[WeightFormat]
     input_bits: int
     bits: int
     gain_bits: int
@@ -58,7 +58,8 @@ class Quantisation:
         for index, (inputs, units) in enumerate(pairwise(sizes)):
             from_features, hidden = index == 0, index < len(sizes) - 2
             recurrent = hidden and kind == "gru"
-            format = Format(bits[index], bits[index + 1], self.weights, self.weights if recurrent else None)
+            weights = self.weights[index % len(self.weights)]
+            format = Format(bits[index], bits[index + 1], weights, weights if recurrent else None)
             reach = one(bits[index]) if from_features else top(bits[index])
             layers.append((Gru if recurrent else IntegerDense)(inputs, units, format, reach, self.slope))
         return layers

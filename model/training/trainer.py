@@ -32,7 +32,7 @@ from model.evaluation import metrics
 from model.reference.audio import Signal
 from model.training import checkpoint, lloyd_max
 from model.training.batches import Augmentation, Batch, Mixtures
-from model.training.config import Config, Stage
+from model.training.config import BITWISE, Config, Stage
 from model.training.distributed import Team
 from model.training.integers import Quantisation
 from model.training.loss import Envelopes, weighted_loss
@@ -219,8 +219,8 @@ def make_network(front_end: FloatFrontEnd, settings: Config) -> MaskNetwork:
     """The untrained network of the settings."""
     torch.manual_seed(settings.seed)
     numbers: Numbers = Binarisation(settings.rho, settings.slope, settings.zeros_learn, settings.per_row)
-    if settings.format != "bitwise":
-        weights = WEIGHT_FORMATS[settings.format]
+    if settings.format != BITWISE:
+        weights = [WEIGHT_FORMATS[name] for name in settings.format]
         bits = front_end.feature_bits, settings.state_bits, settings.gain_bits
         numbers = Quantisation(weights, *bits, settings.slope)
     inputs = front_end.features if settings.input == "bits" else front_end.bins

@@ -67,6 +67,14 @@ def test_stages_are_read_as_they_are_written(stages: tuple[Stage, ...]) -> None:
         ("kind=lstm", "setting kind: expected bgru or dense with format bitwise, got lstm"),
         ("kind=gru", "setting kind: expected bgru or dense with format bitwise, got gru"),
         ("format=int4", "setting kind: expected gru or dense with format int4, got bgru"),
+        (
+            "format=int4,int3,int3",
+            "setting format: expected one for all layers, or 2 formats of integers, got int4,int3,int3",
+        ),
+        (
+            "format=int4,bitwise",
+            "setting format: expected one for all layers, or 2 formats of integers, got int4,bitwise",
+        ),
         ("format=fp16", "setting format: expected one of bitwise, binary, ternary, int3, "),
         ("gain_bits=4", "setting gain_bits: expected 1 with format bitwise, got 4"),
         ("qad_code=level", "setting qad_code: expected binary or thermometer with format bitwise, got level"),
@@ -132,7 +140,7 @@ INTEGERS = ("format=int4", "kind=gru", "qad_code=level", "qad_bits=8", "gain_bit
 
 def test_a_network_of_integers_has_its_formats_by_name() -> None:
     made = config.with_settings("small", INTEGERS)
-    assert (made.format, made.kind, made.state_bits, made.gain_bits) == ("int4", "gru", 8, 8)
+    assert (made.format, made.kind, made.state_bits, made.gain_bits) == (("int4",), "gru", 8, 8)
 
 
 @pytest.mark.parametrize(

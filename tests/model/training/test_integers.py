@@ -36,7 +36,7 @@ def network_of(
 ) -> MaskNetwork:
     """Random weights, biases and means of the features."""
     torch.manual_seed(seed)
-    how = Quantisation(WEIGHT_FORMATS[weights], feature_bits, bits, gain_bits, slope=8.0)
+    how = Quantisation([WEIGHT_FORMATS[name] for name in weights.split(",")], feature_bits, bits, gain_bits, slope=8.0)
     network = MaskNetwork(bins, hidden, bins, kind, how)
     network.centre(one(feature_bits) * (2 * torch.rand(bins) - 1))
     for layer in network.layers:
@@ -72,6 +72,15 @@ def test_golden_model_equals_network_bit_for_bit(
     front = front_end(half + 1, "binary" if feature_bits == 1 else "level", feature_bits, gain_bits)
     made = to_bundle(network, front, "random", {})
     features = any_features(np.random.default_rng(seed), made.front_end, 20)
+    np.testing.assert_array_equal(GoldenModel(made).masks(features), masks(network, features))
+
+
+def test_each_layer_may_have_a_format_of_its_own() -> None:
+    network = network_of("int4,int8,ternary", 8, 8, 6, "gru", [12, 9], 17, 3)
+    front = front_end(17, "level", 8, 6)
+    made = to_bundle(network, front, "random", {})
+    assert [layer.format.w.name for layer in made.layers] == ["int4", "int8", "ternary"]
+    features = any_features(np.random.default_rng(3), made.front_end, 20)
     np.testing.assert_array_equal(GoldenModel(made).masks(features), masks(network, features))
 
 
