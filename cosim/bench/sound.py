@@ -13,7 +13,6 @@ from cosim.bench.build import verilated
 from cosim.bench.fed import Fed
 from cosim.bench.flat import Flat
 from cosim.bench.netlist import write_netlist
-from cosim.bench.vectors import gains
 from hw.flow.audio import multiplying
 from hw.flow.rtl import to_rtlil, to_verilog
 from hw.gateware.denoiser import Denoiser
@@ -23,6 +22,7 @@ from model.reference.analysis import Analysis, Features
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import Samples
 from model.reference.synthesis import Mask, Synthesis
+from model.reference.vectors import gains
 
 __all__ = ["STREAMS", "Difference", "Heard", "Pauses", "SoundBench", "expected"]
 
