@@ -18,13 +18,14 @@ from hw.flow.rtl import to_rtlil, to_verilog
 from hw.gateware.denoiser import Denoiser
 from model.bundle.audio_constants import attenuation_floor
 from model.bundle.bundle import Bundle
+from model.bundle.front_end import FrontEnd
 from model.reference.analysis import Analysis, Features
 from model.reference.golden_model import GoldenModel
 from model.reference.recording import Samples
 from model.reference.synthesis import Mask, Synthesis
 from model.reference.vectors import gains
 
-__all__ = ["STREAMS", "Difference", "Heard", "Pauses", "SoundBench", "expected"]
+__all__ = ["STREAMS", "Difference", "Heard", "Pauses", "SoundBench", "expected", "simulator_of"]
 
 STREAMS = Path(__file__).with_name("streams.h")
 """Common code of the C++ test benches on streams."""
@@ -89,6 +90,12 @@ def expected(
     return features, mask, synthesis(spectrum, np.full_like(mask, bundle.front_end.unit_gain) if bypass else mask)
 
 
+def simulator_of(verilog: Path, front_end: FrontEnd, quick: bool) -> Path:
+    """Verilate a denoiser's Verilog with its test bench; `quick` as in `SoundBench.build`."""
+    define = ("-CFLAGS", f"-DMASK_BITS={front_end.bin_bits} -DFEATURE_BITS={front_end.feature_bits}")
+    return verilated(verilog, Path(__file__).with_suffix(".cpp"), TOP, headers=[STREAMS], options=define, quick=quick)
+
+
 @dataclass(frozen=True)
 class SoundBench:
     """A denoiser's simulator, built once for many runs.
@@ -116,11 +123,7 @@ class SoundBench:
             verilog = write_netlist(to_rtlil(top, TOP), TOP, DENOISER, FEEDERS, family, folder)
         else:
             verilog = to_verilog(top, TOP, folder)
-        main = Path(__file__).with_suffix(".cpp")
-        it = bundle.front_end
-        define = ("-CFLAGS", f"-DMASK_BITS={it.bin_bits} -DFEATURE_BITS={it.feature_bits}")
-        program = verilated(verilog, main, TOP, headers=[STREAMS], options=define, quick=quick)
-        return cls(program, folder, bundle, denoiser.limit)
+        return cls(simulator_of(verilog, bundle.front_end, quick), folder, bundle, denoiser.limit)
 
     def run(
         self,

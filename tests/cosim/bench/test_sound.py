@@ -10,8 +10,7 @@ import pytest
 
 from boards.definitions.registry import find
 from boards.flow.sound import lay_out_sound
-from cosim.bench.build import verilated
-from cosim.bench.sound import STREAMS, TOP, Heard, Pauses, SoundBench
+from cosim.bench.sound import TOP, Heard, Pauses, SoundBench, simulator_of
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
 from hw.shape.family import FAMILIES
@@ -101,8 +100,7 @@ def test_a_wrong_cell_is_found(family, cell, change, benches, tmp_path):
         folder.mkdir()
         verilog = folder / f"{TOP}.v"
         verilog.write_text(text[: place.start(1)] + change(place[1]) + text[place.end(1) :])
-        main = Path("cosim/bench/sound.cpp").resolve()
-        program = verilated(verilog, main, TOP, headers=[STREAMS], options=("-CFLAGS", "-DMASK_BITS=2"), quick=True)
+        program = simulator_of(verilog, bench.bundle.front_end, quick=True)
         return dataclasses.replace(bench, program=program, folder=folder).run([noise(12, 8)])
 
     # Some cells never matter, such as in an interlock that never has to hold: another one is tried then.

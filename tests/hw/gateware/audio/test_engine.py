@@ -147,8 +147,8 @@ def _energy(monkeypatch):
 def _changed(monkeypatch, name, **changes):
     """The first term of a pass that has not got all the changes gets them."""
 
-    def mutant(*of):
-        all_passes = dict(passes(*of))
+    def mutant(*of, **how):
+        all_passes = dict(passes(*of, **how))
         body = list(all_passes[name].body)
         place = next(
             place
