@@ -15,6 +15,7 @@ from tests.support.paths import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOUND = (ROOT / "docs" / "sound.md").read_text(encoding="utf-8")
+FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 HARDWARE = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
 STUDY = json.loads((ROOT / "docs" / "study" / "generalisation-presets.json").read_text())["scores"]["held out"]
 BASELINES = json.loads((ROOT / "baselines.json").read_text())
@@ -39,6 +40,16 @@ def test_the_readme_has_the_scores_of_the_study(name):
     stoi = f"{before['stoi']:.3f} > {after['stoi']:.3f}"
     assert stoi.replace("0.", ".") in cells
     assert f"{read(name).weights:,}" in cells
+
+
+@pytest.mark.parametrize("name", ["small", "small-int4", "tiny", "tiny-int4"])
+def test_the_page_about_formats_has_the_scores_of_the_study(name):
+    network, mean = read(name), STUDY[f"`{name}`"]["all"]["mean"]
+    _, bits, _, si_sdr, sdr, stoi, _, harmed = row(FORMATS, f"`{name}`, {network.layers[0].units} units")
+    packed = -(-network.weights * 8 // 5)
+    assert bits == f"{network.weight_bits if name.endswith('int4') else packed:,}"
+    assert (si_sdr, sdr, stoi) == (f"{mean['si_sdr']:.2f}", f"{mean['sdr']:.2f}", f"{mean['stoi']:.3f}"[1:])
+    assert harmed == f"{100 * STUDY[f'`{name}`']['all']['harmed']:.0f} %"
 
 
 @pytest.mark.parametrize("name", ["small", "tiny"])
