@@ -66,6 +66,11 @@ def run(
     workers: int | None,
 ) -> None:
     """Train and score rows with each seed. Exits with 1 if one failed."""
+    if tied := [row for row in chosen if row.start]:
+        raise BadInput(
+            f"row {tied[0].name}: expected a row that starts from nothing, as workers share no folder, but it starts "
+            f"from {tied[0].start}'s network; leave --scheduler and --workers out"
+        )
     os.environ[DATA] = str(data.resolve())  # of the workers that are started here
     known, wanted, failed = data_key(data), {}, 0
     for row in chosen:

@@ -41,6 +41,9 @@ class AreaEstimate:
     The layer's weights matter only for its biases, of which Yosys leaves out what is the same in all words.
     """
 
+    NUMBERS = "bits"
+    """The layers' numbers in the calibration."""
+
     def __init__(self, layer: Layer, family: Family) -> None:
         self._start(family)
         self._begin = layer_biases(layer)
@@ -109,15 +112,18 @@ class AreaEstimate:
     def parts(self, folding: Folding) -> dict[str, int]:
         """How many there are of each thing that takes LUT4, by its name in the calibration."""
         spec = self.spec(folding)
-        return _parts(spec, self.memories(spec))
+        return self._parts(spec, self.memories(spec))
 
     def resources(self, folding: Folding) -> dict[str, int]:
         """LUT4, and RAM blocks of each kind that the family has."""
         spec = self.spec(folding)
         memories = self.memories(spec)
-        weight = calibrated(self.family.name)["bits"]
-        lut4 = sum(weight[name] * count for name, count in _parts(spec, memories).items())
+        weight = calibrated(self.family.name)[self.NUMBERS]
+        lut4 = sum(weight[name] * count for name, count in self._parts(spec, memories).items())
         return {"lut4": round(lut4), **self._blocks(memories)}
+
+    def _parts(self, spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
+        return _parts(spec, memories)
 
 
 def slices_of(memory: Memory, width: int) -> list[tuple[int, int]]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from hw.shape.cyclic_memory import CyclicShape
-from hw.shape.estimate import AreaEstimate, calibrated, slices_of
+from hw.shape.estimate import AreaEstimate, slices_of
 from hw.shape.family import Family
 from hw.shape.folding import Folding
 from hw.shape.integer_layer_spec import IntegerLayerSpec
@@ -28,6 +28,8 @@ class IntegerAreaEstimate(AreaEstimate):
 
     Its weights do not matter; its constants do, of which Yosys leaves out a bit that is the same in all words.
     """
+
+    NUMBERS = "integers"
 
     def __init__(self, layer: IntegerLayer, family: Family) -> None:
         self._start(family)
@@ -57,18 +59,9 @@ class IntegerAreaEstimate(AreaEstimate):
         kept = self._varying if not shape.spare_words else (1 << shape.width) - 1
         return [(kept >> low & ((1 << width) - 1)).bit_count() for low, width in shape.slices.items()]
 
-    def parts(self, folding: Folding) -> dict[str, int]:
-        """How many there are of each thing that takes LUT4, by its name in the calibration."""
-        spec = self.spec(folding)
-        return _parts(spec, self.memories(spec))
-
-    def resources(self, folding: Folding) -> dict[str, int]:
-        """LUT4, and RAM blocks of each kind that the family has."""
-        spec = self.spec(folding)
-        memories = self.memories(spec)
-        weight = calibrated(self.family.name)["integers"]
-        lut4 = sum(weight[name] * count for name, count in _parts(spec, memories).items())
-        return {"lut4": round(lut4), **self._blocks(memories)}
+    def _parts(self, spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
+        assert isinstance(spec, IntegerLayerSpec)
+        return _parts(spec, memories)
 
 
 def _parts(spec: IntegerLayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:

@@ -83,3 +83,10 @@ def test_the_first_seed_has_the_rows_own_name():
 def test_an_unknown_row_is_a_sentence():
     with pytest.raises(BadInput, match=r"row ablation-bas: expected a row or a group, such as ablation-base"):
         choose(["ablation-bas"])
+
+
+def test_a_row_that_starts_from_another_is_no_job(data, tmp_path):
+    with pytest.raises(
+        BadInput, match=r"row format-int4: expected a row that starts from nothing, .* from format-real's"
+    ):
+        jobs.run(choose(["format-int4"]), data, tmp_path / "results", 8, 0.1, True, 4, [0], None, 1)
