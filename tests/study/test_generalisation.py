@@ -77,7 +77,8 @@ def test_a_damaged_journal_is_refused_in_a_sentence(tmp_path: Path, line: str) -
 
 @pytest.mark.skipif(not DATA, reason="BGRU_DATA, the folder of recordings, is not set")
 def test_a_result_becomes_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip("onnxruntime")
+    for package in ("onnxruntime", "speechmos"):
+        pytest.importorskip(package)
     whole = generalisation.trials
     monkeypatch.setattr(generalisation, "trials", lambda *of: {part: some[:1] for part, some in whole(*of).items()})
     generalisation.run(
