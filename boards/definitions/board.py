@@ -33,6 +33,7 @@ class Board:
     bypass : the button or switch that passes sound unchanged
     jack : the resistor DAC, if the board has one
     sdram : the timing of its SDRAM, if the board has one that `boards.gateware.sdram` suits
+    sdram_clock_hz : the SDRAM's clock, whatever the network's
     """
 
     name: str
@@ -50,6 +51,7 @@ class Board:
     flash_offset: int | None = None
     keep: str | None = None
     sdram: Chip | None = None
+    sdram_clock_hz: int = 100_000_000
 
     def at(self, clock_mhz: float | None) -> "Board":
         """The board with its network at another clock; the same board for None."""

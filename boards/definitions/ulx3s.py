@@ -1,14 +1,16 @@
 """ULX3S (Radiona), with a Lattice ECP5: https://radiona.org/ulx3s."""
 
+from dataclasses import replace
+
 from amaranth.build import Attrs
-from amaranth_boards.ulx3s import ULX3S_25F_Platform, ULX3S_85F_Platform
+from amaranth_boards.ulx3s import ULX3S_12F_Platform, ULX3S_25F_Platform, ULX3S_85F_Platform
 
 from boards.definitions.board import Board
-from boards.definitions.devices import LFE5U_25F, LFE5U_85F
+from boards.definitions.devices import LFE5U_12F, LFE5U_25F, LFE5U_85F
 from boards.definitions.sdram import ULX3S_SDRAM
 from boards.definitions.sound import codec, microphone
 
-__all__ = ["ULX3S_25F", "ULX3S_85F"]
+__all__ = ["ULX3S_12F", "ULX3S_25F", "ULX3S_85F"]
 
 CMOS = Attrs(IO_TYPE="LVCMOS33")
 GPIO = ("gpio", 0)
@@ -47,3 +49,5 @@ ULX3S_25F = Board(
     jack=("audio", 0),
     sdram=ULX3S_SDRAM,
 )
+
+ULX3S_12F = replace(ULX3S_25F, name="ulx3s_12f", part=LFE5U_12F, platform=ULX3S_12F_Platform)

@@ -14,6 +14,7 @@ from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import lay_out, parse_folding, word_widths
 from boards.flow.measured import results_of, sound_results_of
 from boards.flow.packers import PACKERS, pack_bitstream
+from boards.flow.sdram_bus import SdramBus, network_interval, network_latency, streamed
 from boards.flow.sound import lay_out_sound
 from boards.flow.verilog import check_room, print_use
 from boards.gateware.flash import image
@@ -26,7 +27,6 @@ from hw.flow.synth import synthesise
 from hw.gateware.network import Network
 from hw.shape.audio import AudioSpec
 from hw.shape.cycles import predict
-from hw.shape.latency import latency
 from hw.shape.network_spec import NetworkSpec
 from hw.shape.pace import Pace
 from model.bundle.bundle import Bundle
@@ -207,15 +207,24 @@ def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:
     out = console.print
     layers = {name: predict(layer.spec).cycles for name, layer in network.layers.items()}
     slowest = max(layers, key=lambda name: layers[name])
-    pace = Pace(layers[slowest], latency(network.spec), board.clock_hz, network.bundle.front_end.frame_rate)
+    interval, frame_rate = network_interval(network.spec, board), network.bundle.front_end.frame_rate
+    by = f"layer {slowest}" if interval == layers[slowest] else "the SDRAM"
+    pace = Pace(interval, network_latency(network.spec, board), board.clock_hz, frame_rate)
     asked_ns, reached_ns = 1e9 / pace.clock_hz, 1e3 / reached_mhz
     out(f"folding    {', '.join(f'{name}={layer.folding}' for name, layer in network.layers.items())}")
     out(f"clock      {reached_mhz:.1f} MHz reached of {pace.clock_hz / 1e6:g}: ", end="")
     out(f"slack {asked_ns - reached_ns:.2f} ns of {asked_ns:.2f}")
-    out(f"cycles     {pace.interval:,} per frame (layer {slowest}): {pace.rate:,.0f} frames/s, network alone")
+    out(f"cycles     {pace.interval:,} per frame ({by}): {pace.rate:,.0f} frames/s, network alone")
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
     out(f"real time  {pace.frame_rate:g} frames/s, {pace.ms(pace.hop):g} ms each: ", end="")
     out(f"{pace.ms(pace.hop - pace.latency):.3f} ms of slack, {pace.real_time:,.0f} x as fast")
+    bus = SdramBus.of(board, frame_rate)
+    if bus is not None and streamed(network.spec):
+        taken = sum(map(bus.taken, network.spec.layers))
+        out(f"sdram      {taken / 1e3:.1f} of {bus.bandwidth / 1e3:.1f} MB/s at {bus.hz / 1e6:g} MHz: ", end="")
+        out(
+            f"{taken / bus.bandwidth:.0%} of the bus for layers {', '.join(one.name for one in streamed(network.spec))}"
+        )
 
 
 def print_sound(bundle: Bundle, network: NetworkSpec, board: Board) -> None:

@@ -78,8 +78,8 @@ def test_a_network_of_the_papers_size_is_refused_with_the_bits():
     inputs = front_end.features
     gru = Layer("gru0", "bgru", inputs, units, zeros(3, units, inputs), limits, zeros(3, units, units), pack(limits[0]))
     paper = Bundle("paper", front_end, (gru, Layer("mask", "dense", units, bins, zeros(bins, units), limits[0, :bins])))
-    with pytest.raises(BadInput, match=r"needs 16,\d{3},\d{3} bits of block RAM, the LFE5U-85F has 3,833,856"):
-        lay_out(paper, find("ulx3s_85f"), {})
+    with pytest.raises(BadInput, match=r"needs 16,\d{3},\d{3} bits of block RAM, the LFE5U-25F has 1,032,192"):
+        lay_out(paper, find("colorlight_i5"), {})
 
 
 def test_a_folding_is_read_from_text():

@@ -43,7 +43,7 @@ def test_a_frame_rate_gives_a_folding_ready_to_paste(board, net):
     assert result.returncode == 0, result.stderr
     pasted = re.search(r"^so +(.*)$", result.stdout, re.M)[1].replace("--fold ", "").split()
     options = options_of(MADE, find(board), {})
-    chosen = plan_of(options, design(options, MADE, find(board), 62.5))
+    chosen = plan_of(options, design(options, MADE, find(board), 62.5), find(board))
     assert pasted == chosen.fold.split()
     given = options_of(MADE, find(board), parse_folding(pasted))
     assert {name: choice.all[0].folding for name, choice in given.items()} == chosen.design.foldings
@@ -57,7 +57,7 @@ def test_a_higher_frame_rate_takes_more_area_until_it_is_refused(net):
     board = find("icebreaker")
     options = options_of(MADE, board, {})
     rates = (60, 6_000, 20_000, 60_000)
-    plans = [plan_of(options, design(options, MADE, board, rate)) for rate in rates]
+    plans = [plan_of(options, design(options, MADE, board, rate), board) for rate in rates]
     for rate, one in zip(rates, plans, strict=True):
         assert one.interval <= board.clock_hz / rate
     luts = [one.design.needs["lut4"] for one in plans]
@@ -86,7 +86,7 @@ def test_the_front_is_one_and_fits(net):
                 for kind in option.needs
             }
             if all(count <= board.available[kind] for kind, count in needs.items()):
-                cycles = plan_of(options, Design(changed)).latency
+                cycles = plan_of(options, Design(changed), board).latency
                 smaller = [one for one in plans if one.design.needs["lut4"] <= needs["lut4"]]
                 assert smaller, "the first is the smallest"
                 assert min(one.latency for one in smaller) * (1 - STEP) <= cycles + 40
