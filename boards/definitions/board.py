@@ -27,13 +27,12 @@ class Board:
     keep : the command that writes it to flash, if `program` loads it only until power-off
     bundle : the shipped bundle that commands take by default
     alive, error : the LEDs
-    flash_offset : start of the weights in the SPI flash, after the bitstream, on a device whose largest memory can't be
-        initialised
+    flash_offset : start of the weights in the SPI flash, after the bitstream, on a board that loads or streams any
     sound : the pins of `microphone` and `codec` (boards/definitions/sound.py), to be added to the platform's
     bypass : the button or switch that passes sound unchanged
     jack : the resistor DAC, if the board has one
     sdram : the timing of its SDRAM, if the board has one that `boards.gateware.sdram` suits
-    sdram_clock_hz : the SDRAM's clock, whatever the network's
+    sdram_clock_hz : the SDRAM's clock next to a network
     """
 
     name: str

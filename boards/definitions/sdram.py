@@ -6,18 +6,12 @@ from math import ceil, floor
 
 from model.errors import BadInput
 
-__all__ = [
-    *("AS4C32M16SB", "IS42S16160", "MT48LC16M16A2", "ULX3S_SDRAM", "W9825G6"),
-    *("BANKS", "BURST", "WORD_BITS", "Chip", "Cycles"),
-]
+__all__ = ["AS4C32M16SB", "BANKS", "BURST", "IS42S16160", "MT48LC16M16A2", "ULX3S_SDRAM", "W9825G6", "Chip", "Cycles"]
 
 BURST = 8
 """Words of a READ, the mode register's longest burst: seven of eight command slots stay free."""
 
 BANKS = 4
-
-WORD_BITS = 16
-"""Width of the data pins."""
 
 
 @dataclass(frozen=True)

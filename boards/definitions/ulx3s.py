@@ -14,6 +14,9 @@ __all__ = ["ULX3S_12F", "ULX3S_25F", "ULX3S_85F"]
 
 CMOS = Attrs(IO_TYPE="LVCMOS33")
 GPIO = ("gpio", 0)
+FLASH_OFFSET = 0x200000
+"""Behind an uncompressed bitstream of the 85F."""
+
 SOUND = (
     microphone(GPIO, "4+", "5+", "6+", CMOS),
     # Pmod pins 1 to 4 on GP3 to GP0, 7 to 10 on GN3 to GN0: J1 0 to 3 are single-ended and shared with no other part.
@@ -32,6 +35,7 @@ ULX3S_85F = Board(
     sound=SOUND,
     bypass=("button_fire", 0),
     jack=("audio", 0),
+    flash_offset=FLASH_OFFSET,
     sdram=ULX3S_SDRAM,
 )
 
@@ -47,6 +51,7 @@ ULX3S_25F = Board(
     sound=SOUND,
     bypass=("button_fire", 0),
     jack=("audio", 0),
+    flash_offset=FLASH_OFFSET,
     sdram=ULX3S_SDRAM,
 )
 

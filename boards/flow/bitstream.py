@@ -111,11 +111,12 @@ def short_of_timing(board: Board, mhz: float, placements: int) -> str:
 
 
 def write(folder: Path, design: str, network: Network, board: Board) -> list[str]:
-    """Write a routed design's bitstream into a folder, and the flash image if it loads weights; return their names."""
+    """Write a routed design's bitstream, and the flash image if not all weights are in it; return the files' names."""
     (folder / PACKERS[board.family.name].design).write_text(design)
     bitstream = pack_bitstream(folder, board.family)
-    if board.flash_offset is None:
+    if all(layer.folding.weights == "rom" for layer in network.spec.layers):
         return [bitstream.name]
+    assert board.flash_offset is not None  # or the network would have been refused
     configuration = bitstream.read_bytes()
     if len(configuration) > board.flash_offset:
         raise BadInput(

@@ -6,8 +6,8 @@ from itertools import product
 
 import numpy as np
 
-from boards.definitions.sdram import WORD_BITS
 from boards.flow.sdram_bus import SdramBus
+from boards.gateware.sdram_layout import SDRAM_BITS
 from hw.shape.cycles import predict
 from hw.shape.family import Family
 from hw.shape.folding import Folding, Source
@@ -80,7 +80,7 @@ class Options:
         self.estimate = estimate_of(layer, family)
         specs = [self.spec(one) for one in ([folding] if folding else _foldings(layer, source))]
         if source == "streamed":
-            fitting = [one for one in specs if one.engine.weight_width % WORD_BITS == 0]
+            fitting = [one for one in specs if one.engine.weight_width % SDRAM_BITS == 0]
         else:
             large = family.single_port_ram if source == "loaded" else None
             deepest = large[0] if large else max(family.block_ram)

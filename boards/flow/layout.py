@@ -62,7 +62,7 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
 def room(bundle: Bundle, board: Board) -> Needs:
     """What the device has left for a network: the link takes block RAM, and so does the flash loader."""
     taken = LinkFormat.of(bundle, board.family).block_rams(board.family)
-    taken += board.flash_offset is not None
+    taken += board.spram_bits > 0
     return {**board.available, "block_ram": board.available["block_ram"] - taken}
 
 

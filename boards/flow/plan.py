@@ -11,7 +11,6 @@ from matplotlib.ticker import FuncFormatter
 from rich.table import Table
 
 from boards.definitions.registry import Board, find
-from boards.definitions.sdram import WORD_BITS
 from boards.flow.bitstream import check_source, print_sound
 from boards.flow.folding_search import Design, Needs, Options, area, front
 from boards.flow.layout import (
@@ -29,6 +28,7 @@ from boards.flow.layout import (
 )
 from boards.flow.sdram_bus import SdramBus, network_interval, network_latency
 from boards.flow.sound import audio_parts, sound_design, sound_frame_rate, sound_room
+from boards.gateware.sdram_layout import SDRAM_BITS
 from boards.gateware.sound_core import SHIFTS
 from boards.host.protocol import Kind
 from hw.shape.audio import AudioSpec
@@ -221,7 +221,7 @@ HOMES = {"rom": "block RAM", "loaded": "SPRAM", "streamed": "SDRAM"}
 
 def _print_bus(bus: SdramBus, layers: list[LayerSpec]) -> None:
     """Bits that lie in the SDRAM, and what sets the pace of each layer that is streamed from there."""
-    bits = sum(bus.words(layer) for layer in layers) * WORD_BITS
+    bits = sum(bus.words(layer) for layer in layers) * SDRAM_BITS
     console.print(f"SDRAM      {bits / 1e6:.1f} of {bus.bits / 1e6:.1f} Mbit, read in every frame")
     for layer in layers:
         if count := bus.words(layer):

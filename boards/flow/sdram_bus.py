@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from math import ceil
 
 from boards.definitions.board import Board
-from boards.definitions.sdram import WORD_BITS, Chip
+from boards.definitions.sdram import Chip
 from boards.gateware.sdram import data_share
+from boards.gateware.sdram_layout import SDRAM_BITS, Part
 from hw.shape import cycles, latency
 from hw.shape.cycles import predict
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.network_spec import NetworkSpec
-from hw.shape.words import words
 
 __all__ = ["SdramBus", "network_interval", "network_latency", "streamed"]
 
@@ -49,23 +49,23 @@ class SdramBus:
     @property
     def bandwidth(self) -> int:
         """What is there, in kB/s."""
-        return int(self.words_per_second * WORD_BITS / 8000)
+        return int(self.words_per_second * SDRAM_BITS / 8000)
 
     @property
     def bits(self) -> int:
         """Capacity of the chip."""
-        return self.chip.words * WORD_BITS
+        return self.chip.words * SDRAM_BITS
 
     @staticmethod
     def words(layer: LayerSpec) -> int:
-        """Words that a streamed layer reads per frame; none if its weights are elsewhere."""
+        """Words that a streamed layer reads per frame, padding and CRC included; none if its weights are elsewhere."""
         if layer.folding.weights != "streamed":
             return 0
-        return words(layer.engine.weight_words * layer.engine.weight_width, WORD_BITS)
+        return Part(layer.name, layer.engine.weight_width, layer.engine.weight_words, first=0).size
 
     def taken(self, layer: LayerSpec) -> int:
         """Bandwidth that a layer takes, in kB/s."""
-        return ceil(self.words(layer) * self.frame_rate * WORD_BITS / 8000)
+        return ceil(self.words(layer) * self.frame_rate * SDRAM_BITS / 8000)
 
     def cycles(self, count: int) -> int:
         """Cycles of the network's clock in which so many words come."""

@@ -38,7 +38,7 @@ def audio_parts(bundle: Bundle, board: Board) -> dict[str, dict[str, int]]:
     The parts are the engine, and the converter with the rest of the top: I2S, button, LED, and the flash loader.
     """
     engine = AudioSpec.of(bundle.front_end, board.family).resources
-    loads = board.flash_offset is not None
+    loads = board.spram_bits > 0
     converter = dict.fromkeys(engine, 0) | {
         "lut4": CONVERTER_LUT4[board.family.name] + loads * LOADER_LUT4,
         "block_ram": int(loads),

@@ -56,7 +56,7 @@ class SimulatedBoard(wiring.Component):
         m.submodules.core = core = self.core
         m.d.comb += [core.rx.eq(self.rx), self.tx.eq(core.tx)]
         m.d.sync += [self.alive.eq(alive(m, self.clock_hz, core.overrun)), self.error.eq(core.failed)]
-        if core.loader is not None:
+        if core.weights is not None:
             m.submodules.flash = flash = Flash(image(core.network), self.clock_hz, FLASH_OFFSET)
             wiring.connect(m, core.flash, flash.spi)
         return m
@@ -86,8 +86,8 @@ def build(network: Network, folder: Path, quick_build: bool = False, kind: Kind 
     if kind == Kind.SOUND:
         audio = AudioSpec.of(network.bundle.front_end, network.family)
         settled += 4 * (audio.clearing + audio.interval)
-    if simulated.core.loader is not None:
-        settled += simulated.core.loader.cycles
+    if simulated.core.weights is not None:
+        settled += simulated.core.weights.cycles
     return Program(program, folder, settled)
 
 

@@ -36,7 +36,9 @@ def test_a_platform_has_the_clock_and_all_pins_that_a_top_needs(board):
     if board.jack is not None:
         needed.append(board.jack)
     if board.flash_offset is not None:
-        needed.append(("spi_flash_1x", 0))
+        needed.append(("spi_flash" if board.family.name == "ecp5" else "spi_flash_1x", 0))
+    if board.sdram is not None:
+        needed.append(("sdram", 0))
     assert len({platform.request(*resource, dir="-") for resource in needed}) == len(needed)
 
 
@@ -48,8 +50,8 @@ def test_tiny_fits_every_board_and_small_the_largest(board):
 
 
 @boards
-def test_single_port_ram_and_a_place_in_the_flash_go_together(board):
-    assert (board.spram_bits > 0) == (board.flash_offset is not None)
+def test_single_port_ram_or_sdram_and_a_place_in_the_flash_go_together(board):
+    assert (board.spram_bits > 0 or board.sdram is not None) == (board.flash_offset is not None)
 
 
 @boards
