@@ -25,6 +25,7 @@ class Board:
     sound_clock_hz : the same for a denoiser, whose sample rate is this clock divided
     program : the command that loads a bitstream, or a flash image
     keep : the command that writes it to flash, if `program` loads it only until power-off
+    weights : the command that writes weights at an offset of the flash, if the bitstream does not come from there alone
     bundle : the shipped bundle that commands take by default
     alive, error : the LEDs
     flash_offset : start of the weights in the SPI flash, after the bitstream, on a board that loads or streams any
@@ -49,6 +50,7 @@ class Board:
     error: Resource = ("led", 1)
     flash_offset: int | None = None
     keep: str | None = None
+    weights: str | None = None
     sdram: Chip | None = None
     sdram_clock_hz: int = 100_000_000
 

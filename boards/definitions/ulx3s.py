@@ -14,8 +14,7 @@ __all__ = ["ULX3S_12F", "ULX3S_25F", "ULX3S_85F"]
 
 CMOS = Attrs(IO_TYPE="LVCMOS33")
 GPIO = ("gpio", 0)
-FLASH_OFFSET = 0x200000
-"""Behind an uncompressed bitstream of the 85F."""
+WEIGHTS = "openFPGALoader --board ulx3s --write-flash --offset {offset:#x} {file}"
 
 SOUND = (
     microphone(GPIO, "4+", "5+", "6+", CMOS),
@@ -35,7 +34,8 @@ ULX3S_85F = Board(
     sound=SOUND,
     bypass=("button_fire", 0),
     jack=("audio", 0),
-    flash_offset=FLASH_OFFSET,
+    flash_offset=0x200000,  # an uncompressed bitstream takes 1.9 MB
+    weights=WEIGHTS,
     sdram=ULX3S_SDRAM,
 )
 
@@ -51,7 +51,8 @@ ULX3S_25F = Board(
     sound=SOUND,
     bypass=("button_fire", 0),
     jack=("audio", 0),
-    flash_offset=FLASH_OFFSET,
+    flash_offset=0x100000,  # an uncompressed bitstream takes 0.6 MB, and the flash may have 4 MB
+    weights=WEIGHTS,
     sdram=ULX3S_SDRAM,
 )
 
