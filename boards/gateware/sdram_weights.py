@@ -195,7 +195,7 @@ class SdramWeights(wiring.Component):
         self, parts: tuple[Part, ...], identity: bytes, memory: Memory, flash_offset: int, rom_style: str = "block"
     ) -> None:
         self.reader = WeightReader(parts, identity, memory, flash_offset, rom_style)
-        super().__init__(self.reader.signature.members)
+        super().__init__(self.reader.signature)
 
     @property
     def cycles(self) -> int:
