@@ -122,7 +122,7 @@ FLASH, WEIGHTS = "flash.bin", "weights.bin"
 
 
 def write(folder: Path, design: str, network: Network, board: Board) -> list[str]:
-    """Write a routed design's bitstream, and the flash image if not all weights are in it; return the files' names."""
+    """Write a routed design into a folder: bitstream, and flash image if weights come from flash; return the names."""
     (folder / PACKERS[board.family.name].design).write_text(design)
     bitstream = pack_bitstream(folder, board.family)
     if all(layer.folding.weights == "rom" for layer in network.spec.layers):

@@ -68,6 +68,14 @@ class Part:
         """From SDRAM words to weight words. Full speed needs a width that divides 16, or a multiple of it."""
         return RepackShape(self.words * self.width, SDRAM_BITS, self.width)
 
+    def contents(self, words: list[int]) -> bytes:
+        """What lies there for a layer's weight words, the low byte of each SDRAM word first."""
+        octets = pieces(self.width, 8)
+        table = np.frombuffer(b"".join(word.to_bytes(octets, "little") for word in words), np.uint8)
+        bits = np.unpackbits(table.reshape(-1, octets), axis=1, count=self.width, bitorder="little")
+        body = np.packbits(bits, bitorder="little").tobytes().ljust(2 * (self.size - CRC_WORDS), b"\0")
+        return body + zlib.crc32(body).to_bytes(4, "little")
+
 
 def parts_of(spec: NetworkSpec, chunk: int = CHUNK) -> tuple[Part, ...]:
     """The parts of a network's streamed layers, in the order of its layers; empty if it streams none."""
@@ -80,13 +88,5 @@ def parts_of(spec: NetworkSpec, chunk: int = CHUNK) -> tuple[Part, ...]:
 
 
 def stored(network: Network, parts: tuple[Part, ...]) -> bytes:
-    """Contents of the SDRAM from address 0 on, each word's low byte first."""
-    return b"".join(_stored(network.layers[part.name].engine.matrix.weight_words, part) for part in parts)
-
-
-def _stored(words: list[int], part: Part) -> bytes:
-    octets = pieces(part.width, 8)
-    table = np.frombuffer(b"".join(word.to_bytes(octets, "little") for word in words), np.uint8).reshape(-1, octets)
-    bits = np.unpackbits(table, axis=1, count=part.width, bitorder="little")
-    body = np.packbits(bits, bitorder="little").tobytes().ljust(2 * (part.size - CRC_WORDS), b"\0")
-    return body + zlib.crc32(body).to_bytes(4, "little")
+    """Contents of the SDRAM from address 0 on."""
+    return b"".join(part.contents(network.layers[part.name].engine.matrix.weight_words) for part in parts)
