@@ -240,17 +240,17 @@ def _print_pace(network: Network, board: Board, placement: Placement) -> None:
     out(f"slack {asked_ns - reached_ns:.2f} ns of {asked_ns:.2f}")
     out(f"cycles     {pace.interval:,} per frame ({by}): {pace.rate:,.0f} frames/s, network alone")
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
+    times = f"{pace.real_time:,.0f}" if pace.real_time >= 10 else f"{pace.real_time:.1f}"
     out(f"real time  {pace.frame_rate:g} frames/s, {pace.ms(pace.hop):g} ms each: ", end="")
-    out(f"{pace.ms(pace.hop - pace.latency):.3f} ms of slack, {pace.real_time:,.0f} x as fast")
-    bus = SdramBus.of(board, frame_rate)
-    if bus is not None and streamed(network.spec):
-        taken = sum(map(bus.taken, network.spec.layers))
+    out(f"{pace.ms(pace.hop - pace.latency):.3f} ms of slack, {times} x as fast")
+    reading = streamed(network.spec)
+    bus = SdramBus.of(board, frame_rate, len(reading)) if reading else None
+    if bus is not None:
+        taken = sum(map(bus.taken, reading))
         reached, asked = placement.clocks[DOMAIN]
         out(f"sdram      {reached:.1f} MHz reached of {asked:g}")
-        out(f"bandwidth  {taken / 1e3:.1f} of {bus.bandwidth / 1e3:.1f} MB/s: ", end="")
-        out(
-            f"{taken / bus.bandwidth:.0%} of the bus for layers {', '.join(one.name for one in streamed(network.spec))}"
-        )
+        out(f"bandwidth  {taken / 1e3:.1f} of {bus.bandwidth / 1e3:.1f} MB/s: {taken / bus.bandwidth:.0%} ", end="")
+        out(f"for {' and '.join(layer.name for layer in reading)}")
 
 
 def print_sound(bundle: Bundle, network: NetworkSpec, board: Board) -> None:

@@ -75,9 +75,9 @@ def sdram_parts(streamed: int) -> dict[str, Needs]:
     return SDRAM_PARTS if streamed else {}
 
 
-def capacity(board: Board, needs: Needs) -> Needs:
-    """What a board has of each resource; with the SDRAM's bandwidth in kB/s if that is needed."""
-    bus = SdramBus.of(board, frame_rate=1) if "sdram" in needs else None
+def capacity(board: Board, streamed: int) -> Needs:
+    """What a board has of each resource; with the SDRAM's bandwidth in kB/s for so many streamed layers, if any."""
+    bus = SdramBus.of(board, 1, streamed) if streamed else None
     return board.available if bus is None else {**board.available, "sdram": bus.bandwidth}
 
 
@@ -85,7 +85,7 @@ def homed(
     options: Mapping[str, Options], board: Board, frame_rate: float, streamed: Collection[str]
 ) -> dict[str, Options]:
     """The same options with the weights of some layers in SDRAM; as they are if there are none."""
-    bus = SdramBus.of(board, frame_rate)
+    bus = SdramBus.of(board, frame_rate, len(streamed))
     if bus is None or not streamed:
         return dict(options)
     return {name: choice.next_to(bus, name in streamed) for name, choice in options.items()}
@@ -109,7 +109,7 @@ def smallest(options: Mapping[str, Options], board: Board, frame_rate: float, fr
         layers = homed(options, board, frame_rate, streamed)
         found = cheapest(
             layers,
-            capacity(board, {"sdram": 0}),
+            capacity(board, len(streamed)),
             board.clock_hz / frame_rate,
             free=left(free, board, len(streamed)),
         )
@@ -121,7 +121,7 @@ def smallest(options: Mapping[str, Options], board: Board, frame_rate: float, fr
 def left(free: Needs, board: Board, streamed: int) -> Needs:
     """What is left of `free` for the network next to the SDRAM's part."""
     parts = sdram_parts(streamed).values()
-    there = {**capacity(board, {"sdram": 0}), **free}
+    there = {**capacity(board, streamed), **free}
     return {kind: count - sum(part.get(kind, 0) for part in parts) for kind, count in there.items()}
 
 
@@ -164,7 +164,7 @@ def _missing(options: Mapping[str, Options], board: Board, frame_rate: float, fr
     """
     *_, streamed = _homes(options, board)
     layers, free = homed(options, board, frame_rate, streamed), left(free, board, len(streamed))
-    available = capacity(board, {"sdram": 0})
+    available = capacity(board, len(streamed))
     least = cheapest(layers, available, board.clock_hz / frame_rate, fitting=False)
     if least is None:  # on chip, each layer has a folding that is fast enough
         assert streamed

@@ -182,7 +182,9 @@ def _print(
         for kind, count in part.items():
             needs_of_all[kind] = needs_of_all.get(kind, 0) + count
     kinds = list(needs_of_all)
-    bus = SdramBus.of(board, rate) if "sdram" in kinds else None
+    layers = [options[name].spec(folding) for name, folding in plan.design.foldings.items()]
+    readers = _readers(plan.design)
+    bus = SdramBus.of(board, rate, readers) if readers else None
     homes = ["weights"] if bus else []
     for head in ("layer", "size", "PE x SIMD", *homes, "cycles", *(TITLES[kind] for kind in kinds)):
         table.add_column(head, justify="left" if head == "layer" else "right")
@@ -198,12 +200,12 @@ def _print(
         cycles = f"{AudioSpec.of(network_bundle.front_end, board.family).interval:,}" if name == "audio" else ""
         table.add_row(name, "", "", *("" for _ in homes), cycles, *(f"{part.get(kind, 0):,}" for kind in kinds))
     out(table)
-    available = capacity(board, needs_of_all)
+    available = capacity(board, readers)
     for kind, count in needs_of_all.items():
         there = available[kind]
         out(f"{TITLES[kind]:10} {'about ' if kind == 'lut4' else ''}{count:,} of {there:,} ({count / there:.1%})")
     if bus:
-        _print_bus(bus, [options[name].spec(folding) for name, folding in plan.design.foldings.items()])
+        _print_bus(bus, layers)
     out(f"area       {area(needs_of_all, available):.3f}, the sum of these shares")
     out(f"interval   {pace.interval:,} cycles, {pace.rate:,.0f} frames/s")
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
@@ -212,6 +214,11 @@ def _print(
         f"from {pace.least_mhz:.2f} MHz on the network keeps up"
     )
     out(f"so         --fold {plan.fold.replace(' ', ' --fold ')}")
+
+
+def _readers(design: Design) -> int:
+    """Layers that stream."""
+    return sum(folding.weights == "streamed" for folding in design.foldings.values())
 
 
 TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM", "multiplier": "multiplier", "sdram": "SDRAM kB/s"}
@@ -242,7 +249,7 @@ def _front_table(plans: list[Plan], board: Board) -> Table:
             f"{1000 * plan.latency / board.clock_hz:.3f}",
             f"{board.clock_hz / plan.interval:,.0f}",
             *(f"{plan.design.needs[kind]:,}" for kind in kinds),
-            f"{area(plan.design.needs, capacity(board, plan.design.needs)):.3f}",
+            f"{area(plan.design.needs, capacity(board, _readers(plan.design))):.3f}",
             plan.fold,
         )
     return table

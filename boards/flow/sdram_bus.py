@@ -5,8 +5,8 @@ from math import ceil
 
 from boards.definitions.board import Board
 from boards.definitions.sdram import Chip
-from boards.gateware.sdram import data_share
-from boards.gateware.sdram_layout import SDRAM_BITS, Part
+from boards.gateware.sdram import data_share, refresh_gap
+from boards.gateware.sdram_layout import CHUNK, SDRAM_BITS, Part
 from hw.shape import cycles, latency
 from hw.shape.cycles import predict
 from hw.shape.layer_spec import LayerSpec
@@ -27,24 +27,31 @@ class SdramBus:
     chip, hz : the chip and its clock
     clock_hz : the network's clock
     frame_rate : frames per second
+    readers : layers that stream
     """
 
     chip: Chip
     hz: float
     clock_hz: float
     frame_rate: float
+    readers: int
 
     @classmethod
-    def of(cls, board: Board, frame_rate: float) -> "SdramBus | None":
+    def of(cls, board: Board, frame_rate: float, readers: int) -> "SdramBus | None":
         """The bus of a board, or None if it has no SDRAM."""
         if board.sdram is None:
             return None
-        return cls(board.sdram, board.sdram_clock_hz, board.clock_hz, frame_rate)
+        return cls(board.sdram, board.sdram_clock_hz, board.clock_hz, frame_rate, readers)
 
     @property
     def words_per_second(self) -> float:
-        """Words of 16 bits in a long read, refreshes deducted."""
-        return self.hz * data_share(self.chip.cycles(self.hz))
+        """Words of 16 bits while all readers always take them, refreshes deducted.
+
+        With several readers it is a lower bound: each chunk may wait for a row of the bank that the last one used.
+        """
+        timing = self.chip.cycles(self.hz)
+        wait = refresh_gap(timing) - timing.rfc if self.readers > 1 else 0
+        return self.hz * data_share(timing) * CHUNK / (CHUNK + wait)
 
     @property
     def bandwidth(self) -> int:
@@ -76,10 +83,16 @@ class SdramBus:
         return self.cycles(self.words(layer)) > predict(layer).cycles
 
 
+def _bus(network: NetworkSpec, board: Board) -> SdramBus | None:
+    """The bus of a network that streams; its frame rate makes no difference to cycles."""
+    layers = streamed(network)
+    return SdramBus.of(board, 1, len(layers)) if layers else None
+
+
 def network_interval(network: NetworkSpec, board: Board) -> int:
     """Initiation interval in cycles: the slowest layer's, or that of all streamed words on the bus."""
     found = cycles.interval(network)
-    bus = SdramBus.of(board, frame_rate=1)  # the rate makes no difference to cycles
+    bus = _bus(network, board)
     return found if bus is None else max(found, bus.cycles(sum(map(bus.words, network.layers))))
 
 
@@ -89,7 +102,7 @@ def network_latency(network: NetworkSpec, board: Board) -> int:
     Words are prefetched while a layer is idle, so this may be too long by what the queues hold.
     """
     found = latency.latency(network)
-    bus = SdramBus.of(board, frame_rate=1)
+    bus = _bus(network, board)
     if bus is None:
         return found
     return found + sum(max(0, bus.cycles(bus.words(layer)) - predict(layer).alone) for layer in streamed(network))

@@ -136,7 +136,7 @@ def test_as_few_weights_as_possible_are_in_sdram():
     board = find("ulx3s_25f")
     chosen = design(options_of(LARGE, board, {}), LARGE, board, 62.5)
     assert homes(chosen) == {"gru0": "streamed", "mask": "rom"}
-    assert chosen.needs["sdram"] == SdramBus.of(board, 62.5).taken(
+    assert chosen.needs["sdram"] == SdramBus.of(board, 62.5, 1).taken(
         options_of(LARGE, board, {})["gru0"].spec(chosen.foldings["gru0"])
     )
     assert homes(design(options_of(MADE, board, {}), MADE, board, 62.5)) == {"gru0": "rom", "mask": "rom"}

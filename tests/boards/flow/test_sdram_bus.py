@@ -28,23 +28,29 @@ def network(gru, mask=ON_CHIP):
 
 
 def test_a_board_without_sdram_has_no_bus():
-    assert SdramBus.of(find("icebreaker"), 62.5) is None
+    assert SdramBus.of(find("icebreaker"), 62.5, 1) is None
 
 
 def test_the_bandwidth_is_the_clocks_less_refreshes():
     # 100 MHz, two bytes a word; a refresh stops the data for 14 of 780 cycles (docs/sdram.md).
-    assert SdramBus.of(BOARD, 62.5).bandwidth == int(200e3 * (1 - 14 / 780))
+    assert SdramBus.of(BOARD, 62.5, 1).bandwidth == int(200e3 * (1 - 14 / 780))
+
+
+def test_several_readers_have_less_of_it():
+    # Before each chunk of 256 words, a row of the same bank may be closed and another opened: 7 cycles.
+    one, two, three = (SdramBus.of(BOARD, 62.5, readers).words_per_second for readers in (1, 2, 3))
+    assert one * 256 / 263 == pytest.approx(two) and two == three
 
 
 def test_weights_on_the_chip_take_no_bandwidth():
-    bus = SdramBus.of(BOARD, 62.5)
+    bus = SdramBus.of(BOARD, 62.5, 1)
     assert [bus.taken(layer) for layer in network(Folding(1, 8)).layers] == [0, 0]
 
 
 @given(st.integers(1, 4), st.integers(1, 40), st.booleans())
 def test_a_streamed_layer_reads_all_its_weights_in_every_frame(pe, simd, packed):
     layer = network(Folding(pe, simd, "streamed", packed)).layers[0]
-    bus = SdramBus.of(BOARD, 62.5)
+    bus = SdramBus.of(BOARD, 62.5, 1)
     assert 16 * bus.words(layer) >= layer.ideal * layer.engine.weight_width
     assert bus.taken(layer) >= bus.words(layer) * 2 * 62.5 / 1000
 
@@ -54,7 +60,7 @@ def test_lanes_or_memory_set_the_pace_of_a_streamed_layer(simd, limited):
     """At 50 MHz two words of 16 bits come a cycle; a word of 1 x 1 has two bits, one of 1 x 32 has 64."""
     board = replace(BOARD, clock_hz=50_000_000)
     spec = network(Folding(1, simd, "streamed"))
-    layer, bus = spec.layers[0], SdramBus.of(board, 62.5)
+    layer, bus = spec.layers[0], SdramBus.of(board, 62.5, 1)
     assert bus.limits(layer) == limited
     expected = bus.cycles(bus.words(layer)) if limited else predict(layer).cycles
     assert network_interval(spec, board) == max(expected, predict(spec.layers[1]).cycles)
@@ -70,5 +76,5 @@ def test_a_network_on_the_chip_is_as_fast_as_its_layers():
 
 def test_layers_share_the_bus():
     spec = network(Folding(4, 32, "streamed"), Folding(4, 32, "streamed"))
-    bus = SdramBus.of(BOARD, 62.5)
+    bus = SdramBus.of(BOARD, 62.5, 2)
     assert network_interval(spec, BOARD) == bus.cycles(sum(map(bus.words, spec.layers)))
