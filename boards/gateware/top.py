@@ -156,7 +156,7 @@ class BoardTop(Elaboratable):
         if self.streams:
             assert board.sdram is not None
             lag = chip_clock_lag(board.sdram, board.sdram_clock_hz)
-            m.domains.sdram, m.domains.chip = sdram, chip = ClockDomain(), ClockDomain(reset_less=True)
+            m.domains.sdram, m.domains.chip = sdram, chip = ClockDomain("sdram"), ClockDomain("chip", reset_less=True)
             further = [(sdram.clk, board.sdram_clock_hz, 0), (chip.clk, board.sdram_clock_hz, lag)]
         if self.pll is not None and board.family.name == "ice40":
             source = pin.io  # the PLL takes the pin itself

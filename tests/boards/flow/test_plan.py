@@ -133,3 +133,22 @@ def test_a_plan_with_a_jack_asks_for_a_board_that_has_one(tmp_path):
     refused = plan("--board", "icebreaker", "--sound", "jack", "--build", str(tmp_path))
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "error: sound: expected a board with a jack, such as ulx3s_85f, got icebreaker\n"
+
+
+@pytest.mark.parametrize(("board", "homes"), [("ulx3s_12f", ["SDRAM", "SDRAM"]), ("ulx3s_85f", ["SDRAM", "block RAM"])])
+def test_a_plan_with_weights_in_sdram_tells_their_bandwidth_and_what_sets_the_pace(board, homes, tmp_path):
+    result = plan("--bundle", "paper", "--board", board, "--sound", "codec", "--frame-rate", "62.5")
+    assert result.returncode == 0, result.stderr
+    assert re.findall(r"^(?:gru0|mask) .*?(SDRAM|block RAM) ", result.stdout, re.M) == homes
+    used, there, share = re.search(r"^SDRAM kB/s ([\d,]+) of ([\d,]+) \(([\d.]+)%\)", result.stdout, re.M).groups()
+    assert float(share) == pytest.approx(100 * int(used.replace(",", "")) / int(there.replace(",", "")), abs=0.06)
+    pattern = r"^ +gru0: ([\d,]+) cycles of its lanes, ([\d,]+) of memory: (lanes|memory) set the pace"
+    lanes, memory, pace = re.search(pattern, result.stdout, re.M).groups()
+    assert (int(lanes.replace(",", "")) < int(memory.replace(",", ""))) == (pace == "memory")
+    assert re.search(r"^sdram +[\d,]+", result.stdout, re.M)
+
+
+def test_a_frame_rate_that_the_memory_can_not_keep_up_with_is_refused_with_the_missing_bandwidth():
+    result = plan("--bundle", "paper", "--board", "ulx3s_25f", "--frame-rate", "120")
+    assert result.returncode == 2
+    assert re.search(r"at 120 frames/s its weights take [\d.]+ MB/s of SDRAM, [\d.]+ are there", result.stderr)
