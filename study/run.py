@@ -8,7 +8,7 @@ checkpoint. `study.tables` makes the tables of docs/study from them.
 import dataclasses
 import difflib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -113,6 +113,16 @@ def results_name(row: Experiment, seed: int, seeds: Sequence[int]) -> str:
     return f"{row.name}.json" if seed == seeds[0] else f"{row.name}-seed-{seed}.json"
 
 
+def missing(rows: Sequence[Experiment], seeds: Sequence[int], results: Path) -> Iterator[tuple[Experiment, int, Path]]:
+    """Each row and seed without a result in the folder, and the file of its result; says which others have one."""
+    for row, seed in product(rows, seeds):
+        path = results / results_name(row, seed, seeds)
+        if path.is_file():
+            console.print(f"{path}: exists; remove it to run {row.name} again")
+        else:
+            yield row, seed, path
+
+
 def choose(names: list[str]) -> list[Experiment]:
     """The rows of these names and groups. Raises `BadInput` for an unknown one."""
     known = {"all"} | {row.name for row in ROWS} | {row.group for row in ROWS}
@@ -135,12 +145,7 @@ def run(
 ) -> None:
     """Train and score rows of the study, one after another: `bgru study run`."""
     with join() as team:
-        for row, seed in product(choose(names), seeds):
-            name = results_name(row, seed, seeds)
-            path = results / name
-            if path.is_file():
-                console.print(f"{path}: exists; remove it to run {row.name} again")
-                continue
+        for row, seed, path in missing(choose(names), seeds, results):
             console.rule(path.stem)
             changes = [f"seed={seed}", *row.with_sizes(units, length)]
             folder = out / results_name(replace(row, name=row.run_of or row.name), seed, seeds).removesuffix(".json")
