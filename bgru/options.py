@@ -23,7 +23,7 @@ def any_case(value: str | None) -> str | None:
     return value and value.lower()
 
 
-def _board_names() -> list[str]:
+def board_names() -> list[str]:
     """For completion in the shell."""
     from boards.definitions.registry import BOARDS
 
@@ -42,10 +42,8 @@ def _bundle(default: str) -> OptionInfo:
 PRESET_HELP = "Network: tiny, small, swift, paper, tiny-int4 or small-int4."
 
 BOARD_HELP = "The board; `bgru boards` lists them."
-Board = Annotated[str, typer.Option("--board", "-b", autocompletion=_board_names, help=BOARD_HELP)]
-Boards = Annotated[
-    str, typer.Option("--board", "-b", metavar="BOARD,...", autocompletion=_board_names, help=BOARD_HELP)
-]
+Board = Annotated[str, typer.Option("--board", "-b", autocompletion=board_names, help=BOARD_HELP)]
+Boards = Annotated[str, typer.Option("--board", "-b", metavar="BOARD,...", autocompletion=board_names, help=BOARD_HELP)]
 Scheduler = Annotated[
     str | None,
     typer.Option("--scheduler", show_default="none", help="A Dask scheduler, such as tcp://host:8786, with workers."),

@@ -148,14 +148,28 @@ class IntegerRows(nn.Module):
         moves = [scale / self.steps for scale in self._scales]
         return list(zip(self.weight.split(split, -1), formats, moves, strict=False))
 
+    def _steps(self) -> list[Tensor]:
+        """The step of each row of W and U, (gates, units)."""
+        return [
+            best_step(format) * part.detach().square().mean(-1).sqrt().clamp_min(1e-12)
+            for part, format, _ in self._parts()
+        ]
+
+    def rounded(self) -> Tensor:
+        """The real weights nearest to `weight` that the format has, (gates, units, columns)."""
+        parts = [
+            step[..., None] * _nearest(part.detach() / step[..., None], format)
+            for (part, format, _), step in zip(self._parts(), self._steps(), strict=True)
+        ]
+        return torch.cat(parts, -1)
+
     def quantised(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """At pi = 1: integer weights of W and U, (gates, units, columns); m / 2^s of each row; integer thresholds.
 
         The last two are (gates, units).
         """
         weights, scales = [], []
-        for part, format, move in self._parts():
-            step = best_step(format) * part.detach().square().mean(-1).sqrt().clamp_min(1e-12)
+        for (part, format, move), step in zip(self._parts(), self._steps(), strict=True):
             weights.append(_nearest(part.detach() / step[..., None], format))
             scales.append(step * move)
         found, shift = multipliers(*[scale.double().cpu().numpy() for scale in scales])

@@ -1,11 +1,14 @@
 """The loss: wrong mask bits weighted by their cost, and the loss of intelligibility."""
 
+from typing import NamedTuple
+
 import numpy as np
 import torch
 from pystoi.utils import thirdoct
 from torch import Tensor, nn
 
 from model.corpora.float_front_end import FloatFrontEnd
+from model.training.config import Config
 
 BANDS, LOWEST = 15, 150.0
 """Third-octave bands of STOI, and the centre of the first, Hz (Taal, Hendriks, Heusdens and Jensen 2011, II)."""
@@ -50,7 +53,39 @@ class Envelopes:
 
     def _segments(self, power: Tensor) -> Tensor:
         """Envelopes of half-overlapping segments, each without its mean: (segments, batch, bands, frames)."""
-        envelope = torch.sqrt(power @ self.bands + QUIET**2)
+        envelope = torch.sqrt(power @ self.bands.to(power.dtype) + QUIET**2)
         length = min(self.segment, len(power))
         segments = envelope.unfold(0, length, max(1, length // 2))
         return segments - segments.mean(-1, keepdim=True)
+
+
+class Targets(NamedTuple):
+    """What the output of some frames is compared with, each (frames, batch, ...).
+
+    `mask` and its `weight` (..., bins * mask bits) as in `weighted_loss`; `mixture` and `speech` (..., bins) are |X|^2
+    and |S|^2.
+    """
+
+    mask: Tensor
+    weight: Tensor
+    mixture: Tensor
+    speech: Tensor
+
+    def frames(self, chunk: slice) -> "Targets":
+        """The targets of some of the frames."""
+        return Targets(*(part[chunk] for part in self))
+
+
+class Objective:
+    """The loss of a run's settings: `weighted_loss`, and the envelopes if they have a weight."""
+
+    def __init__(self, settings: Config, front_end: FloatFrontEnd, device: torch.device) -> None:
+        self._envelope_weight = settings.envelope_weight
+        self._envelopes = Envelopes(front_end, device)
+
+    def __call__(self, v: Tensor, targets: Targets) -> Tensor:
+        """The loss of the relaxed output v (frames, batch, bins * mask bits)."""
+        loss = weighted_loss(v, targets.mask, targets.weight)
+        if self._envelope_weight:
+            loss = loss + self._envelope_weight * self._envelopes.loss(v, targets.mixture, targets.speech)
+        return loss

@@ -35,7 +35,7 @@ from model.training.batches import Augmentation, Batch, Mixtures
 from model.training.config import BITWISE, Config, Stage
 from model.training.distributed import Team
 from model.training.integers import Quantisation
-from model.training.loss import Envelopes, weighted_loss
+from model.training.loss import Objective, Targets
 from model.training.network import BINARY, REAL, Binarisation, MaskNetwork, Numbers, Pi
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -108,6 +108,18 @@ def batches(mixtures: Mixtures, settings: Config, epoch: int, team: Team) -> Ite
             yield now
 
 
+def as_tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:
+    """A batch as a network's input and its targets."""
+    arrays = (torch.from_numpy(array) for array in (batch.weight, batch.mixture, batch.speech))
+    tensors = (part.to(device) for part in (bipolar(batch.mask), *arrays))
+    return bipolar(batch.features).to(device), Targets(*tensors)
+
+
+def stretches(settings: Config) -> list[slice]:
+    """The frames of a mixture, in stretches of `truncation`."""
+    return [slice(start, start + settings.truncation) for start in range(0, settings.frames, settings.truncation)]
+
+
 def train_epoch(
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
@@ -130,20 +142,15 @@ def train_epoch(
     draw = team.draw(int(np.random.default_rng([settings.seed, epoch]).integers(2**62)))
     drop = (settings.dropout_input, settings.dropout_hidden)
     mixed = torch.autocast(team.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
-    envelopes = Envelopes(mixtures.front_end, team.device)
+    objective = Objective(settings, mixtures.front_end, team.device)
     losses = []
     for batch in batches(mixtures, settings, epoch, team):
         states = None
-        features, mask = bipolar(batch.features).to(team.device), bipolar(batch.mask).to(team.device)
-        arrays = (batch.weight, batch.mixture, batch.speech)
-        weight, mixture, speech = (torch.from_numpy(array).to(team.device) for array in arrays)
-        for start in range(0, settings.frames, settings.truncation):
-            chunk = slice(start, start + settings.truncation)
+        features, targets = as_tensors(batch, team.device)
+        for chunk in stretches(settings):
             with mixed:
                 v, states = network(features[chunk], states, pi, drop, draw)
-            loss = weighted_loss(v, mask[chunk], weight[chunk])
-            if settings.envelope_weight:
-                loss = loss + settings.envelope_weight * envelopes.loss(v, mixture[chunk], speech[chunk])
+            loss = objective(v, targets.frames(chunk))
             value = team.mean(loss.item())
             if not math.isfinite(value):
                 raise FloatingPointError(value)

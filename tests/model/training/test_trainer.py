@@ -15,7 +15,7 @@ from model.corpora import corpus  # noqa: E402 (after importorskip)
 from model.corpora.corpus import Corpus  # noqa: E402 (after importorskip)
 from model.errors import BadInput  # noqa: E402 (after importorskip)
 from model.reference.golden_model import GoldenModel  # noqa: E402 (after importorskip)
-from model.training import checkpoint, trainer  # noqa: E402 (after importorskip)
+from model.training import checkpoint, loss, trainer  # noqa: E402 (after importorskip)
 from model.training.batches import Mixtures  # noqa: E402 (after importorskip)
 from model.training.distributed import Team  # noqa: E402 (after importorskip)
 from model.training.export import to_bundle  # noqa: E402 (after importorskip)
@@ -216,7 +216,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(
     source: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(monkeypatch, source, tmp_path, 1)
-    monkeypatch.setattr(trainer, "weighted_loss", lambda v, mask, weight: v.mean() * float("nan"))
+    monkeypatch.setattr(loss, "weighted_loss", lambda v, mask, weight: v.mean() * float("nan"))
     expect_stop(source, tmp_path, "expected a finite loss in epoch 2, got nan; the checkpoint of epoch 1 is kept")
 
 
@@ -225,14 +225,14 @@ def test_weights_that_are_not_finite_never_reach_the_checkpoint(
 ) -> None:
     """The last step of an epoch, whose loss is finite and whose gradient isn't: no later loss would tell."""
     interrupted(monkeypatch, source, tmp_path, 1)
-    original, calls = trainer.weighted_loss, []
+    original, calls = loss.weighted_loss, []
 
     def poisoned(v: Any, mask: Any, weight: Any) -> Any:
         calls.append(1)
         steep = torch.sqrt(0.0 * v.sum())
         return original(v, mask, weight) + (steep if len(calls) == 4 else 0.0)
 
-    monkeypatch.setattr(trainer, "weighted_loss", poisoned)
+    monkeypatch.setattr(loss, "weighted_loss", poisoned)
     expect_stop(
         source, tmp_path, "expected a finite loss in epoch 2, got weights that are not; the checkpoint of epoch 1"
     )
