@@ -74,8 +74,8 @@ def command(
             help="Choose each layer's weight format so that the network fits this board.",
         ),
     ] = None,
-    audio: Annotated[
-        bool, typer.Option("--audio", help="With --fit: leave room on the board for the audio path.")
+    with_audio: Annotated[
+        bool, typer.Option("--with-audio", help="With --fit: leave room on the board for the audio path.")
     ] = False,
     method: Annotated[
         str,
@@ -117,5 +117,5 @@ def command(
         settings,
         notice,
         skip_broken,
-        None if fit is None else Fit(fit, method, BoardBudget(find(fit), audio), audio),
+        None if fit is None else Fit(fit, method, BoardBudget(find(fit), with_audio), with_audio),
     )

@@ -30,7 +30,7 @@ from model.training.loss import Objective
 from model.training.network import BINARY, REAL, MaskNetwork
 from model.training.sensitivity import METHODS
 
-__all__ = ["FORMATS", "Assignment", "Budget", "Fit", "choose", "fit"]
+__all__ = ["FORMATS", "Assignment", "Budget", "Fit", "choose", "chosen", "fit"]
 
 FORMATS = ("binary", "ternary", *(f"int{bits}" for bits in range(3, 9)))
 """The formats to choose from."""
@@ -154,18 +154,32 @@ def fit(
     `out`/real, and the choice, in `out`/fit.json, are kept: the same command again goes on.
     """
     real, rest = _stages(settings)
-    folder, record = out / REAL_RUN, out / RECORD
-    first = replace(settings, stages=real)
+    folder, first = out / REAL_RUN, replace(settings, stages=real)
     trainer.train(source, first, folder, team, responses, start)
+    formats = chosen(out, folder, source, first, team, how, responses)
+    return replace(settings, stages=rest, format=formats), folder
+
+
+def chosen(
+    out: Path,
+    run: Path,
+    source: Corpus,
+    settings: Config,
+    team: Team,
+    how: Fit,
+    responses: Mapping[str, Signal] = MappingProxyType({}),
+) -> tuple[str, ...]:
+    """The best of `choose`, which is printed and kept in `out`/fit.json, or what is there already."""
+    record = out / RECORD
     if team.leads and not record.is_file():
-        found = choose(folder, source, first, team, how, responses)
+        found = choose(run, source, settings, team, how, responses)
         console.print(table(found, how))
         write_json(record, {"fit": str(how), "assignments": [dataclasses.asdict(one) for one in found]})
     team.wait()
     formats = _read(record, str(how))
     if team.leads:
         console.print(f"{record}: formats {', '.join(formats)}")
-    return replace(settings, stages=rest, format=formats), folder
+    return formats
 
 
 def _stages(settings: Config) -> tuple[tuple, tuple]:  # type: ignore[type-arg]

@@ -127,7 +127,7 @@ def run(
             ("--notice", notice or ""),
         ]
     )
-    command += (" --skip-broken" if skip_broken else "") + (" --audio" if fit and fit.audio else "")
+    command += (" --skip-broken" if skip_broken else "") + (" --with-audio" if fit and fit.audio else "")
     origin = run_report.provenance(command, chosen, speech, noise, source, trainer.best(history, BINARY))
     finish(source, chosen, history, out, bundle_folder or out / "bundle", origin, licence)
 

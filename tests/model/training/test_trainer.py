@@ -331,3 +331,29 @@ def test_the_best_epoch_weighs_stoi_against_si_sdr() -> None:
 
 
 SCORES = ((8.0, 0.80), (7.8, 0.81), (8.1, 0.79))
+
+
+INTEGERS = {
+    **{"kind": "gru", "format": "int8", "qad_code": "level", "qad_bits": "8", "gain_bits": "8"},
+    **{"loss": "si_sdr", "distillation": "0.1", "learned_steps": "true"},
+}
+
+
+def test_distillation_needs_a_real_valued_network(source: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"^setting distillation: expected real-valued stages before the quantised ones"):
+        train(source, tmp_path, **INTEGERS, stages="1:1:1:5e-3:1e-3")
+
+
+def test_the_loss_of_fqss_changes_steps_and_weights_in_quantised_stages_alone(source: Corpus, tmp_path: Path) -> None:
+    train(source, tmp_path / "fqss", **INTEGERS, stages="1:0:0:1e-2:5e-3,1:1:1:5e-3:1e-3")
+    train(source, tmp_path / "plain", **{**INTEGERS, "distillation": "0"}, stages="1:0:0:1e-2:5e-3,1:1:1:5e-3:1e-3")
+    losses = {}
+    for name, share in (("fqss", "0.1"), ("plain", "0")):
+        chosen = settings(**{**INTEGERS, "distillation": share, "stages": "1:0:0:1e-2:5e-3,1:1:1:5e-3:1e-3"})
+        groups, state = checkpoint.load(tmp_path / name / trainer.CHECKPOINT)
+        real, _ = trainer.load(tmp_path / name, chosen, REAL)
+        assert all(bool((layer.rows.stretch == 0).all()) for layer in real.layers)
+        assert all(bool((value != 0).all()) for key, value in groups["network"].items() if key.endswith("rows.stretch"))
+        losses[name] = [row["loss"] for row in state["history"]]
+    assert losses["fqss"][0] == losses["plain"][0]
+    assert losses["fqss"][1] != losses["plain"][1]
