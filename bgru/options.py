@@ -23,7 +23,7 @@ def any_case(value: str | None) -> str | None:
     return value and value.lower()
 
 
-def _board_names() -> list[str]:
+def board_names() -> list[str]:
     """For completion in the shell."""
     from boards.definitions.registry import BOARDS
 
@@ -42,7 +42,7 @@ def _bundle(default: str) -> OptionInfo:
 PRESET_HELP = "Network: tiny, small, swift, paper, tiny-int4 or small-int4."
 
 BOARD_HELP = "The board; `bgru boards` lists them."
-Board = Annotated[str, typer.Option("--board", "-b", autocompletion=_board_names, help=BOARD_HELP)]
+Board = Annotated[str, typer.Option("--board", "-b", autocompletion=board_names, help=BOARD_HELP)]
 Boards = Annotated[
     str | None,
     typer.Option(
@@ -50,7 +50,7 @@ Boards = Annotated[
         "-b",
         metavar="BOARD,...",
         show_default="ulx3s_85f; without --bundle, those of each shipped network",
-        autocompletion=_board_names,
+        autocompletion=board_names,
         help=BOARD_HELP,
     ),
 ]
