@@ -21,7 +21,7 @@ DESIGN := $(LAYOUT) $(if $(CLOCK),--clock $(CLOCK))
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help sim plan verilog bitstream host loop prove ip report bench compare baselines stream denoise train speed study test quick check format constraints clean
+.PHONY: help sim plan verilog bitstream host loop prove ip report bench compare baselines denoise train speed study test quick check format constraints clean
 
 help:  ## List the commands.
 	@grep -hE '^[a-z]+:.*## ' Makefile | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -64,16 +64,12 @@ report: $(VENV)/sim.installed  ## Estimate, simulation, synthesis and placement:
 
 bench: $(VENV)/sim.installed  ## Measure every performance figure next to its reference.
 	@$(BGRU) bench $(NETWORK) --recording "$(RECORDING)"
-	@$(BGRU) stream --recording "$(RECORDING)"
 
 compare: $(VENV)/sim.installed  ## Fail where a unit or a preset takes more than its baseline.
 	@$(BGRU) compare
 
 baselines: $(VENV)/sim.installed  ## Measure every unit and preset again and write baselines.json.
 	@$(BGRU) compare --renew
-
-stream: $(VENV)/sim.installed  ## Simulate a network of the paper's size with its weights in SDRAM.
-	@$(BGRU) stream --recording "$(RECORDING)" $(if $(FRAMES),--frames $(FRAMES))
 
 denoise: $(VENV)/sim.installed  ## Denoise RECORDING with the golden model, the hardware's bits: OUTPUT=file.wav.
 	@$(BGRU) denoise $(if $(BUNDLE),--bundle "$(BUNDLE)") "$(RECORDING)" "$(OUTPUT)"

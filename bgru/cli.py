@@ -22,7 +22,7 @@ GROUPS = {
     "Check it": ("sim", "fuzz", "prove", "loop", "board", "report"),
     "Build it": ("boards", "wiring", "plan", "sweep", "verilog", "bitstream", "memtest", "host", "ip", "onnx"),
     "Train it": ("train", "study", "sample", "convert"),
-    "Measure it": ("bench", "compare", "stream", "skipping", "dac", "calibrate", "speed", "jobs"),
+    "Measure it": ("bench", "compare", "skipping", "dac", "calibrate", "speed", "jobs"),
 }
 """Subcommands, by task."""
 

@@ -27,7 +27,6 @@ SIMULATION_SIDE = [
     "cosim.bench.sim",
     "cosim.measure.benchmark",
     "cosim.measure.baselines",
-    "cosim.measure.streaming",
 ]
 
 WITHOUT_TORCH = """

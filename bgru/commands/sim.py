@@ -1,5 +1,6 @@
 """`bgru sim`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -38,6 +39,13 @@ def command(
         bool, typer.Option("--samples", help="Simulate the whole denoiser instead, samples in and samples out.")
     ] = False,
     limit: Limit = None,
+    sdram_model: Annotated[
+        Path | None,
+        typer.Option(show_default="ours", help="Verilog file with a model of the SDRAM, such as the vendor's."),
+    ] = None,
+    module: Annotated[
+        str | None, typer.Option(show_default=False, help="Name of the module in the file of --sdram-model.")
+    ] = None,
     build: Build = DEFAULT_BUILD,
 ) -> None:
     """Run a recording through the RTL and compare every bit with the golden model.
@@ -46,21 +54,31 @@ def command(
     each layer's vectors (r, z, h~, h; y) and the mask with the golden model. Prints a table of the layers, writes the
     denoised recording. At the first bit that differs it prints where, and exits with 1.
 
+    Weights that do not fit on the chip come through the board's gateware from a model of its SDRAM at the pins, with
+    both clocks; the bus's share of cycles with data is printed. `--sdram-model` and `--module` put another model in its
+    place (docs/sdram.md).
+
     With `--samples` it includes the audio path: the recording's 16-bit samples go in, and it compares every feature
     bit, mask bit and output sample; then an impulse measures the delay. Only in Verilator. It takes `--limit`.
 
     Example: `bgru sim --board icebreaker --frames 20`
     """
+    if (sdram_model is None) != (module is None):
+        raise typer.BadParameter("expected --sdram-model and --module together")
     noisy, folder = recording_or_sample(recording), bundle_for(bundle, board)
     if samples:
         from cosim.bench import samples as whole
 
-        if simulator != "verilator" or waves:
-            raise typer.BadParameter("expected no --sim icarus or --waves with --samples")
+        if simulator != "verilator" or waves or sdram_model:
+            raise typer.BadParameter("expected no --sim icarus, --waves or --sdram-model with --samples")
         whole.run(folder, noisy, board, fold, clock, frames, netlist, build, limit)
     elif limit is not None:
         raise typer.BadParameter("expected --samples with --limit")
     else:
         from cosim.bench.sim import run
+        from cosim.chips.sdram_verilog import SdramModel
 
-        run(folder, noisy, board, fold, clock, simulator, frames, netlist, waves, build)
+        model = SdramModel(sdram_model, module) if sdram_model and module else None
+        if model is not None and netlist:
+            raise typer.BadParameter("expected no --netlist with --sdram-model")
+        run(folder, noisy, board, fold, clock, simulator, frames, netlist, waves, build, model)

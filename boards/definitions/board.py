@@ -25,14 +25,15 @@ class Board:
     sound_clock_hz : the same for a denoiser, whose sample rate is this clock divided
     program : the command that loads a bitstream, or a flash image
     keep : the command that writes it to flash, if `program` loads it only until power-off
+    weights : the command that writes weights at an offset of the flash, if the bitstream does not come from there alone
     bundle : the shipped bundle that commands take by default
     alive, error : the LEDs
-    flash_offset : start of the weights in the SPI flash, after the bitstream, on a device whose largest memory can't be
-        initialised
+    flash_offset : start of the weights in the SPI flash, after the bitstream, on a board that loads or streams any
     sound : the pins of `microphone` and `codec` (boards/definitions/sound.py), to be added to the platform's
     bypass : the button or switch that passes sound unchanged
     jack : the resistor DAC, if the board has one
     sdram : the timing of its SDRAM, if the board has one that `boards.gateware.sdram` suits
+    sdram_clock_hz : the SDRAM's clock next to a network
     """
 
     name: str
@@ -49,7 +50,9 @@ class Board:
     error: Resource = ("led", 1)
     flash_offset: int | None = None
     keep: str | None = None
+    weights: str | None = None
     sdram: Chip | None = None
+    sdram_clock_hz: int = 100_000_000
 
     def at(self, clock_mhz: float | None) -> "Board":
         """The board with its network at another clock; the same board for None."""

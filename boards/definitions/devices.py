@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from hw.shape.family import ECP5, GOWIN, ICE40, Family
 
-__all__ = ["GW2AR_18C", "GW2A_18C", "ICE40UP5K", "LFE5U_25F", "LFE5U_25F_MG285", "LFE5U_85F", "Device"]
+__all__ = ["GW2AR_18C", "GW2A_18C", "ICE40UP5K", "LFE5U_12F", "LFE5U_25F", "LFE5U_25F_MG285", "LFE5U_85F", "Device"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,15 @@ LFE5U_25F = Device(
     {"lut4": 24288, "ff": 24288, "block_ram": 56, "multiplier": 28},
     ("--25k", "--speed", "6", "--package", "CABGA381"),
 )
+
+LFE5U_12F = Device(
+    "LFE5U-12F",
+    ECP5,
+    {"lut4": 12144, "ff": 12144, "block_ram": 32, "multiplier": 28},
+    ("--12k", "--speed", "6", "--package", "CABGA381"),
+)
+"""The die of an LFE5U-25F, with another IDCODE. nextpnr uses all of it; a plan counts only what Lattice sells
+(FPGA-DS-02012, Table 1.1): half of the LUTs, 32 of 56 block RAMs."""
 
 LFE5U_25F_MG285 = replace(LFE5U_25F, router=("--25k", "--speed", "8", "--package", "CSFBGA285"))
 

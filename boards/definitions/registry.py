@@ -13,6 +13,7 @@ BOARDS = {
     for board in (
         ulx3s.ULX3S_85F,
         ulx3s.ULX3S_25F,
+        ulx3s.ULX3S_12F,
         icebreaker.ICEBREAKER,
         icesugar.ICESUGAR,
         tang_primer_20k.DOCK,

@@ -14,9 +14,11 @@ from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import lay_out, parse_folding, word_widths
 from boards.flow.measured import results_of, sound_results_of
 from boards.flow.packers import PACKERS, pack_bitstream
+from boards.flow.sdram_bus import SdramBus, network_interval, network_latency, streamed
 from boards.flow.sound import lay_out_sound
 from boards.flow.verilog import check_room, print_use
 from boards.gateware.flash import image
+from boards.gateware.sdram_weights import DOMAIN
 from boards.gateware.sound_core import SHIFTS
 from boards.gateware.top import UART
 from boards.host.protocol import BAUD, OVERHEAD, Kind
@@ -26,7 +28,6 @@ from hw.flow.synth import synthesise
 from hw.gateware.network import Network
 from hw.shape.audio import AudioSpec
 from hw.shape.cycles import predict
-from hw.shape.latency import latency
 from hw.shape.network_spec import NetworkSpec
 from hw.shape.pace import Pace
 from model.bundle.bundle import Bundle
@@ -92,7 +93,7 @@ def route(
                 return Routed(placement, seed)
             tries.append(placement)
     best_try = max(tries, key=lambda placement: placement.mhz)
-    raise BadInput(f"{short_of_timing(board, best_try.mhz, seeds)}; log of the best: {best_try.log}")
+    raise BadInput(f"{short_of_timing(board, best_try, seeds)}; log of the best: {best_try.log}")
 
 
 def _written_later(network: Network, sound: str | None) -> bool:
@@ -100,37 +101,58 @@ def _written_later(network: Network, sound: str | None) -> bool:
     return sound is None and all(isinstance(layer, Layer) for layer in network.bundle.layers)
 
 
-def short_of_timing(board: Board, mhz: float, placements: int) -> str:
-    """By how much routing missed the clock, and what to do about it."""
+def short_of_timing(board: Board, best: Placement, placements: int) -> str:
+    """By how much routing missed a clock, and what to do about it."""
     asked = board.clock_hz / 1e6
+    if best.mhz >= asked:
+        name, (reached, wanted) = next((name, one) for name, one in best.clocks.items() if one[0] < one[1])
+        return (
+            f"{board.name}: routing reached {reached:.1f} of {wanted:g} MHz of the clock {name} in {placements} "
+            "placements; try more with --seeds"
+        )
     return (
-        f"{board.name}: routing reached {mhz:.1f} of the requested {asked:g} MHz in {placements} placements, "
-        f"{1e3 / mhz - 1e3 / asked:.2f} ns a cycle too slow; ask for --clock {int(mhz)} or less, "
+        f"{board.name}: routing reached {best.mhz:.1f} of the requested {asked:g} MHz in {placements} placements, "
+        f"{1e3 / best.mhz - 1e3 / asked:.2f} ns a cycle too slow; ask for --clock {int(best.mhz)} or less, "
         "or for fewer lanes with --fold"
     )
 
 
+FLASH, WEIGHTS = "flash.bin", "weights.bin"
+"""Bitstream and weights in one, for a board that takes both from its flash; or the weights alone."""
+
+
 def write(folder: Path, design: str, network: Network, board: Board) -> list[str]:
-    """Write a routed design's bitstream into a folder, and the flash image if it loads weights; return their names."""
+    """Write a routed design into a folder: bitstream, and flash image if weights come from flash; return the names."""
     (folder / PACKERS[board.family.name].design).write_text(design)
     bitstream = pack_bitstream(folder, board.family)
-    if board.flash_offset is None:
+    if all(layer.folding.weights == "rom" for layer in network.spec.layers):
         return [bitstream.name]
+    assert board.flash_offset is not None  # or the network would have been refused
     configuration = bitstream.read_bytes()
     if len(configuration) > board.flash_offset:
         raise BadInput(
             f"{board.name}: expected a bitstream of at most {board.flash_offset:,} bytes before the weights, "
             f"got {len(configuration):,}"
         )
-    (folder / "flash.bin").write_bytes(configuration.ljust(board.flash_offset, b"\xff") + image(network))
-    return [bitstream.name, "flash.bin"]
+    if board.weights is not None:
+        (folder / WEIGHTS).write_bytes(image(network))
+        return [bitstream.name, WEIGHTS]
+    (folder / FLASH).write_bytes(configuration.ljust(board.flash_offset, b"\xff") + image(network))
+    return [bitstream.name, FLASH]
 
 
-def how_to_program(board: Board, file: Path) -> list[str]:
-    """The command that loads a file, and the one that makes it permanent if that is another."""
+def how_to_program(board: Board, folder: Path, files: list[str]) -> list[str]:
+    """The commands that write the weights, load a bitstream, and make it permanent if that is another."""
+    lines = []
+    if WEIGHTS in files:
+        assert board.weights is not None
+        command = board.weights.format(offset=board.flash_offset, file=folder / WEIGHTS)
+        lines.append(f"weights    {command}  (first, once for these weights)")
+    file = folder / (FLASH if FLASH in files else files[0])
     if board.keep is None:
-        return [f"program    {board.program.format(file)}"]
+        return [*lines, f"program    {board.program.format(file)}"]
     return [
+        *lines,
         f"program    {board.program.format(file)}  (until power-off)",
         f"keep       {board.keep.format(file)}  (in flash)",
     ]
@@ -184,14 +206,16 @@ def run(
         sound_results_of(network, board, build, limit).write("pnr_sound", {"top": {**top, "sound": sound}})
 
     print_use(board, placement.cost)
-    _print_pace(network, board, placement.mhz)
+    _print_pace(network, board, placement)
     if sound == UART:
         _print_line(network, board)
     elif sound is not None:
         print_sound(network.bundle, network.spec, board)
     for name in files:
-        console.print(f"{'bitstream' if name == files[0] else 'flash':10} {folder / name}")
-    for line in how_to_program(board, folder / files[-1]):
+        file = folder / name
+        at = "" if name == files[0] else f", {file.stat().st_size:,} bytes"
+        console.print(f"{'bitstream' if name == files[0] else 'flash':10} {file}{at}")
+    for line in how_to_program(board, folder, files):
         console.print(line, soft_wrap=True)
 
 
@@ -203,19 +227,30 @@ def check_source(sound: str, known: Iterable[str], board: Board) -> None:
         raise BadInput(f"sound: expected a board with a jack, such as ulx3s_85f, got {board.name}")
 
 
-def _print_pace(network: Network, board: Board, reached_mhz: float) -> None:
+def _print_pace(network: Network, board: Board, placement: Placement) -> None:
     out = console.print
     layers = {name: predict(layer.spec).cycles for name, layer in network.layers.items()}
     slowest = max(layers, key=lambda name: layers[name])
-    pace = Pace(layers[slowest], latency(network.spec), board.clock_hz, network.bundle.front_end.frame_rate)
-    asked_ns, reached_ns = 1e9 / pace.clock_hz, 1e3 / reached_mhz
+    interval, frame_rate = network_interval(network.spec, board), network.bundle.front_end.frame_rate
+    by = f"layer {slowest}" if interval == layers[slowest] else "the SDRAM"
+    pace = Pace(interval, network_latency(network.spec, board), board.clock_hz, frame_rate)
+    asked_ns, reached_ns = 1e9 / pace.clock_hz, 1e3 / placement.mhz
     out(f"folding    {', '.join(f'{name}={layer.folding}' for name, layer in network.layers.items())}")
-    out(f"clock      {reached_mhz:.1f} MHz reached of {pace.clock_hz / 1e6:g}: ", end="")
+    out(f"clock      {placement.mhz:.1f} MHz reached of {pace.clock_hz / 1e6:g}: ", end="")
     out(f"slack {asked_ns - reached_ns:.2f} ns of {asked_ns:.2f}")
-    out(f"cycles     {pace.interval:,} per frame (layer {slowest}): {pace.rate:,.0f} frames/s, network alone")
+    out(f"cycles     {pace.interval:,} per frame ({by}): {pace.rate:,.0f} frames/s, network alone")
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
+    times = f"{pace.real_time:,.0f}" if pace.real_time >= 10 else f"{pace.real_time:.1f}"
     out(f"real time  {pace.frame_rate:g} frames/s, {pace.ms(pace.hop):g} ms each: ", end="")
-    out(f"{pace.ms(pace.hop - pace.latency):.3f} ms of slack, {pace.real_time:,.0f} x as fast")
+    out(f"{pace.ms(pace.hop - pace.latency):.3f} ms of slack, {times} x as fast")
+    reading = streamed(network.spec)
+    bus = SdramBus.of(board, frame_rate, len(reading)) if reading else None
+    if bus is not None:
+        taken = sum(map(bus.taken, reading))
+        reached, asked = placement.clocks[DOMAIN]
+        out(f"sdram      {reached:.1f} MHz reached of {asked:g}")
+        out(f"bandwidth  {taken / 1e3:.1f} of {bus.bandwidth / 1e3:.1f} MB/s: {taken / bus.bandwidth:.0%} ", end="")
+        out(f"for {' and '.join(layer.name for layer in reading)}")
 
 
 def print_sound(bundle: Bundle, network: NetworkSpec, board: Board) -> None:

@@ -48,7 +48,7 @@ def contents(bundle: Bundle, spec: NetworkSpec) -> dict[str, Bits]:
             memories |= initial_words(layer, shape)
         found |= {f"{layer.name}.{name}": _bits(width, words) for name, (width, words) in memories.items()}
     found["link"] = _bits(8, LinkFormat.of(bundle, spec.family).rom)
-    if any(layer.folding.weights == "loaded" for layer in spec.layers):
+    if any(layer.folding.weights != "rom" for layer in spec.layers):
         found["loader"] = _bits(8, identity_rom(bundle.identity))
     return found
 

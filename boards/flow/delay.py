@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from boards.definitions.registry import Board
+from boards.flow.sdram_bus import network_latency
 from boards.gateware.sample_rate import SampleRate, rate
 from boards.gateware.sound_core import AHEAD
 from hw.shape.audio import AudioSpec
-from hw.shape.latency import latency
 from hw.shape.network_spec import NetworkSpec
 from model.bundle.front_end import FrontEnd
 
@@ -37,7 +37,7 @@ class Delay:
         """The delay of a bundle's denoiser on a board at its clock."""
         engine = AudioSpec.of(front_end, board.family)
         true = rate(board.clock_hz, front_end.sample_rate, mclk=True)
-        return cls(front_end.fft_size - 1, engine.latency + latency(network), true)
+        return cls(front_end.fft_size - 1, engine.latency + network_latency(network, board), true)
 
     @property
     def parts(self) -> Mapping[str, float]:

@@ -1,11 +1,13 @@
 """Folding search: the least area that meets a deadline, or the Pareto front."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
 
+from boards.flow.sdram_bus import SdramBus
+from boards.gateware.sdram_layout import SDRAM_BITS
 from hw.shape.cycles import predict
 from hw.shape.family import Family
 from hw.shape.folding import Folding, Source
@@ -25,12 +27,15 @@ INTEGER_LANES = 64
 """The same of a layer of integers, whose lanes cost ten times as much."""
 
 Needs = Mapping[str, int]
-"""Resource (lut4, block_ram, spram) to how many are used, or available."""
+"""Resource (lut4, block_ram, spram; sdram in kB/s) to how many are used, or available."""
 
 
 @dataclass(frozen=True)
 class Option:
-    """A folding of a layer, its lower bound on cycles per frame (`ideal`), and its resources."""
+    """A folding of a layer, its lower bound on cycles per frame (`ideal`), and its resources.
+
+    Where weights are streamed, `ideal` is also a lower bound on the cycles in which they come.
+    """
 
     folding: Folding
     ideal: int
@@ -59,28 +64,55 @@ class Options:
     """A layer's foldings to choose from: up to `LANES` lanes, packed or not; or `folding` alone, if given.
 
     Weights are no deeper than a RAM block, since multiplexers between blocks cost clock; such foldings also take few
-    cycles. Deeper ones are considered only if no folding is that shallow.
+    cycles. Deeper ones are considered only if no folding is that shallow. Words of streamed weights are whole words of
+    the SDRAM. With a `bus`, bandwidth is one of the resources.
     """
 
     def __init__(
-        self, layer: Layer | IntegerLayer, family: Family, source: Source, folding: Folding | None = None
+        self,
+        layer: Layer | IntegerLayer,
+        family: Family,
+        source: Source,
+        folding: Folding | None = None,
+        bus: SdramBus | None = None,
     ) -> None:
-        self.layer, self.given = layer, folding is not None
+        self.layer, self.family, self.source, self.folding, self.bus = layer, family, source, folding, bus
         self.estimate = estimate_of(layer, family)
-        large = family.single_port_ram if source == "loaded" else None
-        deepest = large[0] if large else max(family.block_ram)
-        foldings = [folding] if folding else list(_foldings(layer, source))
-        specs = [self.spec(one) for one in foldings]
-        shallow = [one for one in specs if one.ideal <= deepest]
-        self.all = [Option(one.folding, one.ideal, self.estimate.resources(one.folding)) for one in shallow or specs]
+        specs = [self.spec(one) for one in ([folding] if folding else _foldings(layer, source))]
+        if source == "streamed":
+            fitting = [one for one in specs if one.engine.weight_width % SDRAM_BITS == 0]
+        else:
+            large = family.single_port_ram if source == "loaded" else None
+            deepest = large[0] if large else max(family.block_ram)
+            fitting = [one for one in specs if one.ideal <= deepest]
+        self.all = [self._option(one) for one in fitting or specs]
+
+    def _option(self, spec: LayerSpec) -> Option:
+        ideal, needs = spec.ideal, self.estimate.resources(spec.folding)
+        if self.bus is not None:
+            ideal, needs = max(ideal, self.bus.cycles(self.bus.words(spec))), needs | {"sdram": self.bus.taken(spec)}
+        return Option(spec.folding, ideal, needs)
+
+    @property
+    def given(self) -> bool:
+        """Whether its folding was given."""
+        return self.folding is not None
+
+    def next_to(self, bus: SdramBus, streamed: bool) -> "Options":
+        """The same layer in a network that uses the SDRAM, its own weights streamed from there or not."""
+        if not streamed:
+            return Options(self.layer, self.family, self.source, self.folding, bus)
+        folding = self.folding and replace(self.folding, weights="streamed")
+        return Options(self.layer, self.family, "streamed", folding, bus)
 
     def spec(self, folding: Folding) -> LayerSpec:
         """The layer's shape at a folding; raises `BadInput` for one larger than the layer."""
         return self.estimate.spec(folding)
 
     def cycles(self, folding: Folding) -> int:
-        """Cycles per frame, exactly."""
-        return predict(self.spec(folding)).cycles
+        """Cycles per frame, exactly; where weights are streamed, no less than they take to come."""
+        spec = self.spec(folding)
+        return max(predict(spec).cycles, self.bus.cycles(self.bus.words(spec)) if self.bus else 0)
 
 
 def _foldings(layer: Layer | IntegerLayer, source: Source) -> Iterable[Folding]:

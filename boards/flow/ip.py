@@ -59,7 +59,7 @@ def run(
     width = DEFAULT_WIDTH if width is None else width
     if width % 8 or not 8 <= width <= MOST_WIDTH:
         raise BadInput(f"--width: expected a multiple of 8 bits from 8 to {MOST_WIDTH}, got {width}")
-    board = find(board_name)
+    board = replace(find(board_name), sdram=None)  # a core comes without the board's memory
     network_bundle = read_bundle(bundle_folder)
     foldings = parse_folding(fold or [])
     for layer in streamed or []:

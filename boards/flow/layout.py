@@ -1,11 +1,13 @@
 """Fit a network to a board, or say what is missing."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import replace
+from itertools import combinations
 
 from boards.definitions.registry import Board
 from boards.flow.folding_search import LANES, Design, Needs, Options, cheapest
+from boards.flow.sdram_bus import SdramBus
 from boards.gateware.link_format import LinkFormat
 from boards.host.protocol import Kind
 from hw.gateware.network import Network
@@ -14,7 +16,10 @@ from hw.shape.network_spec import NetworkSpec
 from model.bundle.bundle import Bundle
 from model.errors import BadInput
 
-__all__ = ["choose", "design", "lay_out", "options_of", "parse_folding", "room", "shape", "sources", "word_widths"]
+__all__ = [
+    *("capacity", "choose", "design", "homed", "lay_out", "left", "options_of", "parse_folding", "room"),
+    *("sdram_parts", "shape", "smallest", "sources", "word_widths"),
+]
 
 LINK_WIDTH = 8
 """Bits per word at both ends of a network on a board: the link carries bytes."""
@@ -61,8 +66,67 @@ def sources(bundle: Bundle, board: Board) -> dict[str, Source]:
 def room(bundle: Bundle, board: Board) -> Needs:
     """What the device has left for a network: the link takes block RAM, and so does the flash loader."""
     taken = LinkFormat.of(bundle, board.family).block_rams(board.family)
-    taken += board.flash_offset is not None
+    taken += board.spram_bits > 0
     return {**board.available, "block_ram": board.available["block_ram"] - taken}
+
+
+SDRAM_PARTS: dict[str, Needs] = {"sdram": {"lut4": 500, "block_ram": 0}}
+"""What streaming takes on ECP5, next to the layers."""
+
+
+def sdram_parts(streamed: int) -> dict[str, Needs]:
+    """Resources of the SDRAM's part of a design by part, with so many streamed layers; none without."""
+    return SDRAM_PARTS if streamed else {}
+
+
+def capacity(board: Board, streamed: int) -> Needs:
+    """What a board has of each resource; with the SDRAM's bandwidth in kB/s for so many streamed layers, if any."""
+    bus = SdramBus.of(board, 1, streamed) if streamed else None
+    return board.available if bus is None else {**board.available, "sdram": bus.bandwidth}
+
+
+def homed(
+    options: Mapping[str, Options], board: Board, frame_rate: float, streamed: Collection[str]
+) -> dict[str, Options]:
+    """The same options with the weights of some layers in SDRAM; as they are if there are none."""
+    bus = SdramBus.of(board, frame_rate, len(streamed))
+    if bus is None or not streamed:
+        return dict(options)
+    return {name: choice.next_to(bus, name in streamed) for name, choice in options.items()}
+
+
+def _homes(options: Mapping[str, Options], board: Board) -> Iterator[tuple[str, ...]]:
+    """The layers to stream from SDRAM: none, then some, the fewest weights first."""
+    yield ()
+    if board.sdram is not None:
+        free = [name for name, one in options.items() if one.folding is None or one.folding.weights != "streamed"]
+        some = [chosen for count in range(1, len(free) + 1) for chosen in combinations(free, count)]
+        yield from sorted(some, key=lambda chosen: sum(options[name].layer.weights for name in chosen))
+
+
+def smallest(options: Mapping[str, Options], board: Board, frame_rate: float, free: Needs) -> Design | None:
+    """The smallest design that keeps up with the frame rate and fits into what is `free`, or None.
+
+    Weights are on the chip if they fit. Otherwise, as few as possible are in the board's SDRAM.
+    """
+    for streamed in _homes(options, board):
+        layers = homed(options, board, frame_rate, streamed)
+        found = cheapest(
+            layers,
+            capacity(board, len(streamed)),
+            board.clock_hz / frame_rate,
+            free=left(free, board, len(streamed)),
+        )
+        if found is not None:
+            return found
+    return None
+
+
+def left(free: Needs, board: Board, streamed: int) -> Needs:
+    """What is left of `free` for the network next to the SDRAM's part."""
+    parts = sdram_parts(streamed).values()
+    there = {**capacity(board, streamed), **free}
+    return {kind: count - sum(part.get(kind, 0) for part in parts) for kind, count in there.items()}
 
 
 def design(
@@ -76,8 +140,8 @@ def design(
     """The smallest design that keeps up with the frame rate at the board's clock.
 
     `free` is what the device has for the network, and `neighbour` takes the rest; by default the link. A layer whose
-    folding was given may be slower: that is the user's choice. Raises `BadInput` with what is missing (cycles, RAM or
-    LUT4) and how much.
+    folding was given may be slower: that is the user's choice. Raises `BadInput` with what is missing (cycles, RAM,
+    LUT4 or SDRAM bandwidth) and how much.
     """
     limit = board.clock_hz / frame_rate
     for name, choice in options.items():
@@ -89,33 +153,52 @@ def design(
                 f"from {least * frame_rate / 1e6:,.1f} MHz on it would do"
             )
     free = room(bundle, board) if free is None else free
-    found = cheapest(options, board.available, limit, free=free)
+    found = smallest(options, board, frame_rate, free)
     if found is None:
-        smallest = cheapest(options, board.available, limit, fitting=False)
-        assert smallest is not None  # each layer has a folding that is fast enough
         raise BadInput(
-            f"bundle {bundle.name} does not fit {board.name}{_missing(options, board, free, smallest, neighbour)}"
+            f"bundle {bundle.name} does not fit {board.name}{_missing(options, board, frame_rate, free, neighbour)}"
         )
     return found
 
 
-def _missing(options: Mapping[str, Options], board: Board, free: Needs, smallest: Design, neighbour: str) -> str:
-    """What the smallest design lacks: memory bits, which a user can reduce, or cells of the device."""
+def _missing(options: Mapping[str, Options], board: Board, frame_rate: float, free: Needs, neighbour: str) -> str:
+    """What the smallest design lacks with the most weights in SDRAM, if there is one.
+
+    That is bandwidth, memory bits, which a user can reduce, or cells of the device.
+    """
+    *_, streamed = _homes(options, board)
+    layers, free = homed(options, board, frame_rate, streamed), left(free, board, len(streamed))
+    available = capacity(board, len(streamed))
+    least = cheapest(layers, available, board.clock_hz / frame_rate, fitting=False)
+    if least is None:  # on chip, each layer has a folding that is fast enough
+        assert streamed
+        words = {name: min(choice.all, key=lambda one: one.needs["sdram"]) for name, choice in layers.items()}
+        return _slow_bus(sum(one.needs["sdram"] for one in words.values()), available["sdram"], frame_rate)
+    if least.needs.get("sdram", 0) > available.get("sdram", 0):
+        return _slow_bus(least.needs["sdram"], available["sdram"], frame_rate)
     bits = {"single-port RAM": 0, "block RAM": 0}
-    for name, folding in smallest.foldings.items():
-        need = options[name].spec(folding).bits
+    for name, folding in least.foldings.items():
+        need = options[name].spec(folding).bits  # streamed weights are none of them
         bits["single-port RAM" if folding.weights == "loaded" else "block RAM"] += need["weights"]
         bits["block RAM"] += need["other"]
     for what, there in (("single-port RAM", board.spram_bits), ("block RAM", board.block_ram_bits)):
         if bits[what] > there:
             return f": it needs {bits[what]:,} bits of {what}, the {board.device} has {there:,}"
-    foldings = " ".join(f"{name}={folding}" for name, folding in smallest.foldings.items())
-    kind, missing = next(iter(sorted(smallest.over(free).items())))
+    foldings = " ".join(f"{name}={folding}" for name, folding in least.foldings.items())
+    kind, missing = next(iter(sorted(least.over(free).items())))
     what = "logic takes about" if kind == "lut4" else "memories take"
     neighbours = f" next to {neighbour}" if free[kind] < board.available[kind] else ""
     return (
-        f" at this folding: its {what} {smallest.needs[kind]:,} {kind}, the {board.device} has "
+        f" at this folding: its {what} {least.needs[kind]:,} {kind}, the {board.device} has "
         f"{free[kind]:,}{neighbours}, {missing:,} fewer ({foldings})"
+    )
+
+
+def _slow_bus(needed: int, there: int, frame_rate: float) -> str:
+    """Bandwidth in kB/s that is needed, and what is there."""
+    return (
+        f": at {frame_rate:g} frames/s its weights take {needed / 1e3:,.1f} MB/s of SDRAM, {there / 1e3:,.1f} are "
+        f"there, {(needed - there) / 1e3:,.1f} fewer"
     )
 
 

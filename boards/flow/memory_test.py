@@ -32,12 +32,12 @@ def run(board_name: str, clock: float, build: Path) -> None:
         constraints = files[f"top.{board.family.constraints}"]
         placement = place(netlist, board.family, board.part.router, board.clock_hz, 1, constraints)
     if placement.short:
-        raise BadInput(short_of_timing(board, placement.mhz, 1))
+        raise BadInput(short_of_timing(board, placement, 1))
     with replacing_folder(folder) as target:
         (target / PACKERS[board.family.name].design).write_text(placement.design)
         bitstream = pack_bitstream(target, board.family).name
     print_use(board, placement.cost)
     console.print(f"clock      {placement.mhz:.1f} MHz reached of {board.clock_hz / 1e6:g}")
     console.print(f"bitstream  {folder / bitstream}")
-    for line in how_to_program(board, folder / bitstream):
+    for line in how_to_program(board, folder, [bitstream]):
         console.print(line, soft_wrap=True)

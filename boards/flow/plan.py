@@ -13,13 +13,28 @@ from rich.table import Table
 from boards.definitions.registry import Board, find
 from boards.flow.bitstream import check_source, print_sound
 from boards.flow.folding_search import Design, Needs, Options, area, front
-from boards.flow.layout import LINK_WIDTH, design, options_of, parse_folding, room, shape, word_widths
+from boards.flow.layout import (
+    LINK_WIDTH,
+    capacity,
+    design,
+    homed,
+    left,
+    options_of,
+    parse_folding,
+    room,
+    sdram_parts,
+    shape,
+    word_widths,
+)
+from boards.flow.sdram_bus import SdramBus, network_interval, network_latency
 from boards.flow.sound import audio_parts, sound_design, sound_frame_rate, sound_room
+from boards.gateware.sdram_layout import SDRAM_BITS
 from boards.gateware.sound_core import SHIFTS
 from boards.host.protocol import Kind
 from hw.shape.audio import AudioSpec
-from hw.shape.cycles import interval
-from hw.shape.latency import entering, latency
+from hw.shape.cycles import predict
+from hw.shape.latency import entering
+from hw.shape.layer_spec import LayerSpec
 from hw.shape.pace import Pace
 from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
@@ -50,13 +65,18 @@ class Plan:
         return " ".join(f"{name}={folding}" for name, folding in self.design.foldings.items())
 
 
-def plan_of(options: Mapping[str, Options], chosen: Design, ends: tuple[int, int] = (LINK_WIDTH, LINK_WIDTH)) -> Plan:
-    """A design with its cycles: exact, except for the latency of a network that is not `unhurried`.
+def plan_of(
+    options: Mapping[str, Options],
+    chosen: Design,
+    board: Board,
+    ends: tuple[int, int] = (LINK_WIDTH, LINK_WIDTH),
+) -> Plan:
+    """A design with its cycles: exact, except for the latency of a network that is not `unhurried` or is streamed.
 
     `ends` are the bits of a word at the network's input and output.
     """
     network = shape(options, chosen, *ends)
-    return Plan(chosen, interval(network), latency(network))
+    return Plan(chosen, network_interval(network, board), network_latency(network, board))
 
 
 def pareto(
@@ -95,7 +115,7 @@ def pareto(
     for index in best:
         if not thinned or cycles(index) <= (1 - STEP) * cycles(thinned[-1]):
             thinned.append(index)
-    plans = [plan_of(options, fitting[index][1], ends) for index in thinned]
+    plans = [plan_of(options, fitting[index][1], board, ends) for index in thinned]
     return [plans[index] for index in front([(one.design.needs["lut4"], one.latency) for one in plans])]
 
 
@@ -115,15 +135,18 @@ def run(
     if sound is None:
         board = board.at(clock)
         options = options_of(network_bundle, board, folding)
-        rate, free, ends = frame_rate or network_bundle.front_end.frame_rate, None, (LINK_WIDTH, LINK_WIDTH)
-        chosen = plan_of(options, design(options, network_bundle, board, rate))
+        rate, ends = frame_rate or network_bundle.front_end.frame_rate, (LINK_WIDTH, LINK_WIDTH)
+        free = room(network_bundle, board)
+        chosen = plan_of(options, design(options, network_bundle, board, rate), board)
     else:
         check_source(sound, SHIFTS, board)
         board = board.at_sound_clock(clock)
         options = options_of(network_bundle, board, folding)
         rate = frame_rate or sound_frame_rate(network_bundle, board)
         free, ends = sound_room(network_bundle, board), word_widths(network_bundle, Kind.SOUND)
-        chosen = plan_of(options, sound_design(options, network_bundle, board, rate), ends)
+        chosen = plan_of(options, sound_design(options, network_bundle, board, rate), board, ends)
+    names = [name for name, one in chosen.design.foldings.items() if one.weights == "streamed"]
+    options, free = homed(options, board, rate, names), left(free, board, len(names))
     if frame_rate is None:
         plans = pareto(options, network_bundle, board, free, ends)
         console.print(_front_table(plans, board))
@@ -134,7 +157,8 @@ def run(
             with replacing(folder / f"plan.{suffix}") as temporary, rc_context({"svg.hashsalt": "plan"}):
                 picture.savefig(temporary, format=suffix, dpi=150, metadata=metadata)
         console.print(f"picture    {folder / 'plan.svg'}, .png\n")
-    _print(chosen, options, network_bundle, board, rate, {} if sound is None else audio_parts(network_bundle, board))
+    around = sdram_parts(len(names)) | ({} if sound is None else audio_parts(network_bundle, board))
+    _print(chosen, options, network_bundle, board, rate, around)
     if sound is not None:
         print_sound(network_bundle, shape(options, chosen.design, *ends), board)
 
@@ -158,22 +182,31 @@ def _print(
         for kind, count in part.items():
             needs_of_all[kind] = needs_of_all.get(kind, 0) + count
     kinds = list(needs_of_all)
-    for head in ("layer", "size", "PE x SIMD", "cycles", *(TITLES[kind] for kind in kinds)):
+    layers = [options[name].spec(folding) for name, folding in plan.design.foldings.items()]
+    readers = _readers(plan.design)
+    bus = SdramBus.of(board, rate, readers) if readers else None
+    homes = ["weights"] if bus else []
+    for head in ("layer", "size", "PE x SIMD", *homes, "cycles", *(TITLES[kind] for kind in kinds)):
         table.add_column(head, justify="left" if head == "layer" else "right")
     for name, folding in plan.design.foldings.items():
         choice = options[name]
-        needs = choice.estimate.resources(folding)
+        spec = choice.spec(folding)
+        needs = {**choice.estimate.resources(folding), "sdram": bus.taken(spec) if bus else 0}
         size = f"{choice.layer.inputs}>{choice.layer.units}"
         counts = (f"{needs.get(kind, 0):,}" for kind in kinds)
-        table.add_row(name, size, str(folding), f"{choice.cycles(folding):,}", *counts)
+        home = [HOMES[folding.weights]] if bus else []
+        table.add_row(name, size, str(folding), *home, f"{choice.cycles(folding):,}", *counts)
     for name, part in around.items():
         cycles = f"{AudioSpec.of(network_bundle.front_end, board.family).interval:,}" if name == "audio" else ""
-        table.add_row(name, "", "", cycles, *(f"{part[kind]:,}" for kind in kinds))
+        table.add_row(name, "", "", *("" for _ in homes), cycles, *(f"{part.get(kind, 0):,}" for kind in kinds))
     out(table)
+    available = capacity(board, readers)
     for kind, count in needs_of_all.items():
-        there = board.available[kind]
+        there = available[kind]
         out(f"{TITLES[kind]:10} {'about ' if kind == 'lut4' else ''}{count:,} of {there:,} ({count / there:.1%})")
-    out(f"area       {area(needs_of_all, board.available):.3f}, the sum of these shares")
+    if bus:
+        _print_bus(bus, layers)
+    out(f"area       {area(needs_of_all, available):.3f}, the sum of these shares")
     out(f"interval   {pace.interval:,} cycles, {pace.rate:,.0f} frames/s")
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
     out(
@@ -183,7 +216,27 @@ def _print(
     out(f"so         --fold {plan.fold.replace(' ', ' --fold ')}")
 
 
-TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM", "multiplier": "multiplier"}
+def _readers(design: Design) -> int:
+    """Layers that stream."""
+    return sum(folding.weights == "streamed" for folding in design.foldings.values())
+
+
+TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM", "multiplier": "multiplier", "sdram": "SDRAM kB/s"}
+
+HOMES = {"rom": "block RAM", "loaded": "SPRAM", "streamed": "SDRAM"}
+
+
+def _print_bus(bus: SdramBus, layers: list[LayerSpec]) -> None:
+    """Bits that lie in the SDRAM, and what sets the pace of each layer that is streamed from there."""
+    bits = sum(bus.words(layer) for layer in layers) * SDRAM_BITS
+    console.print(f"SDRAM      {bits / 1e6:.1f} of {bus.bits / 1e6:.1f} Mbit, read in every frame")
+    for layer in layers:
+        if count := bus.words(layer):
+            lanes, memory = predict(layer).cycles, bus.cycles(count)
+            pace = "memory" if bus.limits(layer) else "lanes"
+            console.print(
+                f"           {layer.name}: {lanes:,} cycles of its lanes, {memory:,} of memory: {pace} set the pace"
+            )
 
 
 def _front_table(plans: list[Plan], board: Board) -> Table:
@@ -196,7 +249,7 @@ def _front_table(plans: list[Plan], board: Board) -> Table:
             f"{1000 * plan.latency / board.clock_hz:.3f}",
             f"{board.clock_hz / plan.interval:,.0f}",
             *(f"{plan.design.needs[kind]:,}" for kind in kinds),
-            f"{area(plan.design.needs, board.available):.3f}",
+            f"{area(plan.design.needs, capacity(board, _readers(plan.design))):.3f}",
             plan.fold,
         )
     return table

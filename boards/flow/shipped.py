@@ -8,13 +8,12 @@ from boards.definitions.registry import find
 from boards.flow.bitstream import SEEDS, route
 from boards.flow.delay import Delay
 from boards.flow.layout import lay_out, parse_folding
+from boards.flow.sdram_bus import network_interval, network_latency
 from boards.flow.sound import lay_out_sound
 from hw.flow.synth import Cost
 from hw.gateware.network import Network
 from hw.shape.audio import AudioSpec
-from hw.shape.cycles import interval
 from hw.shape.estimate import layer_cycles
-from hw.shape.latency import latency
 from model.bundle.read import read_bundle
 from model.shipped import bundle_folder
 
@@ -62,7 +61,7 @@ def placed(shipped: Shipped) -> dict[str, float]:
     """The whole top for the board, placed and routed: resources, clock reached, interval and latency in cycles."""
     network, board = shipped.network(), find(shipped.board)
     placement = route(network, board, SEEDS, lambda step: None).placement
-    cycles = {"cycles": interval(network.spec), "latency": latency(network.spec)}
+    cycles = {"cycles": network_interval(network.spec, board), "latency": network_latency(network.spec, board)}
     return {**placement.cost, **cycles, "mhz": round(placement.mhz, 1)}
 
 

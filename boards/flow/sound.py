@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 
 from boards.definitions.registry import BOARDS, Board
-from boards.flow.folding_search import Design, Needs, Options, cheapest
-from boards.flow.layout import design, options_of, room, shape, word_widths
+from boards.flow.folding_search import Design, Needs, Options
+from boards.flow.layout import design, options_of, room, shape, smallest, word_widths
 from boards.gateware.sample_rate import SampleRate, rate
 from boards.host.protocol import Kind
 from hw.gateware.network import Network
@@ -38,7 +38,7 @@ def audio_parts(bundle: Bundle, board: Board) -> dict[str, dict[str, int]]:
     The parts are the engine, and the converter with the rest of the top: I2S, button, LED, and the flash loader.
     """
     engine = AudioSpec.of(bundle.front_end, board.family).resources
-    loads = board.flash_offset is not None
+    loads = board.spram_bits > 0
     converter = dict.fromkeys(engine, 0) | {
         "lut4": CONVERTER_LUT4[board.family.name] + loads * LOADER_LUT4,
         "block_ram": int(loads),
@@ -83,8 +83,7 @@ def _advice(bundle: Bundle, board: Board) -> str:
 
 
 def _fits(bundle: Bundle, board: Board, free: Needs) -> bool:
-    limit = board.clock_hz / bundle.front_end.frame_rate
-    return cheapest(options_of(bundle, board, {}), board.available, limit, free=free) is not None
+    return smallest(options_of(bundle, board, {}), board, bundle.front_end.frame_rate, free) is not None
 
 
 def lay_out_sound(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> Network:

@@ -5,10 +5,11 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.gateware.byte_denoiser import ByteDenoiser
-from boards.gateware.flash import SPI, loaded_layer, loader_of
 from boards.gateware.link import HostLink
 from boards.gateware.link_format import LinkFormat
+from boards.gateware.sdram_weights import Memory
 from boards.gateware.uart import Receiver, Transmitter
+from boards.gateware.weights import add_weights, pins_of, source_of
 from boards.host.protocol import BAUD, Kind
 from hw.gateware.network import Network
 from model.errors import BadInput
@@ -17,20 +18,22 @@ __all__ = ["BoardCore"]
 
 
 class BoardCore(wiring.Component):
-    """The network, or the whole denoiser, behind link and UART, with a loader if its weights come from flash.
+    """The network, or the whole denoiser, behind link and UART, with what loads its weights if they are not in ROM.
 
     Members
     -------
     rx : In(1), from the host; tx : Out(1), to the host
     overrun : Out(1), a frame found no room and was refused; stays until reset
-    failed : Out(1), the flash has damaged weights or another bundle's: every byte of every answer is 0xFF
-    flash : Out(SPI), only if a layer's weights are loaded
+    failed : Out(1), the weights are missing, damaged or another bundle's: every byte of every answer is 0xFF
+    flash : Out(SPI), only if a layer's weights are loaded or streamed
+    sdram : Out(PINS), in the domain `sdram`, only if a layer's weights are streamed; so is `flash` then
 
     Parameters
     ----------
     network : with words of a byte at both ends; in a denoiser as for `ByteDenoiser`
     kind : what the host sends and receives: feature bits and masks, or hops of samples
-    flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded
+    flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded or streamed
+    memory : the SDRAM, if a layer's weights are streamed
     """
 
     def __init__(
@@ -40,6 +43,7 @@ class BoardCore(wiring.Component):
         baud: int = BAUD,
         flash_offset: int | None = None,
         kind: Kind = Kind.NETWORK,
+        memory: Memory | None = None,
     ) -> None:
         self.network, self.divisor = network, round(clock_hz / baud)
         self.form = LinkFormat.of(network.bundle, network.family, kind)
@@ -49,12 +53,9 @@ class BoardCore(wiring.Component):
             raise BadInput(
                 f"UART: expected a clock of 4 x {baud:,} Hz or more, a multiple to 2.5 %, got {clock_hz:,} Hz"
             )
-        members = {"rx": In(1, init=1), "tx": Out(1, init=1), "overrun": Out(1), "failed": Out(1)}
-        self.loaded = loaded_layer(network)
-        self.loader = loader_of(network, clock_hz, flash_offset, self.form.rom_style)
-        if self.loader is not None:
-            members["flash"] = Out(SPI)
-        super().__init__(members)
+        self.weights = source_of(network, clock_hz, flash_offset, memory, self.form.rom_style)
+        flags = {"overrun": Out(1), "failed": Out(1)}
+        super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), **flags, **pins_of(self.weights)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -70,13 +71,7 @@ class BoardCore(wiring.Component):
         wiring.connect(m, engine.o, link.answers)
         if isinstance(engine, ByteDenoiser):
             m.d.comb += engine.passed.eq(link.passed)
-        if self.loader is not None:
-            m.submodules.loader = loader = self.loader
-            wiring.connect(m, loader.spi, wiring.flipped(self.flash))
-            wiring.connect(m, loader.o, getattr(engine, f"load_{self.loaded}"))
-            m.d.comb += [
-                link.loading.eq(~loader.done & ~loader.failed),
-                link.failed.eq(loader.failed),
-                self.failed.eq(loader.failed),
-            ]
+        if self.weights is not None:
+            loading, failed = add_weights(m, self, self.weights, engine)
+            m.d.comb += [link.loading.eq(loading), link.failed.eq(failed), self.failed.eq(failed)]
         return m

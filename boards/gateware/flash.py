@@ -3,7 +3,8 @@
 | bytes | what |
 |---|---|
 | 8 | the bundle's identity |
-| words x ceil(width / 8) | the loaded layer's weight words in order of use, each lowest byte first |
+| words x ceil(width / 8) | the loaded layer's weight words in order of use, each lowest byte first; or the \
+contents of the SDRAM (`boards.gateware.sdram_layout`), words of 16 bits |
 | 4 | CRC-32 (as in zlib) of everything above, lowest byte first |
 """
 
@@ -14,6 +15,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
+from boards.gateware.sdram_layout import parts_of, stored
 from hw.gateware.memory import ram, read
 from hw.gateware.network import Network
 from hw.shape.words import words as pieces
@@ -29,7 +31,6 @@ __all__ = [
     "identity_rom",
     "image",
     "loaded_layer",
-    "loader_of",
 ]
 
 RELEASE, READ = 0xAB, 0x03
@@ -49,46 +50,25 @@ IDENTITY_BYTES, CRC_BYTES = 8, 4
 
 
 def loaded_layer(network: Network) -> str | None:
-    """The layer whose weights a board loads from flash, if any. `BadInput` for several, or for streamed ones."""
-    found: dict[str, list[str]] = {"rom": [], "loaded": [], "streamed": []}
-    for name, layer in network.layers.items():
-        found[layer.folding.weights].append(name)
-    if found["streamed"]:
-        raise BadInput(f"board: expected no layer that streams its weights, got {', '.join(found['streamed'])}")
-    if len(found["loaded"]) > 1:
-        raise BadInput(
-            f"board: expected the weights of one layer at most in its flash, got {', '.join(found['loaded'])}"
-        )
-    return found["loaded"][0] if found["loaded"] else None
-
-
-def loader_of(
-    network: Network, clock_hz: int, flash_offset: int | None, rom_style: str = "block"
-) -> "FlashLoader | None":
-    """The loader of a network's weights, or None if all are in ROM.
-
-    `rom_style` as in `LinkFormat`, for the identity that the loader expects.
-
-    `BadInput` for what `loaded_layer` refuses, and for a board without flash.
-    """
-    loaded = loaded_layer(network)
-    if loaded is None:
-        return None
-    if flash_offset is None:
-        raise BadInput(f"board: expected a flash for the weights of layer {loaded}, it has none")
-    matrix = network.layers[loaded].engine.matrix
-    words, width = len(matrix.weight_words), matrix.weight_width
-    return FlashLoader(words, width, network.bundle.identity, flash_offset, clock_hz, rom_style)
+    """The layer whose weights are loaded into the FPGA's own RAM, if any; `BadInput` for several."""
+    found = [name for name, layer in network.layers.items() if layer.folding.weights == "loaded"]
+    if len(found) > 1:
+        raise BadInput(f"board: expected the weights of one layer at most in its flash, got {', '.join(found)}")
+    return found[0] if found else None
 
 
 def image(network: Network) -> bytes:
-    """The flash's contents from the board's offset on, for a network with one loaded layer."""
-    loaded = loaded_layer(network)
-    if loaded is None:
-        raise ValueError("network: expected a layer with loaded weights, got none")
-    matrix = network.layers[loaded].engine.matrix
-    width = pieces(matrix.weight_width, 8)
-    body = network.bundle.identity + b"".join(word.to_bytes(width, "little") for word in matrix.weight_words)
+    """The flash's contents from the board's offset on, for a network with one loaded layer or with streamed layers."""
+    loaded, parts = loaded_layer(network), parts_of(network.spec)
+    if loaded is not None:
+        matrix = network.layers[loaded].engine.matrix
+        width = pieces(matrix.weight_width, 8)
+        words = b"".join(word.to_bytes(width, "little") for word in matrix.weight_words)
+    elif parts:
+        words = stored(network, parts)
+    else:
+        raise ValueError("network: expected a layer with loaded or streamed weights, got none")
+    body = network.bundle.identity + words
     return body + zlib.crc32(body).to_bytes(CRC_BYTES, "little")
 
 
@@ -119,6 +99,7 @@ class FlashLoader(wiring.Component):
     identity : the bundle's 8 bytes; in a block RAM, so another can be written into a finished bitstream
     offset : start of the image, in bytes
     clock_hz : of the `sync` domain
+    read_hz : fastest SPI clock
 
     Members
     -------
@@ -129,7 +110,14 @@ class FlashLoader(wiring.Component):
     """
 
     def __init__(
-        self, words: int, width: int, identity: bytes, offset: int, clock_hz: int, rom_style: str = "block"
+        self,
+        words: int,
+        width: int,
+        identity: bytes,
+        offset: int,
+        clock_hz: int,
+        rom_style: str = "block",
+        read_hz: int = READ_HZ,
     ) -> None:
         self.rom_style = rom_style
         self.words, self.width, self.identity, self.offset = words, width, identity, offset
@@ -137,7 +125,7 @@ class FlashLoader(wiring.Component):
         self.size = IDENTITY_BYTES + words * self.word_bytes + CRC_BYTES
         assert len(identity) == IDENTITY_BYTES
         assert 0 <= offset <= (1 << 24) - self.size  # READ's address has 24 bits
-        self.half = pieces(clock_hz, 2 * READ_HZ)
+        self.half = pieces(clock_hz, 2 * read_hz)
         self.pause = round(clock_hz * RELEASE_SECONDS) + 1
         super().__init__({"spi": Out(SPI), "o": Out(stream.Signature(width)), "done": Out(1), "failed": Out(1)})
 

@@ -105,7 +105,7 @@ class MemoryTestTop(Elaboratable):
         locked, found = Signal(), pll.setting(board.family, board.oscillator_hz, board.clock_hz)
         lag = chip_clock_lag(self.chip, board.clock_hz)
         m.submodules.pll = pll.instance(
-            board.family, found, board.oscillator_hz, pin.i, sync.clk, locked, (chip.clk, lag)
+            board.family, found, board.oscillator_hz, pin.i, sync.clk, locked, [(chip.clk, board.clock_hz, lag)]
         )
         m.submodules.reset = ResetSynchronizer(~locked, domain="sync")
         return m

@@ -1,6 +1,6 @@
 """Phase-locked loops: the network's clock from a board's oscillator."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,19 +72,39 @@ def _gowin(reference: float) -> Iterator[Setting]:
 SETTINGS: dict[str, Callable[[float], Iterator[Setting]]] = {"ecp5": _ecp5, "ice40": _ice40, "gowin": _gowin}
 
 
-def setting(family: Family, reference_hz: float, wanted_hz: float) -> Setting:
-    """The setting for `wanted_hz`, to within 100 ppm; `BadInput` with the nearest frequencies if there is none."""
+def setting(family: Family, reference_hz: float, wanted_hz: float, also_hz: float | None = None) -> Setting:
+    """The setting for `wanted_hz`, to within 100 ppm; `BadInput` with the nearest frequencies if there is none.
+
+    also_hz : on ECP5, a further frequency that the oscillator must make
+    """
     possible = list(SETTINGS[family.name](reference_hz))
+    if also_hz is not None:
+        possible = [found for found in possible if _close(found.vco_hz / _divider(found, also_hz), also_hz)]
+        if not possible:
+            raise BadInput(
+                f"clock: expected one that the {family.name} PLL makes of {reference_hz / 1e6:g} MHz, "
+                f"got {also_hz / 1e6:g} MHz"
+            )
     best = min(possible, key=lambda found: abs(found.hz - wanted_hz))
-    if abs(best.hz - wanted_hz) > 1e-4 * wanted_hz:
+    if not _close(best.hz, wanted_hz):
         below = max((found.hz for found in possible if found.hz < wanted_hz), default=None)
         above = min((found.hz for found in possible if found.hz > wanted_hz), default=None)
         near = " and ".join(f"{hz / 1e6:.4g}" for hz in (below, above) if hz is not None)
+        together = "" if also_hz is None else f", next to {also_hz / 1e6:g} MHz"
         raise BadInput(
-            f"clock: expected one that the {family.name} PLL makes of {reference_hz / 1e6:g} MHz, "
+            f"clock: expected one that the {family.name} PLL makes of {reference_hz / 1e6:g} MHz{together}, "
             f"got {wanted_hz / 1e6:g} MHz; nearest: {near} MHz"
         )
     return best
+
+
+def _close(hz: float, wanted_hz: float) -> bool:
+    return abs(hz - wanted_hz) <= 1e-4 * wanted_hz
+
+
+def _divider(found: Setting, hz: float) -> int:
+    """From the oscillator to a further output."""
+    return min(128, max(1, round(found.vco_hz / hz)))
 
 
 def fastest(family: Family, reference_hz: float, limit_hz: float) -> float | None:
@@ -99,19 +119,20 @@ def instance(
     pin: Value,
     out: Signal,
     locked: Signal,
-    shifted: tuple[Signal, float] | None = None,
+    further: Sequence[tuple[Signal, float, float]] = (),
 ) -> Instance:
     """The family's primitive. `pin` is the oscillator's signal, or on iCE40 its pin.
 
-    shifted : on ECP5, a second clock that lags `out` by so many seconds, in steps of an eighth of the VCO's period
+    further : on ECP5, up to two more clocks: the signal, its frequency, and the seconds by which it lags a clock of the
+        same frequency with none, in steps of an eighth of the VCO's period
     """
     parameters: dict[str, Any] = {f"p_{name}": value for name, value in found.parameters.items()}
     if family.name == "ecp5":
         feedback = Signal()
-        if shifted is not None:
-            cycles, eighths = divmod(round(8 * shifted[1] * found.vco_hz), 8)
-            parameters |= {"p_CLKOS2_DIV": found.parameters["CLKOS_DIV"], "p_CLKOS2_ENABLE": "ENABLED"}
-            parameters |= {"p_CLKOS2_CPHASE": cycles, "p_CLKOS2_FPHASE": eighths, "o_CLKOS2": shifted[0]}
+        for name, (clock, hz, lag) in zip(("CLKOS2", "CLKOS3"), further, strict=False):
+            cycles, eighths = divmod(round(8 * lag * found.vco_hz), 8)
+            parameters |= {f"p_{name}_DIV": _divider(found, hz), f"p_{name}_ENABLE": "ENABLED"}
+            parameters |= {f"p_{name}_CPHASE": cycles, f"p_{name}_FPHASE": eighths, f"o_{name}": clock}
         idle = ("RST", "STDBY", "PHASESEL0", "PHASESEL1", "PHASEDIR", "PHASESTEP", "PHASELOADREG", "PLLWAKESYNC")
         return Instance(
             "EHXPLLL",

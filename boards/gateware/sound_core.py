@@ -5,11 +5,12 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from boards.gateware.button import SETTLE_SECONDS, Button
-from boards.gateware.flash import SPI, loaded_layer, loader_of
 from boards.gateware.i2s import I2S
 from boards.gateware.noise_shaper import CODE
 from boards.gateware.resistor_dac import ResistorDac
 from boards.gateware.sample_rate import rate
+from boards.gateware.sdram_weights import Memory
+from boards.gateware.weights import add_weights, pins_of, source_of
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
 
@@ -34,8 +35,8 @@ class SoundCore(wiring.Component):
 
     The left channel is the input, and both channels get the output. While weights are loading the output is silent. If
     the weights failed, or while the button is down, sound passes unchanged with the same delay. Delay from word to
-    word: `boards.flow.delay.Delay`. Cost on top of the
-    denoiser: `I2S`, `Button`, `ResistorDac` for the jack, and the loader.
+    word: `boards.flow.delay.Delay`. Cost on top of the denoiser: `I2S`, `Button`, `ResistorDac` for the jack, and the
+    source of the weights (`boards.gateware.weights`).
 
     Members
     -------
@@ -43,15 +44,17 @@ class SoundCore(wiring.Component):
     mclk, sd_out : Out(1), a codec's other pins, unless there is a jack; code : Out(4), its resistors, lowest bit first
     button : In(1), 1 while it is down
     overrun : Out(1), a sample came too early or was missed; stays until reset
-    failed : Out(1), the flash has damaged weights or another bundle's
-    flash : Out(SPI), only if a layer's weights are loaded
+    failed : Out(1), the weights are missing, damaged or another bundle's
+    flash : Out(SPI), only if a layer's weights are loaded or streamed
+    sdram : Out(PINS), in the domain `sdram`, only if a layer's weights are streamed; so is `flash` then
 
     Parameters
     ----------
     network : with words of one bit in, and of a bin's mask bits out
     way : one of `SHIFTS`
-    flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded
+    flash_offset : start of the weights' image in the flash, in bytes, if a layer's are loaded or streamed
     limit : attenuate no bin by more decibels; None is no limit
+    memory : the SDRAM, if a layer's weights are streamed
     """
 
     def __init__(
@@ -62,6 +65,7 @@ class SoundCore(wiring.Component):
         flash_offset: int | None = None,
         settle_seconds: float = SETTLE_SECONDS,
         limit: float | None = None,
+        memory: Memory | None = None,
     ) -> None:
         self.network = network
         self.denoiser = Denoiser(network, single_port=network.family.single_port_ram is not None, limit=limit)
@@ -73,10 +77,8 @@ class SoundCore(wiring.Component):
         if self.dac is not None:
             members["code"] = Out(CODE)
         members |= {"sd_in": In(1), "button": In(1)}
-        self.loaded, self.loader = loaded_layer(network), loader_of(network, clock_hz, flash_offset)
-        if self.loader is not None:
-            members["flash"] = Out(SPI)
-        super().__init__(members)
+        self.weights = source_of(network, clock_hz, flash_offset, memory)
+        super().__init__({**members, **pins_of(self.weights)})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
@@ -94,11 +96,9 @@ class SoundCore(wiring.Component):
             m.d.comb += self.code.eq(output.code)
         m.d.comb += self.overrun.eq(i2s.overrun | output.underrun)
         ready = Signal(init=1)
-        if self.loader is not None:
-            m.submodules.loader = loader = self.loader
-            wiring.connect(m, loader.spi, wiring.flipped(self.flash))
-            wiring.connect(m, loader.o, getattr(denoiser, f"load_{self.loaded}"))
-            m.d.comb += [ready.eq(loader.done | loader.failed), self.failed.eq(loader.failed)]
+        if self.weights is not None:
+            loading, failed = add_weights(m, self, self.weights, denoiser)
+            m.d.comb += [ready.eq(~loading), self.failed.eq(failed)]
         m.d.comb += denoiser.bypass.eq(button.pressed | self.failed)
 
         # Samples are dropped until the weights are loaded, instead of waiting: they are no overrun.

@@ -3,8 +3,8 @@
 from typing import Any
 
 from amaranth.build import ResourceError
-from amaranth.hdl import ClockDomain, Elaboratable, Module, Signal, Value
-from amaranth.lib import io
+from amaranth.hdl import ClockDomain, Const, DomainRenamer, Elaboratable, Instance, Module, Signal, Value
+from amaranth.lib import io, wiring
 from amaranth.lib.cdc import ResetSynchronizer
 
 from boards.definitions.board import Board, Resource
@@ -12,6 +12,8 @@ from boards.definitions.sound import CODEC, MICROPHONE
 from boards.gateware import pll
 from boards.gateware.core import BoardCore
 from boards.gateware.leds import alive
+from boards.gateware.sdram_pads import PADS, SdramPads, chip_clock_lag
+from boards.gateware.sdram_weights import DOMAIN, Memory, SdramWeights
 from boards.gateware.sound_core import SoundCore
 from boards.host.protocol import Kind
 from hw.gateware.network import Network
@@ -26,32 +28,41 @@ SETTLE_SECONDS = 20e-6
 """Reset after configuration: an iCE40's block RAM reads as zeros for its first 3 us (issue 76 of YosysHQ/icestorm)."""
 
 
-def check_clock(board: Board) -> pll.Setting | None:
-    """The PLL's setting for the board's clock, None if that is the oscillator's; `BadInput` if there is none."""
+def check_clock(board: Board, streams: bool = False) -> pll.Setting | None:
+    """The PLL's setting for the board's clock, None if that is the oscillator's; `BadInput` if there is none.
+
+    With `streams`, the PLL also makes the SDRAM's clock.
+    """
+    if streams:
+        return pll.setting(board.family, board.oscillator_hz, board.clock_hz, board.sdram_clock_hz)
     if board.clock_hz == board.oscillator_hz:
         return None
     return pll.setting(board.family, board.oscillator_hz, board.clock_hz)
 
 
 class BoardTop(Elaboratable):
-    """`BoardCore` on a board's UART, or `SoundCore` on its converters; LEDs and, if weights are loaded, flash.
+    """`BoardCore` on a board's UART, or `SoundCore` on its converters; LEDs; flash and SDRAM where weights need them.
 
     `sound` : None for the network alone, `UART` for the denoiser behind the link, otherwise one of `SHIFTS`.
     `limit` : between converters, attenuate no bin by more decibels; None is no limit.
 
-    The clock is the oscillator's if the frequency matches, otherwise the PLL's. Reset lasts until
-    `SETTLE_SECONDS` after the PLL has locked.
+    The clock is the oscillator's if the frequency matches, otherwise the PLL's. The PLL also makes the SDRAM's two
+    clocks: the controller's, and the chip's, which lags. Reset lasts until `SETTLE_SECONDS` after the PLL has locked.
     """
 
     def __init__(self, network: Network, board: Board, sound: str | None = None, limit: float | None = None) -> None:
         self.network, self.board, self.sound = network, board, sound
-        self.pll = check_clock(board)
         self.core: BoardCore | SoundCore
+        memory = None if board.sdram is None else Memory(board.sdram, board.sdram_clock_hz, PADS)
         if sound in (None, UART):
             kind = Kind.NETWORK if sound is None else Kind.SOUND
-            self.core = BoardCore(network, board.clock_hz, flash_offset=board.flash_offset, kind=kind)
+            self.core = BoardCore(network, board.clock_hz, flash_offset=board.flash_offset, kind=kind, memory=memory)
         else:
-            self.core = SoundCore(network, sound, board.clock_hz, flash_offset=board.flash_offset, limit=limit)
+            self.core = SoundCore(
+                network, sound, board.clock_hz, flash_offset=board.flash_offset, limit=limit, memory=memory
+            )
+        self.streams = isinstance(self.core.weights, SdramWeights)
+        self.pll = check_clock(board, self.streams)
 
     def elaborate(self, platform: Any) -> Module:
         m = Module()
@@ -59,16 +70,12 @@ class BoardTop(Elaboratable):
         self._clock(m, platform)
 
         (self._uart if isinstance(core, BoardCore) else self._sound)(m, platform)
-        if core.loader is not None:
-            flash = self._pins(platform, ("spi_flash_1x", 0))
-            for name in ("cs", "clk", "copi"):
-                m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
-                m.d.comb += pin.o.eq(getattr(core.flash, name))
-            m.submodules.cipo = cipo = io.Buffer("i", flash.cipo)
-            m.d.comb += core.flash.cipo.eq(cipo.i)
-            for name in ("wp", "hold"):  # no write protection, no hold
-                m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
-                m.d.comb += pin.o.eq(0)
+        if core.weights is not None:
+            self._flash(m, platform)
+        if self.streams:
+            pads = SdramPads(self._pins(platform, ("sdram", 0)))
+            m.submodules.pads = DomainRenamer(DOMAIN)(pads)
+            wiring.connect(m, core.sdram, pads.pins)
 
         self._led(m, platform, "alive", self.board.alive, alive(m, self.board.clock_hz, core.overrun))
         self._led(m, platform, "error", self.board.error, core.failed)
@@ -79,6 +86,24 @@ class BoardTop(Elaboratable):
         m.submodules.rx = rx = io.Buffer("i", uart.rx)
         m.submodules.tx = tx = io.Buffer("o", uart.tx)
         m.d.comb += [self.core.rx.eq(rx.i), tx.o.eq(self.core.tx)]
+
+    def _flash(self, m: Module, platform: Any) -> None:
+        """The flash's pins. The clock of an ECP5 is that of its configuration, which a primitive drives."""
+        if self.board.family.name == "ecp5":
+            flash = self._pins(platform, ("spi_flash", 0))
+            m.submodules.clk = Instance("USRMCLK", i_USRMCLKI=self.core.flash.clk, i_USRMCLKTS=Const(0))
+        else:
+            flash = self._pins(platform, ("spi_flash_1x", 0))
+            m.submodules.clk = clk = io.Buffer("o", flash.clk)
+            m.d.comb += clk.o.eq(self.core.flash.clk)
+        for name in ("cs", "copi"):
+            m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
+            m.d.comb += pin.o.eq(getattr(self.core.flash, name))
+        m.submodules.cipo = cipo = io.Buffer("i", flash.cipo)
+        m.d.comb += self.core.flash.cipo.eq(cipo.i)
+        for name in ("wp", "hold"):  # no write protection, no hold
+            m.submodules[name] = pin = io.Buffer("o", getattr(flash, name))
+            m.d.comb += pin.o.eq(0)
 
     def _sound(self, m: Module, platform: Any) -> None:
         """A microphone or the codec in, the codec or the jack out; each converter has its own clock pins."""
@@ -123,10 +148,16 @@ class BoardTop(Elaboratable):
         m.d.comb += led.o.eq(register)
 
     def _clock(self, m: Module, platform: Any) -> None:
-        """The domain `sync` and its reset."""
+        """The domain `sync` and, where weights are streamed, `sdram` and `chip`; and their resets."""
         board = self.board
         pin = self._pins(platform, (platform.default_clk, 0))
         clock, locked = Signal(), Signal()
+        further: list[tuple[Signal, float, float]] = []
+        if self.streams:
+            assert board.sdram is not None
+            lag = chip_clock_lag(board.sdram, board.sdram_clock_hz)
+            m.domains.sdram, m.domains.chip = sdram, chip = ClockDomain("sdram"), ClockDomain("chip", reset_less=True)
+            further = [(sdram.clk, board.sdram_clock_hz, 0), (chip.clk, board.sdram_clock_hz, lag)]
         if self.pll is not None and board.family.name == "ice40":
             source = pin.io  # the PLL takes the pin itself
         else:
@@ -135,7 +166,7 @@ class BoardTop(Elaboratable):
         if self.pll is None:
             m.d.comb += [clock.eq(source), locked.eq(1)]
         else:
-            m.submodules.pll = pll.instance(board.family, self.pll, board.oscillator_hz, source, clock, locked)
+            m.submodules.pll = pll.instance(board.family, self.pll, board.oscillator_hz, source, clock, locked, further)
         m.domains.sync = sync = ClockDomain()
         m.domains.start = start = ClockDomain(reset_less=True)
         m.d.comb += [sync.clk.eq(clock), start.clk.eq(clock)]
@@ -144,3 +175,5 @@ class BoardTop(Elaboratable):
         with m.If(locked & ~done):
             m.d.start += [count.eq(count + 1), done.eq(count == settled)]
         m.submodules.reset = ResetSynchronizer(~done, domain="sync")
+        if self.streams:
+            m.submodules.sdram_reset = ResetSynchronizer(~done, domain=DOMAIN)

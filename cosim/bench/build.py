@@ -31,18 +31,23 @@ VERILATOR = ("-Wno-fatal", "-Wno-WIDTH", "-O3", "--x-assign", "fast", "--x-initi
 COCOTB_MAIN = cocotb_tools.config.share_dir / "lib" / "verilator" / "verilator.cpp"
 
 
-def cocotb_simulator(simulator: str, verilog: Path, top: str, *, waves: bool, quick: bool) -> list[str]:
+def cocotb_simulator(
+    simulator: str, verilog: Path, top: str, *, waves: bool, quick: bool, clocks: int = 1, delays: bool = False
+) -> list[str]:
     """The command that simulates a Verilog file under cocotb; see `cocotb_environment` for its variables.
 
+    clocks : with several, time has steps of a picosecond
+    delays : parts of the file are not generated, and may have delays
     quick : do not optimise, which pays off for short runs
     waves : it writes `waves.fst` in the folder it runs in
     """
+    timescale = "1ns/1ns" if clocks == 1 else "1ns/1ps"
     if simulator == "icarus":
-        program = _icarus(verilog, top, waves)
+        program = _icarus(verilog, top, waves, timescale)
         return ["vvp", "-m", cocotb_tools.config.lib_entry("vpi", "icarus"), str(program), "-fst" if waves else "-none"]
     libraries = cocotb_tools.config.libs_dir
     options = [
-        *("--prefix", "Vtop", "--vpi", "--timescale", "1ns/1ns"),
+        *("--prefix", "Vtop", "--vpi", "--timescale", timescale, *(["--timing"] if delays else [])),
         *("-LDFLAGS", f"-Wl,-rpath,{libraries} -L{libraries} -lcocotbvpi_verilator"),
         *(["--trace-fst"] if waves else []),
     ]
@@ -138,9 +143,9 @@ def _add_runtime(objects: Path, make: Sequence[str], environment: Mapping[str, s
         shutil.copy(path, objects)  # newer than the makefile, as that demands
 
 
-def _icarus(verilog: Path, top: str, waves: bool) -> Path:
+def _icarus(verilog: Path, top: str, waves: bool, timescale: str) -> Path:
     simulator_path("icarus", waves)
-    files = {"design.v": verilog.read_text(encoding="utf-8"), "options": "+timescale+1ns/1ns\n"}
+    files = {"design.v": verilog.read_text(encoding="utf-8"), "options": f"+timescale+{timescale}\n"}
     if waves:
         files["waves.v"] = f'module waves; initial begin $dumpfile("waves.fst"); $dumpvars(0, {top}); end endmodule\n'
     command = ["iverilog", "-g2012", "-o", "simulator", "-s", top, *(["-s", "waves"] if waves else []), "-f", "options"]

@@ -4,6 +4,7 @@ from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory
 
+from cosim.chips.sdram import StreamedWeights
 from hw.gateware.denoiser import Denoiser
 
 __all__ = ["Fed"]
@@ -12,18 +13,28 @@ __all__ = ["Fed"]
 class Fed(wiring.Component):
     """A denoiser whose loaded weights come from a memory, a word every two cycles; samples wait until then.
 
+    weights : those of its streamed layers
+
     Members: those of `Denoiser`, without the weight streams.
     """
 
-    def __init__(self, denoiser: Denoiser) -> None:
-        self.denoiser = denoiser
+    def __init__(self, denoiser: Denoiser, weights: StreamedWeights | None = None) -> None:
+        self.denoiser, self.weights = denoiser, weights
         members = denoiser.signature.members
         super().__init__({name: members[name] for name in members if name not in denoiser.loads})
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
         m.submodules.denoiser = denoiser = self.denoiser
-        ready = Cat(*(self._load(m, name) for name in denoiser.loads)).all()
+        streamed = self.weights.signature.members if self.weights else {}
+        there = [self._load(m, name) for name in denoiser.loads if name not in streamed]
+        if self.weights is not None:
+            m.submodules.weights = weights = self.weights
+            there.append(weights.ready)
+            for name in denoiser.loads:
+                if name in streamed:
+                    wiring.connect(m, getattr(weights, name), getattr(denoiser, name))
+        ready = Cat(*there).all()
         wiring.connect(m, denoiser.o, wiring.flipped(self.o))
         m.d.comb += [
             denoiser.bypass.eq(self.bypass),

@@ -4,7 +4,7 @@ import json
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from cocotb_tools.check_results import get_results
 from cosim.bench.build import cocotb_environment, cocotb_simulator, run
 from cosim.bench.simulators import simulator_path
 from cosim.bench.top import Top
-from cosim.chips.sdram import Sdram
+from cosim.chips.sdram import StreamedWeights
 from hw.flow.rtl import to_verilog
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
@@ -101,9 +101,15 @@ class Outcome:
         return self.finished[-1] - self.finished[-2]
 
 
-def generate(network: Network, folder: Path, sdram: Mapping[str, Sdram] | None = None) -> Path:
-    """Write the Verilog of the network with its recorders, its memories in files of their own; return the file."""
-    return to_verilog(Top(network, sdram), TOP, folder, probes=True)
+def generate(network: Network, folder: Path, weights: StreamedWeights | None = None) -> Path:
+    """Write the Verilog of the network with its recorders, its memories in files of their own; return the file.
+
+    weights : those of the streamed layers, part of the file
+    """
+    verilog = to_verilog(Top(network, weights), TOP, folder, probes=True)
+    if weights is not None and weights.model is not None:
+        verilog.write_text(verilog.read_text(encoding="utf-8") + weights.model.verilog(), encoding="utf-8")
+    return verilog
 
 
 def simulate(
@@ -112,7 +118,7 @@ def simulate(
     stimulus: Stimulus,
     *,
     verilog: Path | None = None,
-    sdram: Mapping[str, Sdram] | None = None,
+    weights: StreamedWeights | None = None,
     simulator: str = "verilator",
     waves: Path | None = None,
     quick_build: bool = False,
@@ -121,7 +127,7 @@ def simulate(
     """Simulate `network` and check every bit against the golden model of the bundle `golden`.
 
     verilog : the generated top, with its memories next to it; generated here if not given
-    sdram : the memories inside it from which layers take their weights (`cosim.bench.top`), so the bench sends none
+    weights : those of the streamed layers inside it, so the bench sends none
     waves : file for the waveform (FST)
     quick_build : do not optimise the simulator, which pays off for short runs
     progress : called with the number of frames done
@@ -130,17 +136,20 @@ def simulate(
     folder and leaves only `waves`.
     """
     simulator_path(simulator, waves is not None)
-    sdram = sdram or {}
     if waves is not None:
         waves.parent.mkdir(parents=True, exist_ok=True)
     # A waveform may be too large for the system's temporary folder.
     with tempfile.TemporaryDirectory(prefix=".sim.", dir=waves and waves.parent) as name:
         folder = Path(name).resolve()
-        verilog = verilog or generate(network, folder / "rtl", sdram)
+        verilog = verilog or generate(network, folder / "rtl", weights)
         for memory in verilog.parent.glob("*.mem"):  # they are read from where the simulator runs
             (folder / memory.name).symlink_to(memory.resolve())
-        _write_job(network, golden, stimulus, folder, sdram)
-        command = cocotb_simulator(simulator, verilog, TOP, waves=waves is not None, quick=quick_build)
+        _write_job(network, golden, stimulus, folder, weights)
+        clocks = 1 if weights is None else 2
+        delays = weights is not None and weights.model is not None
+        command = cocotb_simulator(
+            simulator, verilog, TOP, waves=waves is not None, quick=quick_build, clocks=clocks, delays=delays
+        )
         results, log = folder / "results.xml", folder / "log"
         variables = cocotb_environment(TOP, "cosim.bench.testbench", results) | {"BGRU_JOB": str(folder)}
         begin = time.perf_counter()
@@ -153,7 +162,9 @@ def simulate(
         return _read_result(folder, results, log, seconds)
 
 
-def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Path, sdram: Mapping[str, Sdram]) -> None:
+def _write_job(
+    network: Network, golden: Bundle, stimulus: Stimulus, folder: Path, weights: StreamedWeights | None
+) -> None:
     model = GoldenModel(golden)
     bits = golden.front_end.feature_bits
     features = element_bits(np.concatenate(list(stimulus.utterances)), bits)
@@ -173,7 +184,8 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
         arrays[key] = traced_bits(layers[key.split(".")[0]], np.stack(values))
     loads: dict[str, list[str]] = {"loaded": [], "streamed": []}
     for name, layer in network.layers.items():
-        if layer.folding.weights != "rom" and name not in sdram:
+        streamed = weights is not None and f"load_{name}" in weights.signature.members
+        if layer.folding.weights != "rom" and not streamed:
             loads[layer.folding.weights].append(name)
             width = -(-layer.engine.matrix.weight_width // 8)
             octets = [word.to_bytes(width, "little") for word in layer.engine.matrix.weight_words]
@@ -188,20 +200,31 @@ def _write_job(network: Network, golden: Bundle, stimulus: Stimulus, folder: Pat
         "backpressure": stimulus.backpressure,
         "resets": stimulus.resets,
         # Ten times the cycles of even a layer-by-layer, word-by-word pace: beyond that the hardware is stuck.
-        "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus, sdram)
-        + sum(memory.start for memory in sdram.values()),
+        "patience": 10 * (len(arrays["features"]) + 9) * _slowest_pace(network, stimulus, weights)
+        + (weights.cycles(weights.start) if weights else 0),
         "reset_within": 4 * sum(predict(layer).cycles for layer in network.spec.layers) + 100,
         "seed": stimulus.seed,
+        "period_ps": PERIOD_PS if weights is None else _period(weights.clock_hz),
+        "sdram_period_ps": 0 if weights is None else _period(weights.memory.clock_hz),
     }
     (folder / "job.json").write_text(json.dumps(job, indent=2))
 
 
-def _slowest_pace(network: Network, stimulus: Stimulus, sdram: Mapping[str, Sdram]) -> int:
+PERIOD_PS = 10_000
+"""Of a single clock."""
+
+
+def _period(clock_hz: float) -> int:
+    """In ps, an even number: half a period is a whole one."""
+    return 2 * round(5e11 / clock_hz)
+
+
+def _slowest_pace(network: Network, stimulus: Stimulus, weights: StreamedWeights | None) -> int:
     """An upper bound on cycles per frame, whatever the pauses."""
     layers = [predict(layer).cycles + layer.units for layer in network.spec.layers]
-    memories = [len(memory.words) for memory in sdram.values()]
+    memory = 2 * weights.cycles(weights.words) if weights else 0
     ends = network.spec.frame_bits + network.spec.mask_bits
-    return int((sum(layers) + sum(memories) + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)
+    return int((sum(layers) + memory + ends) / (1 - max(stimulus.idle, stimulus.backpressure)) + 100)
 
 
 def _read_result(folder: Path, results: Path, log: Path, seconds: float) -> Outcome:

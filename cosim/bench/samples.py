@@ -19,6 +19,7 @@ from cosim.bench.impulse import impulse
 from cosim.bench.netlist import check_modelled
 from cosim.bench.simulators import simulator_path
 from cosim.bench.sound import Heard, SoundBench
+from cosim.chips.sdram import weights_of
 from hw.flow.results import Results
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
@@ -58,6 +59,9 @@ def run(
     samples = np.pad(noisy, (0, late + -len(noisy) % hop))[: frames and frames * hop]
     network = _network(bundle, board, parse_folding(fold or []))
     denoiser = Denoiser(network, single_port=board.family.single_port_ram is not None, limit=limit)
+    weights = weights_of(network, board)
+    if weights is not None and netlist:
+        raise BadInput("netlist: expected weights on the chip, got a network that streams them from SDRAM")
     predicted = Delay.of(front_end, network.spec, board)
     results = sound_results_of(network, board, build, limit)
     results.discard("cosim_sound")
@@ -67,7 +71,7 @@ def run(
     with tempfile.TemporaryDirectory() as folder, shown as bars:
         title = "synthesise, build with verilator" if netlist else "build with verilator"
         task = bars.add_task(title, total=len(samples))
-        bench = SoundBench.build(denoiser, Path(folder), netlist=netlist)
+        bench = SoundBench.build(denoiser, Path(folder), netlist=netlist, weights=weights)
         bars.update(task, description="verilator, samples")
         began = monotonic()
         heard = bench.run([samples], progress=lambda done: bars.update(task, completed=done))

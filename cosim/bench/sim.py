@@ -10,10 +10,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from boards.definitions.registry import Board, find
 from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import results_of
+from boards.gateware.sdram import data_share
 from cosim.bench.netlist import generate_netlist
 from cosim.bench.runner import Outcome, Stimulus, generate, simulate
 from cosim.bench.simulators import simulator_path
 from cosim.bench.waves import save_views
+from cosim.chips.sdram import StreamedWeights, weights_of
+from cosim.chips.sdram_verilog import SdramModel
 from hw.flow.synth import layer_costs
 from hw.gateware.network import Network
 from hw.shape.cycles import predict, unhindered
@@ -39,8 +42,12 @@ def run(
     netlist: bool,
     waves: bool,
     build: Path,
+    model: SdramModel | None = None,
 ) -> None:
-    """Run a recording through the RTL and compare every bit with the golden model: `bgru sim`."""
+    """Run a recording through the RTL and compare every bit with the golden model: `bgru sim`.
+
+    model : in the place of our model of the SDRAM
+    """
     board = find(board_name).at(clock)
     simulator_path(simulator, waves)  # fail before the work, not after it
     network_bundle = read_bundle(bundle_folder)
@@ -50,6 +57,7 @@ def run(
     whole = frames is None or frames >= len(features)
     features = features[:frames]
     network = lay_out(network_bundle, board, parse_folding(fold or []))
+    weights = None if netlist else weights_of(network, board, model)
     folder = build / board.name / network_bundle.name
     waveform = folder / "sim" / "waves.fst"
     results = results_of(network, board, build)
@@ -59,7 +67,7 @@ def run(
     shown = Progress(*columns, TimeRemainingColumn(), console=console, transient=False)
     with tempfile.TemporaryDirectory() as work, shown as bars:
         task = bars.add_task("synthesise netlist" if netlist else "generate Verilog", total=1)
-        verilog = (generate_netlist if netlist else generate)(network, Path(work))
+        verilog = generate_netlist(network, Path(work)) if netlist else generate(network, Path(work), weights)
         bars.update(task, completed=1)
         task = bars.add_task(f"build with {simulator}", total=len(features))
         outcome = simulate(
@@ -67,6 +75,7 @@ def run(
             network_bundle,
             Stimulus([features]),
             verilog=verilog,
+            weights=weights,
             simulator=simulator,
             waves=waveform if waves else None,
             progress=lambda done: bars.update(task, completed=done, description=f"{simulator}, frames"),
@@ -97,12 +106,14 @@ def run(
 
     console.print(results.table())
     _summary(board, network, found)
+    if weights is not None:
+        _print_bus(weights, found["interval"], front_end.frame_rate)
     if whole:
         console.print(f"denoised recording   {denoised}")
     if waves:
         _print_views(network, waveform)
     console.print(f"reports              {results.folder}")
-    for name in unhindered(network.spec):
+    for name in unhindered(network.spec) if weights is None else ():
         predicted, measured = predict(network.layers[name].spec).cycles, set(outcome.layer_cycles[name])
         if measured != {predicted}:
             console.print(f"CYCLES layer {name}: expected {predicted}, got {sorted(measured)}")
@@ -153,6 +164,17 @@ def _summary(board: Board, network: Network, found: dict[str, Any]) -> None:
     out(f"                     {times}, {pace.hop / pace.latency:.0f} x as long")
     out(f"simulation           {found['cycles']:,} cycles in {seconds:.1f} s: ", end="")
     out(f"{found['cycles'] / seconds:,.0f} cycles/s, {found['frames'] / seconds:.1f} frames/s")
+
+
+def _print_bus(weights: StreamedWeights, interval: int, frame_rate: float) -> None:
+    """The pace of a network whose frames never wait, and the share of the SDRAM's cycles with a word of weights."""
+    hz, rate = weights.memory.clock_hz, weights.clock_hz / interval
+    possible = data_share(weights.memory.chip.cycles(hz))
+    out = console.print
+    out(f"pace                 {rate:.1f} frames/s, {rate / frame_rate:.2f} x real time ({frame_rate:g} frames/s)")
+    out(f"SDRAM                {weights.words:,} words of 16 bits a frame at {hz / 1e6:g} MHz: ", end="")
+    out(f"{weights.words * rate / hz:.1%} of its cycles carry data, {possible:.1%} can;")
+    out(f"                     {weights.words * frame_rate / hz:.1%} do in real time")
 
 
 def _print_views(network: Network, waveform: Path) -> None:

@@ -11,6 +11,7 @@
 #include <cstdlib>
 
 #include "Vsound.h"
+#include "clocks.h"
 #include "streams.h"
 #include "verilated.h"
 
@@ -28,14 +29,8 @@ int main(int, char** argv) {
 
     VerilatedContext context;
     Vsound dut{&context};
-    dut.clk = 0;
-    dut.rst = 1;
     dut.bypass = std::atoi(argv[3]);
-    for (int edge = 0; edge < 4; ++edge) {
-        dut.clk = !dut.clk;
-        dut.eval();
-    }
-    dut.rst = 0;
+    reset(dut);
 
     std::size_t next = 0;
     std::int64_t tail = 1000;  // nothing may come after the last sample
@@ -64,9 +59,8 @@ int main(int, char** argv) {
                 std::fflush(stdout);
             }
         }
-        dut.clk = 1;
-        dut.eval();
-        dut.clk = 0;
+        rise(dut);
+        fall(dut);
         if (taken) {
             dut.i_valid = 0;
             ++next;

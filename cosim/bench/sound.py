@@ -13,6 +13,7 @@ from cosim.bench.build import verilated
 from cosim.bench.fed import Fed
 from cosim.bench.flat import Flat
 from cosim.bench.netlist import write_netlist
+from cosim.chips.sdram import StreamedWeights
 from hw.flow.audio import multiplying
 from hw.flow.rtl import to_rtlil, to_verilog
 from hw.gateware.denoiser import Denoiser
@@ -25,10 +26,10 @@ from model.reference.recording import Samples
 from model.reference.synthesis import Mask, Synthesis
 from model.reference.vectors import gains
 
-__all__ = ["STREAMS", "Difference", "Heard", "Pauses", "SoundBench", "expected", "simulator_of"]
+__all__ = ["CLOCKS", "STREAMS", "Difference", "Heard", "Pauses", "SoundBench", "expected", "simulator_of"]
 
-STREAMS = Path(__file__).with_name("streams.h")
-"""Common code of the C++ test benches on streams."""
+STREAMS, CLOCKS = (Path(__file__).with_name(name) for name in ("streams.h", "clocks.h"))
+"""Common code of the C++ test benches."""
 
 TOP = "sound"
 DENOISER, FEEDERS = f"{TOP}.dut.denoiser", (f"{TOP}.dut", f"{TOP}.dut.memory_of_*")
@@ -90,10 +91,15 @@ def expected(
     return features, mask, synthesis(spectrum, np.full_like(mask, bundle.front_end.unit_gain) if bypass else mask)
 
 
-def simulator_of(verilog: Path, front_end: FrontEnd, quick: bool) -> Path:
-    """Verilate a denoiser's Verilog with its test bench; `quick` as in `SoundBench.build`."""
-    define = ("-CFLAGS", f"-DMASK_BITS={front_end.bin_bits} -DFEATURE_BITS={front_end.feature_bits}")
-    return verilated(verilog, Path(__file__).with_suffix(".cpp"), TOP, headers=[STREAMS], options=define, quick=quick)
+def simulator_of(verilog: Path, front_end: FrontEnd, quick: bool, sdram_cycles: int = 0) -> Path:
+    """Verilate a denoiser's Verilog with its test bench; `quick` as in `SoundBench.build`.
+
+    sdram_cycles : of the SDRAM's clock in one of the denoiser's, if it has one
+    """
+    define = f"-DMASK_BITS={front_end.bin_bits} -DFEATURE_BITS={front_end.feature_bits}"
+    define += f" -DSDRAM_CYCLES={sdram_cycles}" if sdram_cycles else ""
+    bench = Path(__file__).with_suffix(".cpp")
+    return verilated(verilog, bench, TOP, headers=[STREAMS, CLOCKS], options=("-CFLAGS", define), quick=quick)
 
 
 @dataclass(frozen=True)
@@ -110,20 +116,30 @@ class SoundBench:
     attenuation: float | None = None
 
     @classmethod
-    def build(cls, denoiser: Denoiser, folder: Path, *, netlist: bool = False, quick: bool = False) -> "SoundBench":
+    def build(
+        cls,
+        denoiser: Denoiser,
+        folder: Path,
+        *,
+        netlist: bool = False,
+        quick: bool = False,
+        weights: StreamedWeights | None = None,
+    ) -> "SoundBench":
         """Verilate a denoiser in a folder.
 
         netlist : synthesise it, and simulate its cells
         quick : do not optimise the simulator, which pays off for short runs
+        weights : those of the streamed layers; the SDRAM has a whole number of cycles in one of the denoiser's
         """
         bundle = denoiser.network.bundle
-        top = Flat(Fed(denoiser))
+        top = Flat(Fed(denoiser, weights))
         if netlist:
             family = multiplying(denoiser.network.family)
             verilog = write_netlist(to_rtlil(top, TOP), TOP, DENOISER, FEEDERS, family, folder)
         else:
             verilog = to_verilog(top, TOP, folder)
-        return cls(simulator_of(verilog, bundle.front_end, quick), folder, bundle, denoiser.limit)
+        sdram_cycles = max(1, int(weights.memory.clock_hz / weights.clock_hz)) if weights else 0
+        return cls(simulator_of(verilog, bundle.front_end, quick, sdram_cycles), folder, bundle, denoiser.limit)
 
     def run(
         self,

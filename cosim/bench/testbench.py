@@ -20,7 +20,6 @@ from cocotb.triggers import FallingEdge, ReadOnly, RisingEdge, Timer, ValueChang
 from hw.shape.words import words
 
 JOB = Path(os.environ.get("BGRU_JOB", "."))
-PERIOD_NS = 10
 
 
 class Differs(Exception):
@@ -36,6 +35,7 @@ class Bench:
         with np.load(JOB / "job.npz", allow_pickle=False) as arrays:
             self.arrays = {name: arrays[name] for name in arrays.files}
         self.random = random.Random(self.job["seed"])
+        self.period: int = self.job["period_ps"]
         self.frames = len(self.arrays["features"])
         # First and last cycle in which each layer held each frame.
         self.held: dict[str, list[tuple[int, int]]] = {name: [] for name in self.job["layers"]}
@@ -45,14 +45,17 @@ class Bench:
 
     @property
     def cycle(self) -> int:
-        return int(get_sim_time("ns")) // PERIOD_NS
+        return int(get_sim_time("ps")) // self.period
 
     async def start(self) -> None:
-        """Start the clock, keep the inputs quiet, reset once."""
+        """Start the clocks, keep the inputs quiet, reset once."""
         dut = self.dut
         dut.i__valid.value = 0
         dut.o__ready.value = 0
-        Clock(dut.clk, PERIOD_NS, unit="ns").start()
+        Clock(dut.clk, self.period, unit="ps").start()
+        if self.job["sdram_period_ps"]:
+            dut.sdram_rst.value = 1
+            Clock(dut.sdram_clk, self.job["sdram_period_ps"], unit="ps").start()
         await FallingEdge(dut.clk)
         await self.reset()
 
@@ -63,6 +66,12 @@ class Bench:
             getattr(dut, f"load_{name}__valid").value = 0
         dut.rst.value = 1
         for _ in range(self.random.randint(1, 3)):
+            await FallingEdge(dut.clk)
+        if self.job["sdram_period_ps"]:
+            dut.sdram_rst.value = 1
+            for _ in range(3):
+                await FallingEdge(dut.sdram_clk)
+            dut.sdram_rst.value = 0
             await FallingEdge(dut.clk)
         dut.rst.value = 0
         self.entered.clear()
@@ -110,7 +119,11 @@ class Bench:
             await self.send_weights(name)
 
     def streams(self) -> list[Any]:
-        return [cocotb.start_soon(self.stream_weights(name)) for name in self.job["streamed"]]
+        """What goes on for as long as the session does."""
+        tasks = [cocotb.start_soon(self.stream_weights(name)) for name in self.job["streamed"]]
+        if self.job["sdram_period_ps"]:
+            tasks.append(cocotb.start_soon(self.guarded(self.memory())))
+        return tasks
 
     async def drive(self) -> None:
         """Send every frame; padding bits are random, because the hardware must ignore them."""
@@ -206,6 +219,11 @@ class Bench:
             report({"mismatch": dict(zip(keys, mismatch.args, strict=True))})
             raise
 
+    async def memory(self) -> None:
+        """The SDRAM's weights never fail; the rule that was broken is reported as the unit."""
+        await RisingEdge(self.dut.failed)
+        raise Differs("SDRAM", len(self.finished), "failed", int(self.dut.broken.value), 0, 1)
+
     def check(self) -> list[Any]:
         layers = self.job["layers"]
         checks = [*map(self.watch, layers), *map(self.time, layers), self.collect()]
@@ -227,7 +245,7 @@ class Bench:
     async def aborted_session(self) -> None:
         """Run for a random time, then reset in the middle."""
         tasks = [*self.check(), *self.streams(), cocotb.start_soon(self.drive())]
-        await Timer(self.random.randint(1, self.job["reset_within"]) * PERIOD_NS, unit="ns")
+        await Timer(self.random.randint(1, self.job["reset_within"]) * self.period, unit="ps")
         for task in tasks:
             task.cancel()
         await FallingEdge(self.dut.clk)
@@ -265,7 +283,7 @@ async def bit_exact(dut: Any) -> None:
         await bench.reset()
     await bench.load_weights()
     begin = bench.cycle
-    await with_timeout(bench.guarded(bench.session()), bench.job["patience"] * PERIOD_NS, "ns")
+    await with_timeout(bench.guarded(bench.session()), bench.job["patience"] * bench.period, "ps")
     np.save(JOB / "mask.npy", bench.mask)
     report(
         {

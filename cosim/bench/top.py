@@ -1,53 +1,16 @@
-"""The simulated top: a network, a recorder on each layer's probe, and the SDRAMs that stream weights."""
-
-from collections.abc import Mapping, Sequence
+"""The simulated top: a network, a recorder on each layer's probe, and the SDRAM that streams weights."""
 
 from amaranth.hdl import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from boards.definitions.sdram import ULX3S_SDRAM, Chip
-from cosim.chips.sdram import Sdram
-from cosim.chips.sdram_timing import Timing
-from hw.gateware.layers import LayerComponent, Probe
+from cosim.chips.sdram import StreamedWeights
+from hw.gateware.layers import Probe
 from hw.gateware.network import Network
-from hw.gateware.repack import Repack
 from hw.gateware.streams import Word
 from hw.shape.layer_spec import LayerSpec, computed_of, vectors_of
-from hw.shape.repack import RepackShape
-from model.errors import BadInput
 
-__all__ = ["Recorder", "Top", "weight_memory"]
-
-SDRAM_BITS = 16
-"""Width of the SDRAM's words."""
-
-
-def weight_memory(
-    layer: LayerComponent, clock_mhz: float, chip: Chip = ULX3S_SDRAM, timing: Timing | None = None
-) -> Sdram:
-    """An SDRAM with a layer's weights in the order of use, packed without gaps.
-
-    For full speed, the layer's word width must be a multiple or a divisor of 16 bits.
-    """
-    matrix = layer.engine.matrix
-    width = matrix.weight_width
-    if width % SDRAM_BITS and SDRAM_BITS % width:
-        raise BadInput(
-            f"layer {layer.spec.name}: expected weight words of a multiple or a divisor of {SDRAM_BITS} bits, "
-            f"which is SDRAM's width, got {width} bits at {layer.folding}"
-        )
-    return Sdram(_sdram_words(matrix.weight_words, width), clock_mhz, chip, timing)
-
-
-def _sdram_words(words: Sequence[int], width: int) -> list[int]:
-    """Words of `width` bits joined or cut, lowest bits first; the last one is padded with zeros."""
-    if width >= SDRAM_BITS:
-        mask = (1 << SDRAM_BITS) - 1
-        return [word >> low & mask for word in words for low in range(0, width, SDRAM_BITS)]
-    each = SDRAM_BITS // width
-    joined = (words[begin : begin + each] for begin in range(0, len(words), each))
-    return [sum(word << place * width for place, word in enumerate(group)) for group in joined]
+__all__ = ["Recorder", "Top"]
 
 
 class Recorder(wiring.Component):
@@ -102,23 +65,26 @@ class Top(wiring.Component):
 
     Parameters
     ----------
-    sdram : by layer, a `weight_memory` instead of its `load` port
+    weights : those of the streamed layers, instead of their `load` ports
 
     Members
     -------
     i, o, load_<layer> : the network's
     rec_<layer> : the recorder's outputs
+    failed, broken : of the weights, in `sync` and in `sdram`
     """
 
-    def __init__(self, network: Network, sdram: Mapping[str, Sdram] | None = None) -> None:
-        self.network, self.sdram = network, sdram or {}
+    def __init__(self, network: Network, weights: StreamedWeights | None = None) -> None:
+        self.network, self.weights = network, weights
         self.recorders = {name: Recorder(layer.spec) for name, layer in network.layers.items()}
         members = {
             "i": In(stream.Signature(Word(network.in_width))),
             "o": Out(stream.Signature(Word(network.out_width))),
         }
+        inside = weights.signature.members if weights else {}
+        members |= {name: inside[name] for name in ("failed", "broken") if name in inside}
         for name, member in network.signature.members.items():
-            if name.startswith("load_") and name.removeprefix("load_") not in self.sdram:
+            if name.startswith("load_") and name not in inside:
                 members[name] = member
         for name, recorder in self.recorders.items():
             outputs = {key: member for key, member in recorder.signature.members.items() if key != "probe"}
@@ -138,19 +104,10 @@ class Top(wiring.Component):
                 m.d.comb += getattr(outputs, key).eq(getattr(recorder, key))
             if hasattr(self, f"load_{name}"):
                 wiring.connect(m, wiring.flipped(getattr(self, f"load_{name}")), getattr(network, f"load_{name}"))
-        for name, memory in self.sdram.items():
-            matrix = network.layers[name].engine.matrix
-            repack = Repack(
-                RepackShape(len(matrix.weight_words) * matrix.weight_width, SDRAM_BITS, matrix.weight_width)
-            )
-            m.submodules[f"sdram_{name}"], m.submodules[f"repack_{name}"] = memory, repack
-            load = getattr(network, f"load_{name}")
-            m.d.comb += [
-                repack.i.payload.data.eq(memory.o.payload),
-                repack.i.valid.eq(memory.o.valid),
-                memory.o.ready.eq(repack.i.ready),
-                load.payload.eq(repack.o.payload.data),
-                load.valid.eq(repack.o.valid),
-                repack.o.ready.eq(load.ready),
-            ]
+        if self.weights is not None:
+            m.submodules.weights = self.weights
+            m.d.comb += [self.failed.eq(self.weights.failed), self.broken.eq(self.weights.broken)]
+            for name in self.weights.signature.members:
+                if name.startswith("load_"):
+                    wiring.connect(m, getattr(self.weights, name), getattr(network, name))
         return m

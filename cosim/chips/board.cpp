@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "Vboard.h"
+#include "clocks.h"
 #include "verilated.h"
 
 int main(int, char** argv) {
@@ -21,10 +22,8 @@ int main(int, char** argv) {
     VerilatedContext context;
     Vboard board{&context};
     const auto cycle = [&board] {
-        board.clk = 0;
-        board.eval();
-        board.clk = 1;
-        board.eval();
+        fall(board);
+        rise(board);
     };
 
     std::int64_t now = 0, lit_at = -second;
@@ -50,10 +49,7 @@ int main(int, char** argv) {
     };
 
     board.rx = 1;
-    board.rst = 1;
-    cycle();
-    cycle();
-    board.rst = 0;
+    reset(board);
 
     int sending = 1, send_left = 0, send_timer = 0;  // the rest of a byte with its stop bit, bits left, cycles to the next
     int received = 0, receive_left = 0, receive_timer = 0;

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from amaranth.hdl import Module
+from amaranth.hdl import DomainRenamer, Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
@@ -18,10 +18,13 @@ from boards.flow.layout import lay_out, parse_folding, word_widths
 from boards.gateware.core import BoardCore
 from boards.gateware.flash import image
 from boards.gateware.leds import alive
+from boards.gateware.sdram_weights import DOMAIN, FLASH_READ_HZ, Memory, SdramWeights
 from boards.host.protocol import BAUD, Kind
 from cosim.bench.build import verilated
 from cosim.bench.simulators import simulator_path
-from cosim.chips.spi_flash import Flash
+from cosim.bench.sound import CLOCKS
+from cosim.chips.sdram_chip import SdramChip
+from cosim.chips.spi_flash import Flash, Timing
 from hw.flow.rtl import to_verilog
 from hw.gateware.network import Network
 from hw.shape.audio import AudioSpec
@@ -35,10 +38,14 @@ __all__ = ["Program", "build", "serving"]
 TOP = "board"
 CYCLES_PER_BIT = 8
 FLASH_OFFSET = 1 << 20
+SDRAM_CYCLES = 2
+"""Of the SDRAM's clock in one of the core's."""
 
 
 class SimulatedBoard(wiring.Component):
-    """A board's core and LEDs, with a flash if it loads weights; few clock cycles per UART bit save simulation time.
+    """A board's core and LEDs, with flash and SDRAM if weights need them.
+
+    Few clock cycles per UART bit save simulation time. The SDRAM has its own clock: two cycles for one of the core.
 
     Members
     -------
@@ -46,9 +53,9 @@ class SimulatedBoard(wiring.Component):
     alive, error : Out(1), the LEDs, as in `BoardTop`
     """
 
-    def __init__(self, network: Network, kind: Kind) -> None:
+    def __init__(self, network: Network, kind: Kind, memory: Memory | None) -> None:
         self.clock_hz = CYCLES_PER_BIT * BAUD
-        self.core = BoardCore(network, self.clock_hz, BAUD, FLASH_OFFSET, kind)
+        self.core = BoardCore(network, self.clock_hz, BAUD, FLASH_OFFSET, kind, memory)
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), "alive": Out(1), "error": Out(1)})
 
     def elaborate(self, platform: object) -> Module:
@@ -56,7 +63,15 @@ class SimulatedBoard(wiring.Component):
         m.submodules.core = core = self.core
         m.d.comb += [core.rx.eq(self.rx), self.tx.eq(core.tx)]
         m.d.sync += [self.alive.eq(alive(m, self.clock_hz, core.overrun)), self.error.eq(core.failed)]
-        if core.loader is not None:
+        if isinstance(core.weights, SdramWeights):
+            reader = core.weights.reader
+            clock_hz = reader.memory.clock_hz
+            flash = Flash(image(core.network), round(clock_hz), FLASH_OFFSET, timing=Timing(read_hz=FLASH_READ_HZ))
+            chip = SdramChip(clock_hz / 1e6, depth=reader.words)
+            m.submodules.flash, m.submodules.sdram = DomainRenamer(DOMAIN)(flash), DomainRenamer(DOMAIN)(chip)
+            wiring.connect(m, core.flash, flash.spi)
+            wiring.connect(m, core.sdram, chip.pins)
+        elif core.weights is not None:
             m.submodules.flash = flash = Flash(image(core.network), self.clock_hz, FLASH_OFFSET)
             wiring.connect(m, core.flash, flash.spi)
         return m
@@ -74,20 +89,29 @@ class Program:
     settled: int
 
 
-def build(network: Network, folder: Path, quick_build: bool = False, kind: Kind = Kind.NETWORK) -> Program:
+def build(
+    network: Network,
+    folder: Path,
+    quick_build: bool = False,
+    kind: Kind = Kind.NETWORK,
+    memory: Memory | None = None,
+) -> Program:
     """Generate the board's Verilog and memory contents in `folder`, and build a program from it with Verilator.
 
-    `quick_build` skips optimisation, which pays off for small networks.
+    `quick_build` skips optimisation, which pays off for small networks. `memory` is the SDRAM of streamed weights.
     """
-    simulated = SimulatedBoard(network, kind)
+    simulated = SimulatedBoard(network, kind, memory)
     source = to_verilog(simulated, TOP, folder)
-    program = verilated(source, Path(__file__).with_suffix(".cpp"), TOP, quick=quick_build)
+    streams = isinstance(simulated.core.weights, SdramWeights)
+    define = ("-CFLAGS", f"-DSDRAM_CYCLES={SDRAM_CYCLES}") if streams else ()
+    bench = Path(__file__).with_suffix(".cpp")
+    program = verilated(source, bench, TOP, headers=[CLOCKS], options=define, quick=quick_build)
     settled = 4 * sum(predict(layer).cycles for layer in network.spec.layers) + 1000 * CYCLES_PER_BIT
     if kind == Kind.SOUND:
         audio = AudioSpec.of(network.bundle.front_end, network.family)
         settled += 4 * (audio.clearing + audio.interval)
-    if simulated.core.loader is not None:
-        settled += simulated.core.loader.cycles
+    if simulated.core.weights is not None:
+        settled += simulated.core.weights.cycles
     return Program(program, folder, settled)
 
 
@@ -138,7 +162,10 @@ def simulated(
     network = lay_out(network_bundle, board, parse_folding(fold or []), *word_widths(network_bundle, kind))
     with console.status("generate Verilog and build the simulation"):
         program = build(
-            network, build_folder / board.name / network_bundle.name / f"terminal_{kind.name.lower()}", kind=kind
+            network,
+            build_folder / board.name / network_bundle.name / f"terminal_{kind.name.lower()}",
+            kind=kind,
+            memory=None if board.sdram is None else Memory(board.sdram, board.sdram_clock_hz),
         )
     return f"{board.name} with {network_bundle.name}", serving(program)
 

@@ -11,13 +11,13 @@ from typing import Any, NamedTuple
 
 from boards.definitions.registry import Board, find
 from boards.flow.measured import results_of
+from boards.flow.sdram_bus import network_interval, network_latency
 from boards.flow.shipped import SHIPPED
 from boards.flow.verilog import DESIGN
 from cosim.report.memory_map import memory_map
 from cosim.report.sound import Sound
 from hw.flow.results import Results
 from hw.gateware.network import Network
-from hw.shape.latency import latency
 from hw.shape.pace import Pace
 from model.bundle.bundle import Bundle
 from model.pages import html
@@ -188,8 +188,8 @@ def _resources(board: Board, found: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _timing(board: Board, network: Network, found: Mapping[str, Any]) -> dict[str, Any]:
     """Whether cycles were simulated, and the pace at the board's clock, predicted if they were not."""
     frames = found.get("cosim_frames", {})
-    predicted = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
-    interval, cycles = frames.get("interval", predicted), frames.get("latency", latency(network.spec))
+    interval = frames.get("interval", network_interval(network.spec, board))
+    cycles = frames.get("latency", network_latency(network.spec, board))
     pace = Pace(interval, cycles, board.clock_hz, network.bundle.front_end.frame_rate)
     return {"simulated": "interval" in frames, "pace": pace}
 

@@ -7,11 +7,11 @@ from pathlib import Path
 from boards.definitions.registry import Board, find
 from boards.flow.layout import lay_out, parse_folding
 from boards.flow.measured import results_of
+from boards.flow.sdram_bus import network_interval, network_latency
 from boards.flow.verilog import print_use
 from cosim.report.page import stages, write
 from cosim.report.sound import Sound
 from hw.shape.folding import Folding
-from hw.shape.latency import latency
 from hw.shape.pace import Pace
 from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
@@ -36,8 +36,8 @@ def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: flo
     console.print(results.table())
     bits = {name: layer["bits"] for name, layer in found["estimate_layer_resources"].items()}
     console.print(f"memory               {sum(bits.values()):,} bits")
-    interval = max(layer["cycles"] for layer in found["estimate_layer_cycles"].values())
-    pace = Pace(interval, latency(network.spec), board.clock_hz, network_bundle.front_end.frame_rate)
+    interval = network_interval(network.spec, board)
+    pace = Pace(interval, network_latency(network.spec, board), board.clock_hz, network_bundle.front_end.frame_rate)
     console.print(
         f"at {board.clock_hz / 1e6:g} MHz            {pace.rate:,.0f} frames/s, "
         f"{pace.real_time:.0f} x real time (network alone)"

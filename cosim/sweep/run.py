@@ -123,7 +123,7 @@ def clock_of(text: str) -> float | None:
 
 def plans(options: Mapping[str, Options], bundle: Bundle, board: Board, count: int) -> list[Plan]:
     """At most `count` plans: the one that `bgru bitstream` takes, then Pareto-optimal ones at even distances."""
-    first = plan_of(options, smallest(options, bundle, board, bundle.front_end.frame_rate))
+    first = plan_of(options, smallest(options, bundle, board, bundle.front_end.frame_rate), board)
     others = [one for one in pareto(options, bundle, board) if one.fold != first.fold]
     wanted = min(count - 1, len(others))
     chosen = [others[round(index * (len(others) - 1) / max(1, wanted - 1))] for index in range(wanted)]

@@ -63,6 +63,8 @@ ROUTERS = {
     ),
 }
 
+SYNC = "sync"
+
 DESIGN, CONSTRAINTS, LOG = "routed", "constraints", "nextpnr.log"
 
 
@@ -70,15 +72,24 @@ DESIGN, CONSTRAINTS, LOG = "routed", "constraints", "nextpnr.log"
 class Placement:
     """A placed and routed netlist.
 
-    mhz : what the fastest clock reaches; `short` whether any clock misses its constraint
+    clocks : MHz that each clock domain reaches, and that it was asked for
     cost : resource to how many are used
     folder : the cache entry with nextpnr's log and, where there were pin constraints, the design
     """
 
-    mhz: float
-    short: bool
+    clocks: Mapping[str, tuple[float, float]]
     cost: Cost
     folder: Path
+
+    @property
+    def mhz(self) -> float:
+        """What the domain `sync` reaches."""
+        return self.clocks[SYNC][0]
+
+    @property
+    def short(self) -> bool:
+        """Whether any clock misses what it was asked for."""
+        return any(reached < asked for reached, asked in self.clocks.values())
 
     @property
     def design(self) -> str:
@@ -141,18 +152,24 @@ def run_nextpnr(folder: Path, family: str, asked: list[str], netlist: bytes, con
 def placement(entry: Path, family: Family) -> Placement:
     """A placement from its cache entry."""
     report = json.loads((entry / "report.json").read_text())
-    clocks = report["fmax"].values()
-    # A phase-shifted copy of a clock has the same constraint, and few registers.
-    fastest = max(clocks, key=lambda clock: (float(clock["constraint"]), -float(clock["achieved"])))
+    clocks: dict[str, tuple[float, float]] = {}
+    for net, clock in report["fmax"].items():
+        found, name = (float(clock["achieved"]), float(clock["constraint"])), _domain(net)
+        clocks[name] = min(clocks.get(name, found), found)
     used = report["utilization"]
     return Placement(
-        mhz=float(fastest["achieved"]),
-        short=any(clock["achieved"] < clock["constraint"] for clock in clocks),
+        clocks=clocks,
         cost={
             ours: int(used[theirs]["used"]) for theirs, ours in ROUTERS[family.name].resources.items() if theirs in used
         },
         folder=entry,
     )
+
+
+def _domain(net: str) -> str:
+    """The clock domain of a net, which is called after the domain's clock in some module; `clk` is that of `sync`."""
+    clock = net.removeprefix("$glbnet$").split(".")[-1].split("$")[0]
+    return SYNC if clock == "clk" else clock.removesuffix("_clk")
 
 
 def fmax(component: wiring.Component, seeds: Sequence[int] = (1,)) -> float:

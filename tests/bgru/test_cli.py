@@ -300,7 +300,7 @@ def test_a_folder_of_that_name_goes_before_the_shipped_bundle(tmp_path, monkeypa
     assert "tiny: expected a bundle" in result.stderr
 
 
-BITWISE = (("stream",), ("bench",))
+BITWISE = (("bench",),)
 """Commands that take only bitwise networks."""
 
 

@@ -74,6 +74,7 @@ def test_everything_that_is_no_python_travels_too(wheel):
             "cosim/report/page.html.jinja",
             "cosim/chips/board.cpp",
             "cosim/bench/streams.h",
+            "cosim/bench/clocks.h",
             "model/pages/layout.html.jinja",
         ),
     ):

@@ -36,7 +36,9 @@ def test_a_platform_has_the_clock_and_all_pins_that_a_top_needs(board):
     if board.jack is not None:
         needed.append(board.jack)
     if board.flash_offset is not None:
-        needed.append(("spi_flash_1x", 0))
+        needed.append(("spi_flash" if board.family.name == "ecp5" else "spi_flash_1x", 0))
+    if board.sdram is not None:
+        needed.append(("sdram", 0))
     assert len({platform.request(*resource, dir="-") for resource in needed}) == len(needed)
 
 
@@ -48,8 +50,8 @@ def test_tiny_fits_every_board_and_small_the_largest(board):
 
 
 @boards
-def test_single_port_ram_and_a_place_in_the_flash_go_together(board):
-    assert (board.spram_bits > 0) == (board.flash_offset is not None)
+def test_single_port_ram_or_sdram_and_a_place_in_the_flash_go_together(board):
+    assert (board.spram_bits > 0 or board.sdram is not None) == (board.flash_offset is not None)
 
 
 @boards
@@ -78,8 +80,8 @@ def test_a_network_of_the_papers_size_is_refused_with_the_bits():
     inputs = front_end.features
     gru = Layer("gru0", "bgru", inputs, units, zeros(3, units, inputs), limits, zeros(3, units, units), pack(limits[0]))
     paper = Bundle("paper", front_end, (gru, Layer("mask", "dense", units, bins, zeros(bins, units), limits[0, :bins])))
-    with pytest.raises(BadInput, match=r"needs 16,\d{3},\d{3} bits of block RAM, the LFE5U-85F has 3,833,856"):
-        lay_out(paper, find("ulx3s_85f"), {})
+    with pytest.raises(BadInput, match=r"needs 16,\d{3},\d{3} bits of block RAM, the LFE5U-25F has 1,032,192"):
+        lay_out(paper, find("colorlight_i5"), {})
 
 
 def test_a_folding_is_read_from_text():

@@ -194,8 +194,15 @@ def test_a_bitstream_from_before_stays_when_the_next_one_fails(tmp_path):
 
 
 def test_a_board_whose_program_command_loads_ram_says_how_a_bitstream_stays():
-    assert how_to_program(find("icebreaker"), Path("flash.bin")) == ["program    iceprog flash.bin"]
-    assert how_to_program(find("ulx3s_85f"), Path("top.bit")) == [
+    here = Path()
+    assert how_to_program(find("icebreaker"), here, ["top.bin", "flash.bin"]) == ["program    iceprog flash.bin"]
+    bitstream = [
         "program    openFPGALoader --board ulx3s top.bit  (until power-off)",
         "keep       openFPGALoader --board ulx3s --write-flash top.bit  (in flash)",
+    ]
+    assert how_to_program(find("ulx3s_85f"), here, ["top.bit"]) == bitstream
+    weights = "weights    openFPGALoader --board ulx3s --write-flash --offset 0x100000 weights.bin"
+    assert how_to_program(find("ulx3s_12f"), here, ["top.bit", "weights.bin"]) == [
+        f"{weights}  (first, once for these weights)",
+        *bitstream,
     ]

@@ -43,7 +43,7 @@ def test_a_frame_rate_gives_a_folding_ready_to_paste(board, net):
     assert result.returncode == 0, result.stderr
     pasted = re.search(r"^so +(.*)$", result.stdout, re.M)[1].replace("--fold ", "").split()
     options = options_of(MADE, find(board), {})
-    chosen = plan_of(options, design(options, MADE, find(board), 62.5))
+    chosen = plan_of(options, design(options, MADE, find(board), 62.5), find(board))
     assert pasted == chosen.fold.split()
     given = options_of(MADE, find(board), parse_folding(pasted))
     assert {name: choice.all[0].folding for name, choice in given.items()} == chosen.design.foldings
@@ -57,7 +57,7 @@ def test_a_higher_frame_rate_takes_more_area_until_it_is_refused(net):
     board = find("icebreaker")
     options = options_of(MADE, board, {})
     rates = (60, 6_000, 20_000, 60_000)
-    plans = [plan_of(options, design(options, MADE, board, rate)) for rate in rates]
+    plans = [plan_of(options, design(options, MADE, board, rate), board) for rate in rates]
     for rate, one in zip(rates, plans, strict=True):
         assert one.interval <= board.clock_hz / rate
     luts = [one.design.needs["lut4"] for one in plans]
@@ -86,7 +86,7 @@ def test_the_front_is_one_and_fits(net):
                 for kind in option.needs
             }
             if all(count <= board.available[kind] for kind, count in needs.items()):
-                cycles = plan_of(options, Design(changed)).latency
+                cycles = plan_of(options, Design(changed), board).latency
                 smaller = [one for one in plans if one.design.needs["lut4"] <= needs["lut4"]]
                 assert smaller, "the first is the smallest"
                 assert min(one.latency for one in smaller) * (1 - STEP) <= cycles + 40
@@ -133,3 +133,22 @@ def test_a_plan_with_a_jack_asks_for_a_board_that_has_one(tmp_path):
     refused = plan("--board", "icebreaker", "--sound", "jack", "--build", str(tmp_path))
     assert (refused.returncode, refused.stdout) == (2, "")
     assert refused.stderr == "error: sound: expected a board with a jack, such as ulx3s_85f, got icebreaker\n"
+
+
+@pytest.mark.parametrize(("board", "homes"), [("ulx3s_12f", ["SDRAM", "SDRAM"]), ("ulx3s_85f", ["SDRAM", "block RAM"])])
+def test_a_plan_with_weights_in_sdram_tells_their_bandwidth_and_what_sets_the_pace(board, homes, tmp_path):
+    result = plan("--bundle", "paper", "--board", board, "--sound", "codec", "--frame-rate", "62.5")
+    assert result.returncode == 0, result.stderr
+    assert re.findall(r"^(?:gru0|mask) .*?(SDRAM|block RAM) ", result.stdout, re.M) == homes
+    used, there, share = re.search(r"^SDRAM kB/s ([\d,]+) of ([\d,]+) \(([\d.]+)%\)", result.stdout, re.M).groups()
+    assert float(share) == pytest.approx(100 * int(used.replace(",", "")) / int(there.replace(",", "")), abs=0.06)
+    pattern = r"^ +gru0: ([\d,]+) cycles of its lanes, ([\d,]+) of memory: (lanes|memory) set the pace"
+    lanes, memory, pace = re.search(pattern, result.stdout, re.M).groups()
+    assert (int(lanes.replace(",", "")) < int(memory.replace(",", ""))) == (pace == "memory")
+    assert re.search(r"^sdram +[\d,]+", result.stdout, re.M)
+
+
+def test_a_frame_rate_that_the_memory_can_not_keep_up_with_is_refused_with_the_missing_bandwidth():
+    result = plan("--bundle", "paper", "--board", "ulx3s_25f", "--frame-rate", "120")
+    assert result.returncode == 2
+    assert re.search(r"at 120 frames/s its weights take [\d.]+ MB/s of SDRAM, [\d.]+ are there", result.stderr)

@@ -57,7 +57,8 @@ def two_layers(gru: Source, mask: Source) -> Network:
     ("gru", "mask", "offset", "message"),
     [
         ("loaded", "loaded", 0, "board: expected the weights of one layer at most in its flash, got gru0, mask"),
-        ("rom", "streamed", 0, "board: expected no layer that streams its weights, got mask"),
+        ("rom", "streamed", 0, "board: expected an SDRAM for the weights of mask, it has none"),
+        ("loaded", "streamed", 0, "board: expected loaded weights or streamed ones, got gru0 loaded and mask streamed"),
         ("rom", "loaded", None, "board: expected a flash for the weights of layer mask, it has none"),
     ],
 )

@@ -25,7 +25,7 @@ def test_a_top_has_uart_clock_and_leds_and_the_flash_where_weights_are_loaded(bo
     files = plan(board)
     constraints = files[f"top.{board.family.constraints}"]
     assert all(name in constraints for name in ("uart_0__rx", "uart_0__tx", "led", board.platform().default_clk))
-    assert ("spi_flash_1x_0__cs" in constraints) == (board.flash_offset is not None)
+    assert ("spi_flash_1x_0__cs" in constraints) == (board.spram_bits > 0)
     assert any(cell in files["top.il"] for cell in ("EHXPLLL", "SB_PLL40_PAD", "rPLL"))
 
 

@@ -69,7 +69,6 @@ def test_an_unknown_board_is_answered_with_the_nearest(tmp_path):
         ("mask=1x257", "layer mask: expected SIMD from 1 to 256 (its columns), got 257"),
         ("gru9=1x1", "expected one of the layers gru0, mask, got 'gru9'"),
         ("gru0=fast", "expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x64-packed, got 'gru0=fast'"),
-        ("gru0=1x128", "does not fit ulx3s_85f at this folding: its memories take"),
     ],
 )
 def test_an_impossible_folding(fold, words, tmp_path):

@@ -18,9 +18,12 @@ import pytest
 import soundfile
 
 from boards.definitions.registry import find
+from boards.definitions.sdram import ULX3S_SDRAM
 from boards.flow.layout import lay_out
+from boards.gateware.sdram_weights import Memory
 from boards.host.protocol import BAUD, END, Packet, Type, encode
 from cosim.chips.board import Program, build, serving
+from hw.gateware.network import Network
 from hw.shape.folding import Folding
 from model.bundle.write import write_bundle
 from model.reference import audio
@@ -194,6 +197,34 @@ def test_a_damaged_flash(folder, flashed):
     finally:
         contents.write_text(whole)
     assert "expected weights in the board's flash, it found damaged ones" in message
+
+
+@pytest.fixture(scope="module")
+def streamed(folder) -> Program:
+    """A board whose weights go from flash to SDRAM, and from there to the network in every frame."""
+    foldings = {"gru0": Folding(1, 8, "streamed"), "mask": Folding(2, 10, "streamed", packed=True)}
+    network = Network(MADE, foldings, find("ulx3s_85f").family, 8, 8)
+    return build(network, folder / "sdram", quick_build=True, memory=Memory(ULX3S_SDRAM, 100e6))
+
+
+def test_weights_from_sdram_and_a_recording_that_is_bit_exact(folder, streamed):
+    with serving(streamed) as (port, _):
+        assert_bit_exact(run(folder, port), folder)
+
+
+def test_a_damaged_flash_next_to_an_sdram(folder, streamed):
+    (contents,) = [file for file in streamed.folder.glob("*.mem") if _begins_with_identity(file)]
+    whole = contents.read_text()
+    lines = whole.splitlines()
+    lines[20] = f"{int(lines[20], 2) ^ 1:08b}"
+    contents.write_text("\n".join(lines) + "\n")
+    try:
+        with serving(streamed, subprocess.PIPE) as (port, board):
+            message = refused(run(folder, port), folder)
+            assert board.stderr is not None and board.stderr.readline().endswith(b": LED error: on\n")
+    finally:
+        contents.write_text(whole)
+    assert "it found damaged ones" in message
 
 
 def test_frames_that_find_no_room_are_shown_by_the_led(folder):
