@@ -23,7 +23,7 @@ def any_case(value: str | None) -> str | None:
     return value and value.lower()
 
 
-def _board_names() -> list[str]:
+def board_names() -> list[str]:
     """For completion in the shell."""
     from boards.definitions.registry import BOARDS
 
@@ -42,9 +42,17 @@ def _bundle(default: str) -> OptionInfo:
 PRESET_HELP = "Network: tiny, small, swift, paper, tiny-int4 or small-int4."
 
 BOARD_HELP = "The board; `bgru boards` lists them."
-Board = Annotated[str, typer.Option("--board", "-b", autocompletion=_board_names, help=BOARD_HELP)]
+Board = Annotated[str, typer.Option("--board", "-b", autocompletion=board_names, help=BOARD_HELP)]
 Boards = Annotated[
-    str, typer.Option("--board", "-b", metavar="BOARD,...", autocompletion=_board_names, help=BOARD_HELP)
+    str | None,
+    typer.Option(
+        "--board",
+        "-b",
+        metavar="BOARD,...",
+        show_default="ulx3s_85f; without --bundle, those of each shipped network",
+        autocompletion=board_names,
+        help=BOARD_HELP,
+    ),
 ]
 Scheduler = Annotated[
     str | None,
@@ -56,6 +64,8 @@ Workers = Annotated[
     typer.Option("--workers", min=1, show_default="one per core", help=WORKERS_HELP),
 ]
 Bundle = Annotated[Path | None, _bundle("the board's: small on ulx3s_85f, tiny on smaller boards")]
+SweptBundle = Annotated[Path | None, _bundle("the board's; without --board, every shipped one that fits a board")]
+"""Of a command that takes all shipped ones."""
 SmallBundle = Annotated[Path | None, _bundle("small")]
 """Of a command that needs no board."""
 LargeBundle = Annotated[Path | None, _bundle("random weights in the paper's size")]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from model.training.network import BINARY, REAL, Pi
+from model.training.sensitivity import METHODS
 
 FIVE_DB = (
     *("snr_low=-5", "snr_high=5", "snr_test=0", "reverberant=0", "simulated_rooms=0", "synthetic=0"),
@@ -50,7 +51,8 @@ class Experiment:
     """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set.
 
     `run_of` names the experiment whose run is scored in another way, `start` the real-valued one whose network this one
-    starts from. Without `hold_out`, training also hears the
+    starts from. With `fit`, a method of `model.training.sensitivity` chooses the layers' formats, with no more weight
+    bits than all layers have in the format of the settings. Without `hold_out`, training also hears the
     validation speakers. The protocol `general` is for networks for any noise, see `protocol.general`.
     """
 
@@ -66,6 +68,7 @@ class Experiment:
     test_time_passes: int = 0
     run_of: str = ""
     start: str = ""
+    fit: str = ""
 
     def with_sizes(self, units: int, length: float) -> list[str]:
         """Settings for `model.training.config.with_settings`, for a size and a share of the epochs."""
@@ -281,42 +284,59 @@ GENERAL = (
 INTEGERS = ("kind=gru", "qad_code=level", "qad_bits=8", "gain_bits=8", "mask_bits=1", "envelope_weight=2")
 """Settings of integer networks: levels in, gains out."""
 
-REAL_START = Experiment(
-    "format-real",
-    "formats",
-    "real-valued",
-    (_real(12),),
-    ("hidden=96", "format=int8", *INTEGERS),
-    protocol="general",
-)
-"""The network that all rows of integers start from."""
+FORMAT_UNITS = (48, 96, 256)
+"""Units of the networks that are compared in all formats; the names of all but the second have them."""
 
 
-def _format(name: str, label: str, *settings: str) -> Experiment:
-    stages = (Phase(BINARY, 8, 3e-3, 3e-4),)
-    return replace(
-        REAL_START,
-        name=f"format-{name}",
-        label=label,
-        stages=stages,
-        start=REAL_START.name,
-        settings=("hidden=96", *INTEGERS, f"format={name.partition('-')[0]}", *settings),
+def _formats(units: int) -> tuple[Experiment, ...]:
+    """One network in every format: 20 epochs for any noise, of which the integer ones share the first 12."""
+    size, ending = f"hidden={units}", "" if units == FORMAT_UNITS[1] else f"-{units}"
+    real = Experiment(
+        f"format-real{ending}",
+        "formats",
+        "real-valued",
+        (_real(12),),
+        (size, "format=int8", *INTEGERS),
+        protocol="general",
+    )
+
+    def row(name: str, label: str, *settings: str, pi: Pi = BINARY, **changes: Any) -> Experiment:
+        stages = (Phase(pi, 8, 3e-3, 3e-4),)
+        made = replace(real, name=f"{name}{ending}", label=label, stages=stages, start=real.name)
+        return replace(made, settings=(size, *INTEGERS, *settings), **changes)
+
+    weights = ("int8", "int4", "int3", "ternary", "binary", "seo4")
+    distilled = ("loss=si_sdr", "distillation=0.1", "learned_steps=true")
+    return (
+        replace(
+            real,
+            name=f"format-bitwise{ending}",
+            label="bitwise: ternary weights, one-bit states",
+            stages=(Phase(BINARY, 20, 1e-2, 3e-4),),
+            settings=(size, "mask_bits=1", "envelope_weight=2"),
+        ),
+        real,
+        *(row(f"format-{name}", f"{name} weights, 8-bit states", f"format={name}") for name in weights),
+        *(
+            row(f"format-int4-state-{bits}", f"int4 weights, {bits}-bit states", "format=int4", f"state_bits={bits}")
+            for bits in (6, 4, 2)
+        ),
+        *(
+            row(f"mixed-{name}-{method}", f"mixed by {method}, bits of {name}", f"format={name}", fit=method)
+            for name in ("int4", "int3")
+            for method in METHODS
+        ),
+        row("fqss-real", "real-valued, 8 epochs of SI-SDR more", "format=int8", "loss=si_sdr", pi=REAL),
+        *(
+            row(f"fqss-{kind}-{name}", f"{name} weights, {label}", f"format={name}", *settings)
+            for name in ("int8", "int4")
+            for kind, label, settings in (("plain", "SI-SDR", distilled[:1]), ("loss", "FQSS's loss", distilled))
+        ),
     )
 
 
-FORMATS = (
-    replace(
-        REAL_START,
-        name="format-bitwise",
-        label="bitwise: ternary weights, one-bit states",
-        stages=(Phase(BINARY, 20, 1e-2, 3e-4),),
-        settings=("hidden=96", "mask_bits=1", "envelope_weight=2"),
-    ),
-    REAL_START,
-    *(_format(name, f"{name} weights, 8-bit states") for name in ("int8", "int4", "int3", "ternary", "binary", "seo4")),
-    *(_format(f"int4-state-{bits}", f"int4 weights, {bits}-bit states", f"state_bits={bits}") for bits in (6, 4, 2)),
-)
-"""Number formats of one network: 20 epochs each for any noise, of which the integer ones share the first 12."""
+FORMATS = tuple(row for units in FORMAT_UNITS for row in _formats(units))
+"""Number formats at three sizes, those mixed under a budget, and FQSS's training."""
 
 ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES, *GENERAL, *FORMATS)
 """All experiments, in the order in which they run."""

@@ -13,12 +13,11 @@ from jobs.cluster import connect
 from jobs.progress import follow
 from jobs.queue import Job, Queue
 from jobs.versions import TRAINING, versions
-from model.console import console
 from model.errors import BadInput
 from model.training import config
 from model.training.distributed import Team
 from study.experiments import ROWS, Experiment
-from study.run import ALL, QUICK, results_name, save, train_and_score
+from study.run import ALL, QUICK, missing, save, train_and_score
 
 __all__ = ["data_key", "make_row", "run", "training"]
 
@@ -72,18 +71,15 @@ def run(
             f"from {tied[0].start}'s network; leave --scheduler and --workers out"
         )
     os.environ[DATA] = str(data.resolve())  # of the workers that are started here
-    known, wanted, failed = data_key(data), {}, 0
-    for row in chosen:
-        for seed in seeds:
-            path = results / results_name(row, seed, seeds)
-            if path.is_file():
-                console.print(f"{path}: exists; remove it to run {row.name} again")
-            else:
-                wanted[path.name] = Job(training(row, known, units, length, quick, every, seed), path.name)
+    known, failed = data_key(data), 0
+    wanted = [
+        Job(training(row, known, units, length, quick, every, seed), path.name)
+        for row, seed, path in missing(chosen, seeds, results)
+    ]
     done: list[str] = []
     with connect(scheduler, workers, TRAINING) as cluster:
         queue = Queue(cluster, results / "failed")
-        for job in wanted.values():
+        for job in wanted:
             queue.add(job)
         for outcome in follow(queue, len(wanted), lambda: Text("\n".join(done))):
             if outcome.folder is None:

@@ -8,7 +8,7 @@ checkpoint. `study.tables` makes the tables of docs/study from them.
 import dataclasses
 import difflib
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -16,6 +16,8 @@ from typing import Any
 
 import torch
 
+from model.bundle.bundle import Bundle
+from model.bundle.formats import WEIGHT_FORMATS
 from model.console import console
 from model.errors import BadInput
 from model.evaluation import scoring
@@ -23,9 +25,10 @@ from model.evaluation.metrics import METRICS
 from model.evaluation.scoring import System
 from model.files import replacing
 from model.pages import training_plot
-from model.training import config, run_report, trainer
+from model.training import config, mixed_precision, run_report, trainer
 from model.training.config import Config
 from model.training.distributed import Team, join
+from model.training.mixed_precision import Fit
 from model.training.network import BINARY, REAL, MaskNetwork
 from study import protocol, test_set_updates
 from study.experiments import ROWS, Experiment
@@ -50,6 +53,18 @@ def weight_bits(network: MaskNetwork) -> int:
     return sum(layer.rows.weight.numel() * layer.rows.weight_bits for layer in network.layers)
 
 
+def bits_of(name: str) -> mixed_precision.Budget:
+    """The budget of a network's weight bits in one format."""
+
+    def budget(bundle: Bundle) -> dict[str, tuple[int, int]]:
+        limit = bundle.weights * WEIGHT_FORMATS[name].bits
+        if bundle.weight_bits > limit:
+            raise BadInput(f"bundle {bundle.name}: expected at most {limit:,} weight bits, got {bundle.weight_bits:,}")
+        return {"weight_bits": (bundle.weight_bits, limit)}
+
+    return budget
+
+
 def train_and_score(
     row: Experiment,
     settings: Config,
@@ -68,6 +83,10 @@ def train_and_score(
     if start and not trainer.stage_file(start, REAL).is_file():
         raise BadInput(f"row {row.name}: expected the run of {row.start}, whose network it starts from, in {start}")
     source = protocol.source(data, row.protocol, more, row.hold_out)
+    if start and row.fit:
+        how = Fit(f"the weight bits of {settings.format[0]}", row.fit, bits_of(settings.format[0]))
+        formats = mixed_precision.chosen(folder, start, source, settings, team, how)
+        settings = replace(settings, format=formats)
     history = trainer.train(source, settings, folder, team, start=start)
     if not team.leads:
         return None
@@ -113,6 +132,16 @@ def results_name(row: Experiment, seed: int, seeds: Sequence[int]) -> str:
     return f"{row.name}.json" if seed == seeds[0] else f"{row.name}-seed-{seed}.json"
 
 
+def missing(rows: Sequence[Experiment], seeds: Sequence[int], results: Path) -> Iterator[tuple[Experiment, int, Path]]:
+    """Each row and seed without a result in the folder, and the file of its result; says which others have one."""
+    for row, seed in product(rows, seeds):
+        path = results / results_name(row, seed, seeds)
+        if path.is_file():
+            console.print(f"{path}: exists; remove it to run {row.name} again")
+        else:
+            yield row, seed, path
+
+
 def choose(names: list[str]) -> list[Experiment]:
     """The rows of these names and groups. Raises `BadInput` for an unknown one."""
     known = {"all"} | {row.name for row in ROWS} | {row.group for row in ROWS}
@@ -135,12 +164,7 @@ def run(
 ) -> None:
     """Train and score rows of the study, one after another: `bgru study run`."""
     with join() as team:
-        for row, seed in product(choose(names), seeds):
-            name = results_name(row, seed, seeds)
-            path = results / name
-            if path.is_file():
-                console.print(f"{path}: exists; remove it to run {row.name} again")
-                continue
+        for row, seed, path in missing(choose(names), seeds, results):
             console.rule(path.stem)
             changes = [f"seed={seed}", *row.with_sizes(units, length)]
             folder = out / results_name(replace(row, name=row.run_of or row.name), seed, seeds).removesuffix(".json")

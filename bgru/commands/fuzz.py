@@ -21,10 +21,10 @@ def command(
 ) -> None:
     """Simulate random networks and compare every bit with the golden model, on all cores or on a cluster.
 
-    Each case is a network of random layers, weights, folding, weight sources and word widths, for a random FPGA family,
-    fed with random pauses, back-pressure and resets; every eighth is a synthesised netlist. A case that differs is
-    made as small as it still differs, and written to `<build>/fuzz/` as a file that `--replay` simulates in seconds.
-    Exits with 1 if anything differs.
+    Each case is a network of random layers of bits and of integers, weights, folding, weight sources and word widths,
+    for a random FPGA family, fed with random pauses, back-pressure and resets; every eighth is a synthesised netlist. A
+    case that differs is made as small as it still differs, and written to `<build>/fuzz/` as a file that `--replay`
+    simulates in seconds. Exits with 1 if anything differs.
 
     Example: `bgru fuzz --hours 0.1`
     """

@@ -11,17 +11,17 @@ from bgru.options import (
     SEEDS_HELP,
     Boards,
     Build,
-    Bundle,
     Fold,
     Scheduler,
+    SweptBundle,
     Workers,
     bundle_for,
 )
 
 
 def command(
-    board: Boards = DEFAULT_BOARD,
-    bundle: Bundle = None,
+    board: Boards = None,
+    bundle: SweptBundle = None,
     fold: Fold = None,
     designs: Annotated[
         int,
@@ -40,14 +40,23 @@ def command(
     """Synthesise, place and route many designs of a network, on all cores or on a cluster.
 
     Takes the smallest design in real time and others from the Pareto front of `bgru plan`, places each with several
-    seeds, and writes `<build>/sweep/<bundle>/`: `index.html` with the estimates next to what was measured,
-    `sweep.json`, `pareto.svg`, and the bitstream of each design's best seed. `--clock auto` places each design at the
-    fastest clock that one placement at the board's clock has reached. A stopped sweep goes on where it was; a job that
-    fails three times is reported with its log, and the others go on. docs/sweeps.md has more, and how to use a cluster.
+    seeds, counts the toggles of its netlist in a simulation, and writes `<build>/sweep/<bundle>/`: `index.html` with
+    the estimates next to what was measured, `sweep.json`, `pareto.svg`, and the bitstream of each design's best seed.
+    Without `--bundle` and `--board` it takes every shipped network that fits a board. `--clock auto` places each design
+    at the fastest clock that one placement at the board's clock has reached. A stopped sweep goes on where it was; a
+    job that fails three times is reported with its log, and the others go on. docs/sweeps.md has more, and how to use a
+    cluster.
 
     Example: `bgru sweep --bundle tiny --board icebreaker,icesugar --fold-from-plan 3 --seeds 3`
     """
+    from boards.flow.shipped import PRESETS
     from cosim.sweep.run import run
+    from model.shipped import bundle_folder
 
-    first = board.split(",")[0]
-    run(bundle_for(bundle, first), board, fold, designs, seeds, clock, scheduler, workers, build)
+    if board is None and bundle is None:
+        swept = [(bundle_folder(name), ",".join(boards)) for name, boards in PRESETS.items()]
+    else:
+        board = board or DEFAULT_BOARD
+        swept = [(bundle_for(bundle, board.split(",")[0]), board)]
+    for folder, boards in swept:
+        run(folder, boards, fold, designs, seeds, clock, scheduler, workers, build)

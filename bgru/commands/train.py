@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import PRESET_HELP, NoiseFolders, Notice, Run, Seed, SpeechFolders
+from bgru.options import PRESET_HELP, NoiseFolders, Notice, Run, Seed, SpeechFolders, board_names
 
 
 def _settings(wanted: bool) -> None:
@@ -65,6 +65,22 @@ def command(
     skip_broken: Annotated[
         bool, typer.Option("--skip-broken", help="Leave out unreadable recordings, and name them.")
     ] = False,
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            metavar="BOARD",
+            autocompletion=board_names,
+            show_default="the settings' formats",
+            help="Choose each layer's weight format so that the network fits this board.",
+        ),
+    ] = None,
+    with_audio: Annotated[
+        bool, typer.Option("--with-audio", help="With --fit: leave room on the board for the audio path.")
+    ] = False,
+    method: Annotated[
+        str,
+        typer.Option(help="How --fit predicts the cost of a format: curvature (of the loss), divergence or search."),
+    ] = "curvature",
     _: Annotated[
         bool, typer.Option("--settings", callback=_settings, is_eager=True, help="List all settings and exit.")
     ] = False,
@@ -76,8 +92,14 @@ def command(
     The same command again resumes a stopped run. `torchrun --nproc-per-node N -m bgru train` with the same
     options shares the work between N processes, with the same result.
 
+    With `--fit`, the real-valued stages train first. Then all assignments of formats to layers that fit the board are
+    compared, the best is printed and kept in `OUT/fit.json`, and the quantised stages train it.
+
     Example: `bgru train --speech speech --noise noise --out runs/mine --preset small`
     """
+    from boards.definitions.registry import find
+    from boards.flow.budget import BoardBudget
+    from model.training.mixed_precision import Fit
     from model.training.train import run
 
     run(
@@ -95,4 +117,5 @@ def command(
         settings,
         notice,
         skip_broken,
+        None if fit is None else Fit(fit, method, BoardBudget(find(fit), with_audio), with_audio),
     )

@@ -18,7 +18,9 @@ from hw.shape.family import FAMILIES, Family
 from hw.shape.folding import Folding
 from model.bundle.read import read_bundle
 
-__all__ = ["bundle_files", "layer_elaboration", "top_elaboration", "top_rtlil"]
+__all__ = [
+    *("bundle_files", "layer_elaboration", "network_from", "network_inputs", "top_elaboration", "top_rtlil"),
+]
 
 
 def top_rtlil(network: Network, board: Board, sound: str | None = None, limit: float | None = None) -> tuple[str, str]:
@@ -58,30 +60,35 @@ def top_elaboration(network: Network, board: Board, files: Mapping[str, bytes]) 
     check_clock(board)
     stand_in = placeholder(network.bundle, network.spec)
     parts = (identity(_top_parts(["top"], stand_in, board)),)
-    return Entry("rtlil", parts, make_top, {**_inputs(network, files), "board": board.name, "clock_hz": board.clock_hz})
+    return Entry(
+        "rtlil", parts, make_top, {**network_inputs(network, files), "board": board.name, "clock_hz": board.clock_hz}
+    )
 
 
 @maker
 def make_top(folder: Path, board: str, clock_hz: int, **inputs: Any) -> None:
     """Elaborate the top for a board with a network's stand-in."""
     there = replace(find(board), clock_hz=clock_hz)
-    network = _network(there.family, **inputs)
+    network = network_from(there.family, **inputs)
     write_texts(folder, _top(placeholder(network.bundle, network.spec), there))
 
 
 def layer_elaboration(network: Network, name: str, files: Mapping[str, bytes]) -> Entry:
     """What `hw.flow.rtl.layer_rtlil` finds for a layer of a network of the bundle in `files`."""
     parts = (identity(layer_parts(network, name)),)
-    return Entry("rtlil", parts, make_layer, {**_inputs(network, files), "name": name, "family": network.family.name})
+    return Entry(
+        "rtlil", parts, make_layer, {**network_inputs(network, files), "name": name, "family": network.family.name}
+    )
 
 
 @maker
 def make_layer(folder: Path, name: str, family: str, **inputs: Any) -> None:
     """Elaborate one layer of a network."""
-    write_texts(folder, {"layer.il": to_rtlil(_network(FAMILIES[family], **inputs).layers[name], name)})
+    write_texts(folder, {"layer.il": to_rtlil(network_from(FAMILIES[family], **inputs).layers[name], name)})
 
 
-def _inputs(network: Network, files: Mapping[str, bytes]) -> dict[str, Any]:
+def network_inputs(network: Network, files: Mapping[str, bytes]) -> dict[str, Any]:
+    """What `network_from` makes the network of the bundle in `files` from, but for its family."""
     return {
         "files": dict(files),
         "foldings": {name: list(astuple(layer.folding)) for name, layer in network.layers.items()},
@@ -89,7 +96,8 @@ def _inputs(network: Network, files: Mapping[str, bytes]) -> dict[str, Any]:
     }
 
 
-def _network(family: Family, files: Mapping[str, bytes], foldings: Mapping[str, Any], widths: list[int]) -> Network:
+def network_from(family: Family, files: Mapping[str, bytes], foldings: Mapping[str, Any], widths: list[int]) -> Network:
+    """The network that `network_inputs` describes."""
     with TemporaryDirectory() as folder:
         for name in ("manifest.json", "arrays.npz"):
             (Path(folder) / name).write_bytes(files[name])

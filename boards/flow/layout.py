@@ -18,7 +18,7 @@ from model.errors import BadInput
 
 __all__ = [
     *("capacity", "choose", "design", "homed", "lay_out", "left", "options_of", "parse_folding", "room"),
-    *("sdram_parts", "shape", "smallest", "word_widths"),
+    *("sdram_parts", "shape", "smallest", "sources", "word_widths"),
 ]
 
 LINK_WIDTH = 8
@@ -48,15 +48,19 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
-    largest = max(bundle.layers, key=lambda layer: layer.weight_bits)
     found = {}
-    for name, layer in layers.items():
-        source: Source = "loaded" if layer is largest and board.spram_bits else "rom"
+    for name, source in sources(bundle, board).items():
         given = folding.get(name)
         if given is not None and given.weights != "streamed":
             given = replace(given, weights=source)
-        found[name] = Options(layer, board.family, source, given)
+        found[name] = Options(layers[name], board.family, source, given)
     return found
+
+
+def sources(bundle: Bundle, board: Board) -> dict[str, Source]:
+    """Where each layer's weights are: the largest layer's in single-port RAM, if the board has it, others in ROM."""
+    largest = max(bundle.layers, key=lambda layer: layer.weight_bits)
+    return {layer.name: "loaded" if layer is largest and board.spram_bits else "rom" for layer in bundle.layers}
 
 
 def room(bundle: Bundle, board: Board) -> Needs:

@@ -17,7 +17,7 @@ from hw.shape.estimate import layer_cycles
 from model.bundle.read import read_bundle
 from model.shipped import bundle_folder
 
-__all__ = ["SHIPPED", "SOUNDING", "Shipped", "figures", "placed", "sounding"]
+__all__ = ["PRESETS", "SHIPPED", "SOUNDING", "Shipped", "figures", "placed", "sounding"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,16 @@ SHIPPED = {
 
 SOUNDING = {**SHIPPED, "swift": Shipped(bundle_folder("swift"), "ulx3s_25f")}
 """Those measured as whole denoisers, with a codec."""
+
+
+PRESETS = {
+    "tiny": ("icebreaker", "icesugar"),
+    "tiny-int4": ("ulx3s_25f",),
+    "swift": ("ulx3s_25f",),
+    "small": ("ulx3s_85f",),
+    "small-int4": ("ulx3s_85f",),
+}
+"""The shipped bundles, and the boards that `bgru sweep` places them on; no board holds `paper`."""
 
 
 def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:

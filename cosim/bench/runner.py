@@ -72,6 +72,7 @@ class Outcome:
     mask : the bits of the mask that came out of the hardware, (frames, units x gain_bits)
     held : from which cycle to which a layer held each frame, by layer
     entered, finished : cycle of each frame's first word in and last word out
+    toggles : of LUT outputs since time 0, in a netlist that counts them (`cosim.bench.netlist.count_toggles`)
     """
 
     mismatch: Mismatch | None
@@ -82,6 +83,7 @@ class Outcome:
     held: dict[str, list[tuple[int, int]]] = field(default_factory=dict)
     entered: list[int] = field(default_factory=list)
     finished: list[int] = field(default_factory=list)
+    toggles: int | None = None
 
     @property
     def layer_cycles(self) -> dict[str, list[int]]:
@@ -242,6 +244,7 @@ def _read_result(folder: Path, results: Path, log: Path, seconds: float) -> Outc
         {name: [(begin, end) for begin, end in held] for name, held in result["held"].items()},
         result["entered"],
         result["finished"],
+        int((folder / "toggles").read_text()) if (folder / "toggles").is_file() else None,
     )
 
 

@@ -4,7 +4,8 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -17,9 +18,20 @@ from hw.flow.cache import Entry, maker
 from hw.gateware.network import Network
 from hw.shape.family import FAMILIES
 from hw.shape.folding import Folding
+from hw.shape.integer_engine_spec import lanes_of
 from jobs.versions import SIMULATION, versions
 from model.bundle.bundle import Bundle
-from model.bundle.random_bundle import random_bundle
+from model.bundle.formats import MOST_BITS, WEIGHT_FORMATS, Format
+from model.bundle.front_end import LEVEL_BITS
+from model.bundle.integer_layers import IntegerLayer
+from model.bundle.layers import Layer as BitwiseLayer
+from model.bundle.random_bundle import (
+    any_features,
+    level_front_end,
+    random_front_end,
+    random_integer_layer,
+    random_layer,
+)
 from model.errors import BadInput
 
 __all__ = ["Case", "Layer", "check", "compare", "draw", "entry", "read", "verdict"]
@@ -33,7 +45,12 @@ STUCK = "SimTimeoutError"
 
 @dataclass(frozen=True)
 class Layer:
-    """A layer: its kind and units (those of the last are the bins), and its folding, cut to the layer's size."""
+    """A layer: its kind and units (those of the last are the bins), its folding, cut to the layer's size, and formats.
+
+    kind : bgru or dense, or with `w` gru or dense
+    w, u : formats of an integer layer's weights; `w` is empty for a bitwise layer, `u` for all but a gru layer
+    output_bits : of an integer layer; 1 where a bitwise layer follows
+    """
 
     kind: str
     units: int
@@ -41,6 +58,9 @@ class Layer:
     simd: int
     weights: str = "rom"
     packed: bool = False
+    w: str = ""
+    u: str = ""
+    output_bits: int = 1
 
 
 @dataclass(frozen=True)
@@ -49,7 +69,9 @@ class Case:
 
     seed : of weights, thresholds, features and pauses
     layers : the hidden ones, then the mask layer
-    rho : share of the weights that are not 0; 1 is binary arithmetic
+    qad_bits : of a bin's code, where features are bits
+    feature_bits : of a level, or 1: features are bits, as always in front of a bitwise layer
+    rho : share of a bitwise layer's weights that are not 0; 1 is binary arithmetic
     frames : of each utterance
     idle, backpressure, resets : as in `cosim.bench.runner.Stimulus`
     netlist : simulate the synthesised netlist instead of the RTL
@@ -58,6 +80,7 @@ class Case:
     seed: int
     layers: tuple[Layer, ...]
     qad_bits: int
+    feature_bits: int
     rho: float
     in_width: int
     out_width: int
@@ -86,46 +109,66 @@ class Case:
                 raise ValueError("no layer, or pauses or frames without end")
             if min(case.in_width, case.out_width, case.qad_bits, *(min(one.pe, one.simd) for one in layers)) < 1:
                 raise ValueError("a width of 0 or less")
+            if not all(1 <= layer.output_bits <= MOST_BITS for layer in layers):
+                raise ValueError(f"output_bits that are not 1 to {MOST_BITS}")
             if max(layer.units for layer in layers) > MOST:
                 raise ValueError(f"more than {MOST} units")
             case.made()
         except (TypeError, ValueError, KeyError, AttributeError) as error:
             raise BadInput(f"case: expected values of a network, got {error}") from None
+        except BadInput as error:
+            raise BadInput(f"case: {error}") from None
         return case
 
     def made(self) -> tuple[Bundle, Network, Stimulus]:
         """The network, in software and in hardware, and what it is fed with."""
         rng = np.random.default_rng(self.seed)
-        *hidden, mask = self.layers
-        sizes: Any = [(layer.kind, layer.units) for layer in hidden]
-        last: Any = mask.kind
-        bundle = random_bundle(rng, sizes, mask.units, self.qad_bits, self.rho, last)
-        foldings = {}
-        for layer, made in zip(self.layers, bundle.bitwise, strict=True):
-            columns = max(made.inputs, made.units if made.kind == "bgru" else 1)
+        bins = self.layers[-1].units
+        bits = self.feature_bits if self.layers[0].w else 1
+        front_end = random_front_end(rng, bins, self.qad_bits) if bits == 1 else level_front_end(rng, bins, bits)
+        layers: list[BitwiseLayer | IntegerLayer] = []
+        foldings, width = {}, front_end.features
+        for layer, follower in zip(self.layers, (*self.layers[1:], None), strict=True):
+            name = f"layer{len(layers)}" if follower else "mask"
+            output_bits = layer.output_bits if layer.w and (follower is None or follower.w) else 1
+            made = self._layer(rng, layer, width, bits, output_bits, name)
+            layers.append(made)
+            width, bits = layer.units, output_bits
             weights: Any = layer.weights
-            packed = layer.packed and not made.binary
-            foldings[made.name] = Folding(min(layer.pe, made.units), min(layer.simd, columns), weights, packed)
+            pe, simd = min(layer.pe, made.units), min(layer.simd, made.columns)
+            foldings[name] = Folding(pe, simd, weights, layer.packed and _packable(made))
+        bundle = Bundle("random", replace(front_end, gain_bits=bits), tuple(layers))
         network = Network(bundle, foldings, FAMILIES[self.family], self.in_width, self.out_width)
-        features = [rng.integers(0, 2, (count, bundle.front_end.features), dtype=np.uint8) for count in self.frames]
+        features = [any_features(rng, bundle.front_end, count) for count in self.frames]
         return bundle, network, Stimulus(features, self.idle, self.backpressure, self.resets, self.seed)
+
+    def _layer(
+        self, rng: np.random.Generator, layer: Layer, inputs: int, input_bits: int, output_bits: int, name: str
+    ) -> BitwiseLayer | IntegerLayer:
+        """A layer of the network, with random weights."""
+        kind: Any = layer.kind
+        if not layer.w:
+            return random_layer(rng, kind, inputs, layer.units, self.rho, name)
+        w, u = WEIGHT_FORMATS[layer.w], WEIGHT_FORMATS[layer.u] if layer.u else None
+        return random_integer_layer(rng, kind, inputs, layer.units, Format(input_bits, output_bits, w, u), name)
+
+
+def _packable(layer: BitwiseLayer | IntegerLayer) -> bool:
+    """Whether its weights are ternary, at which five fit eight bits."""
+    if isinstance(layer, BitwiseLayer):
+        return not layer.binary
+    return lanes_of(layer.format.w, layer.format.u, layer.name) is WEIGHT_FORMATS["ternary"]
 
 
 def draw(rng: np.random.Generator, simulator: str) -> Case:
     """Any case: most foldings divide nothing evenly, every fourth case pauses nowhere, every eighth is a netlist."""
     netlist = bool(rng.random() < 1 / 8)
-    layers = []
-    for _ in range(int(rng.integers(1, 4))):
-        kind, units = str(rng.choice(["bgru", "dense"])), int(rng.integers(1, 14))
-        weights = str(rng.choice(["rom", "loaded", "streamed"]))
-        layers.append(
-            Layer(kind, units, int(rng.integers(1, 14)), int(rng.integers(1, 40)), weights, bool(rng.random() < 0.5))
-        )
     rough = bool(rng.random() < 3 / 4)
     return Case(
         seed=int(rng.integers(2**32)),
-        layers=tuple(layers),
+        layers=tuple(_draw_layer(rng, netlist) for _ in range(int(rng.integers(1, 4)))),
         qad_bits=int(rng.integers(1, 4)),
+        feature_bits=int(rng.choice([1, *LEVEL_BITS])),
         rho=float(rng.choice([1.0, 0.8, 0.3])),
         in_width=int(rng.integers(1, 13)),
         out_width=int(rng.integers(1, 13)),
@@ -137,6 +180,32 @@ def draw(rng: np.random.Generator, simulator: str) -> Case:
         netlist=netlist,
         simulator=simulator,
     )
+
+
+def _draw_layer(rng: np.random.Generator, netlist: bool) -> Layer:
+    """A layer of bits or of integers, in equal shares."""
+    units, weights = int(rng.integers(1, 14)), str(rng.choice(["rom", "loaded", "streamed"]))
+    packed = bool(rng.random() < 0.5)
+    if rng.random() < 0.5:
+        kind = str(rng.choice(["bgru", "dense"]))
+        return Layer(kind, units, int(rng.integers(1, 14)), int(rng.integers(1, 40)), weights, packed)
+    # A lane of integers takes up to 200 LUT4: few of them keep a netlist small.
+    pe, simd = (int(rng.integers(1, most)) for most in ((3, 3) if netlist else (6, 8)))
+    kind, (w, u) = str(rng.choice(["gru", "dense"])), PAIRS[rng.integers(len(PAIRS))]
+    bits = int(rng.integers(1, MOST_BITS + 1))
+    return Layer(kind, units, pe, simd, weights, packed, w, u if kind == "gru" else "", bits)
+
+
+def _has_lanes(w: str, u: str) -> bool:
+    try:
+        lanes_of(WEIGHT_FORMATS[w], WEIGHT_FORMATS[u], "layer")
+    except BadInput:
+        return False
+    return True
+
+
+PAIRS = [pair for pair in product(sorted(WEIGHT_FORMATS), repeat=2) if _has_lanes(*pair)]
+"""Formats of W and U that have hardware."""
 
 
 def read(path: Path) -> Case:

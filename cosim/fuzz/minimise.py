@@ -7,6 +7,8 @@ from typing import Any
 from cosim.fuzz.case import Case, Layer, entry, verdict
 from jobs.queue import Job
 from jobs.steps import Work
+from model.bundle.formats import WEIGHT_FORMATS
+from model.bundle.front_end import LEVEL_BITS
 
 __all__ = ["Finding", "hunt", "smaller"]
 
@@ -46,12 +48,13 @@ def smaller(case: Case) -> Iterator[Case]:
         *({"in_width": width} for width in _less(case.in_width)),
         *({"out_width": width} for width in _less(case.out_width)),
         *({"qad_bits": bits} for bits in _less(case.qad_bits)),
+        *({"feature_bits": bits} for bits in (1, *LEVEL_BITS) if bits < case.feature_bits),
         *({"frames": frames} for frames in _shorter(case.frames)),
     ]
     for change in changes:
         if (made := replace(case, **change)) != case:
             yield made
-    for index in range(len(case.layers) - 1):
+    for index in range(len(case.layers) if len(case.layers) > 1 else 0):
         yield replace(case, layers=(*case.layers[:index], *case.layers[index + 1 :]))
     for index, layer in enumerate(case.layers):
         for simple in _simpler(layer):
@@ -72,12 +75,23 @@ def _shorter(frames: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
 
 
 def _simpler(layer: Layer) -> Iterator[Layer]:
+    bits = {"kind": "bgru" if layer.kind == "gru" else layer.kind, "w": "", "u": "", "output_bits": 1}
     changes: list[dict[str, Any]] = [
+        *([bits] if layer.w else []),
         *({"units": units} for units in _less(layer.units)),
         *({"pe": pe} for pe in _less(layer.pe)),
         *({"simd": simd} for simd in _less(layer.simd)),
         *({"weights": "rom"}, {"packed": False}),
+        *({"w": narrow} for narrow in _narrower(layer.w)),
+        *({"u": narrow} for narrow in _narrower(layer.u)),
+        *({"output_bits": fewer} for fewer in _less(layer.output_bits)),
     ]
     for change in changes:
         if (made := replace(layer, **change)) != layer:
             yield made
+
+
+def _narrower(format: str) -> list[str]:
+    """The formats, narrower than this one, that have lanes next to any other."""
+    bits = WEIGHT_FORMATS[format].bits if format else 0
+    return [name for name in ("binary", "ternary") if WEIGHT_FORMATS[name].bits < bits]

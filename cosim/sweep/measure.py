@@ -1,4 +1,4 @@
-"""One design of a sweep, as a work of several steps: elaborate, synthesise, place and route with several seeds."""
+"""One design of a sweep, in several steps: elaborate, synthesise, place and route with several seeds, simulate."""
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
@@ -11,6 +11,8 @@ from boards.flow.elaboration import layer_elaboration, top_elaboration
 from boards.flow.plan import Plan
 from boards.flow.verilog import check_room
 from boards.gateware import pll
+from cosim.bench.netlist import MODELS
+from cosim.sweep.activity import Activity, activity, counting
 from hw.flow.cache import Entry
 from hw.flow.place import Placement, placement, placing
 from hw.flow.rtl import read_texts
@@ -19,6 +21,7 @@ from hw.gateware.network import Network
 from jobs.queue import Job, Outcome
 from jobs.steps import Work
 from model.errors import BadInput
+from model.reference.analysis import Features
 
 __all__ = ["Design", "Measured", "jobs_of", "measure"]
 
@@ -45,6 +48,7 @@ class Measured:
     lut4, block_ram : of its layers, synthesised out of context; what the plan estimates
     mhz : what each seed reaches
     best : the fastest placement
+    activity : of its network; None on a family whose cells have no model
     refusal : one sentence; empty for a design that was placed
     """
 
@@ -53,6 +57,7 @@ class Measured:
     block_ram: int = 0
     mhz: Mapping[int, float] = field(default_factory=dict)
     best: Placement | None = None
+    activity: Activity | None = None
     refusal: str = ""
 
     @property
@@ -68,11 +73,11 @@ class Measured:
 
 def jobs_of(design: Design, seeds: int, auto: bool) -> int:
     """Number of jobs of a design that fits."""
-    return 2 * len(design.network.layers) + (2 + 1) * auto + 2 + seeds
+    return 2 * len(design.network.layers) + (2 + 1) * auto + 2 + seeds + (design.board.family.name in MODELS)
 
 
-def measure(design: Design, seeds: int, auto: bool, files: Mapping[str, bytes]) -> Work[Measured]:
-    """Measure a design of the bundle in `files`, at the board's clock.
+def measure(design: Design, seeds: int, auto: bool, files: Mapping[str, bytes], features: Features) -> Work[Measured]:
+    """Measure a design of the bundle in `files`, at the board's clock; its activity while it computes `features`.
 
     With `auto`, at the fastest clock that the PLL makes and that one placement at the board's clock has reached. A
     design that does not fit, or whose jobs fail, is `Measured` with the reason.
@@ -87,12 +92,15 @@ def measure(design: Design, seeds: int, auto: bool, files: Mapping[str, bytes]) 
             trial = yield from _place(design, board, 1, files)
             board = at_reach(board, trial[1].mhz)
         placements = yield from _place(design, board, seeds, files)
+        active = None
+        if (simulation := counting(design.network, files, features)) is not None:
+            active = activity(*_good((yield _jobs(design, [simulation]))))
     except BadInput as refusal:
         return Measured(refusal=str(refusal))
     mhz = {seed: found.mhz for seed, found in placements.items()}
     best = max(placements.values(), key=lambda found: found.mhz)
     lut4, block_ram = (sum(cost[kind] for cost in costs) for kind in ("lut4", "block_ram"))
-    return Measured(board.clock_hz, lut4, block_ram, mhz, best)
+    return Measured(board.clock_hz, lut4, block_ram, mhz, best, active)
 
 
 def at_reach(board: Board, mhz: float) -> Board:

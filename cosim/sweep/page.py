@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from matplotlib import rc_context
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from boards.flow.folding_search import front
@@ -53,32 +54,40 @@ def errors(placed: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def draw(placed: Sequence[Mapping[str, Any]], name: str) -> Figure:
-    """LUT4 as placed and latency at the placed clock, a colour per board; the Pareto-optimal designs are filled."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axes = figure.subplots()
-    axes.set_xscale("log")
-    axes.set_yscale("log")
+    """Latency at the placed clock against LUT4 as placed, and against toggles per frame, a colour per board.
+
+    The Pareto-optimal designs are filled.
+    """
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    area, energy = figure.subplots(1, 2, sharey=True)
     best = optimal(placed)
     for number, board in enumerate(sorted({one["board"] for one in placed})):
-        colour = f"C{number}"
-        points = [
-            (one["placed"]["lut4"], one["latency_ms"], index in best)
-            for index, one in enumerate(placed)
-            if one["board"] == board
-        ]
-        axes.scatter(
-            [lut4 for lut4, _, _ in points],
-            [latency for _, latency, _ in points],
-            facecolor=[colour if filled else "none" for _, _, filled in points],
-            edgecolor=colour,
-            label=board,
-        )
+        designs = [(index, one) for index, one in enumerate(placed) if one["board"] == board]
+        _scatter(area, [(index, one["placed"]["lut4"], one) for index, one in designs], best, f"C{number}")
+        counted = [(index, one["toggles"]["frame"], one) for index, one in designs if one["toggles"]]
+        _scatter(energy, counted, best, f"C{number}")
+    for axes in (area, energy):
+        axes.set_xscale("log")
+        axes.grid(which="major", color="0.9")
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+    area.set_yscale("log")
     if placed:
-        axes.legend(frameon=False)
-    axes.grid(which="major", color="0.9")
-    axes.set_axisbelow(True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.set_xlabel("LUT4 of the whole top, placed")
-    axes.set_ylabel("latency of a frame at the placed clock, ms")
-    axes.set_title(f"{name}: placed and routed designs", loc="left", fontsize="medium")
+        area.legend(frameon=False)
+    area.set_xlabel("LUT4 of the whole top, placed")
+    energy.set_xlabel("toggles of the network's LUT outputs per frame")
+    area.set_ylabel("latency of a frame at the placed clock, ms")
+    area.set_title(f"{name}: placed and routed designs", loc="left", fontsize="medium")
     return figure
+
+
+def _scatter(axes: Axes, points: Sequence[tuple[int, float, Mapping[str, Any]]], best: set[int], colour: str) -> None:
+    """Designs as (index, x, figures), with the latency as y."""
+    if points:
+        axes.scatter(
+            [x for _, x, _ in points],
+            [one["latency_ms"] for _, _, one in points],
+            facecolor=[colour if index in best else "none" for index, _, _ in points],
+            edgecolor=colour,
+            label=points[0][2]["board"],
+        )

@@ -16,6 +16,9 @@ from boards.flow.layout import design as smallest
 from boards.flow.layout import options_of, parse_folding, shape
 from boards.flow.plan import Plan, pareto, plan_of
 from boards.gateware.top import check_clock
+from cosim.bench.netlist import MODELS
+from cosim.bench.simulators import simulator_path
+from cosim.sweep.activity import excerpt
 from cosim.sweep.measure import Design, Measured, jobs_of, measure
 from cosim.sweep.page import write_page
 from hw.gateware.network import Network
@@ -24,16 +27,22 @@ from jobs.cluster import connect
 from jobs.progress import follow
 from jobs.queue import Queue
 from jobs.steps import Steps
-from jobs.versions import ROUTING, versions
+from jobs.versions import ROUTING, SIMULATION, versions
 from model.bundle.bundle import Bundle
 from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.files import replacing_folder, write_json
+from model.reference import audio
+from model.reference.denoise import hear
+from model.shipped import recording
 
 __all__ = ["clock_of", "plans", "run"]
 
 AUTO = "auto"
+
+TOOLS = (*ROUTING, *SIMULATION)
+"""Packages whose versions decide the figures."""
 
 
 def run(
@@ -50,6 +59,7 @@ def run(
     """Measure designs, and write the table, the page and the best bitstreams: `bgru sweep`."""
     bundle, files, folding = read_bundle(bundle_folder), bundle_files(bundle_folder), parse_folding(fold or [])
     auto, mhz = clock == AUTO, clock_of(clock)
+    features = excerpt(hear(bundle.front_end, audio.read_samples(recording(), bundle.front_end.sample_rate)))
     designs: list[Design] = []
     found: dict[int, Measured] = {}
     refused: dict[str, str] = {}
@@ -61,14 +71,16 @@ def run(
             refused[board.name] = str(refusal)
     if not designs:
         raise BadInput(next(iter(refused.values())))
+    if scheduler is None and any(one.board.family.name in MODELS for one in designs):
+        simulator_path("verilator", waves=False)  # fail before the work, not after it
     folder = build / "sweep" / bundle.name
     total = sum(jobs_of(one, seeds, auto) for one in designs)
     interrupted = False
-    with connect(scheduler, workers, ROUTING) as cluster:
+    with connect(scheduler, workers, TOOLS) as cluster:
         queue = Queue(cluster, folder / "failed")
         steps: Steps[Measured] = Steps(queue)
         for number, one in enumerate(designs):
-            steps.start(number, measure(one, seeds, auto, files))
+            steps.start(number, measure(one, seeds, auto, files, features))
         with suppress(KeyboardInterrupt):
             interrupted = True
             for outcome in follow(queue, total, lambda: table(designs, found)):
@@ -81,7 +93,7 @@ def run(
         "bundle": bundle.name,
         "seeds": seeds,
         "clock": clock,
-        "versions": versions(ROUTING),
+        "versions": versions(TOOLS),
         "designs": rows,
         "refused": refused,
     }
@@ -153,6 +165,7 @@ def row(design: Design, measured: Measured, bundle: Bundle) -> dict[str, Any]:
     }
     if measured.best is None:
         return found
+    active = measured.activity
     return found | {
         "clock_mhz": measured.clock_hz / 1e6,
         "mhz": {str(seed): round(mhz, 2) for seed, mhz in measured.mhz.items()},
@@ -164,7 +177,8 @@ def row(design: Design, measured: Measured, bundle: Bundle) -> dict[str, Any]:
         "real_time": measured.clock_hz / plan.interval / bundle.front_end.frame_rate,
         "synthesised": {"lut4": measured.lut4, "block_ram": measured.block_ram},
         "placed": measured.best.cost,
-        "lut4_cycles": plan.interval * measured.best.cost["lut4"],
+        "toggles": active
+        and {"frame": round(active.toggles), "outputs": active.outputs, "share": round(active.share, 4)},
     }
 
 

@@ -1,3 +1,5 @@
+# amaranth: UnusedElaboratable=no
+# A network whose RTLIL is in the cache is never elaborated (`hw.flow.rtl.elaborated`).
 """The engine of a layer of integers: the engine of bits with another MVU, and without biases."""
 
 from typing import Any

@@ -58,7 +58,7 @@ class AudioSpec:
     def of(cls, front_end: FrontEnd, family: Family) -> "AudioSpec":
         """The shape of a front end's engine; a bin takes as long for a level as for a feature bit.
 
-        Raises `BadInput` for gains of several bits.
+        Raises `BadInput` as `check_gains` does.
         """
         it = front_end
         check_gains(it)

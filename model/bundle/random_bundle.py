@@ -1,6 +1,7 @@
 """Random but valid bundles, for tests, calibration, measurements and stand-ins."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,9 @@ from model.bundle.scales import multipliers
 from model.bundle.tables import sigmoid_table, tanh_table
 
 __all__ = [
+    "any_features",
     "layer_of",
+    "level_front_end",
     "random_bundle",
     "random_front_end",
     "random_integer_layer",
@@ -62,6 +65,20 @@ def random_front_end(rng: np.random.Generator, bins: int, qad_bits: int = 1) -> 
     """A front end with `bins` bins and random keys, near those of a signal at the level `rms`."""
     keys = rng.integers(30_000, 40_000, (bins, limits_of("binary", qad_bits)), dtype=np.int32)
     return sized_front_end(np.sort(keys, axis=1))
+
+
+def level_front_end(rng: np.random.Generator, bins: int, bits: int) -> FrontEnd:
+    """A front end with levels that begin a few octaves below what noise at the level `rms` has."""
+    keys = rng.integers(20_000, 30_000, (bins, 1), dtype=np.int32)
+    return replace(sized_front_end(keys), code="level", feature_bits=bits)
+
+
+def any_features(rng: np.random.Generator, front_end: FrontEnd, frames: int) -> NDArray[np.uint8] | NDArray[np.int8]:
+    """Features (frames, features) of any value: bits, or levels."""
+    bits, shape = front_end.feature_bits, (frames, front_end.features)
+    if bits == 1:
+        return rng.integers(0, 2, shape, dtype=np.uint8)
+    return rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), shape, dtype=np.int8)
 
 
 def random_weights(rng: np.random.Generator, shape: Sequence[int], rho: float) -> NDArray[np.int8]:

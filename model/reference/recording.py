@@ -58,15 +58,30 @@ STREAMED = 2**31 - 2**12
 CUT = re.compile(r"^ *(?:data|SSND|BODY|riff|Data Size|Riff size) *: (\d+) \(should be (\d+)\)$", re.MULTILINE)
 """What libsndfile notes of a WAV, AIFF, IFF, W64, AU or RF64 file whose header states another length than it has."""
 
+STATED = re.compile(
+    r"^ *Frames *: (\d+)$"  # AVR, MPC2K, SDS
+    r"|Cols *: (\d+)\n.*\n *Name *: wavedata$"  # MAT4, MAT5
+    r"|^Data length (\d+) should be"  # WVE
+    r"|^sample_count -i (\d+)$",  # NIST
+    re.MULTILINE,
+)
+"""Samples that a header states: where libsndfile notes them, or a NIST header.
+
+The headers of PAF, PVF and IRCAM state none.
+"""
+
+NIST_HEADER = 1024
+"""Bytes of a NIST header."""
+
 
 class Recording:
     """A recording as mono float32 at `sample_rate` Hz; iterating reads it, once, piece by piece.
 
     `channel` is the one to take, counted from 0; None averages them. A stated length is a hint: `samples` is about how
     many there will be, or None where nothing says so; `read` is how many of the file's own have been read. Several
-    channels, another rate, channels that cancel each other, and a WAV or MP3 file that ends early each make a line in
-    the log. Raises `BadInput` where there is no file, no audio, no such channel or no sample; in the course of reading,
-    where the file is broken, a FLAC file ends early, an MP3 file goes on beyond the length that it states, or a sample
+    channels, another rate, channels that cancel each other, and a file that ends early (WAV, MP3, NIST and others) each
+    make a line in the log. Raises `BadInput` where there is no file, no audio, no such channel or no sample; while
+    reading, where the file is broken, a FLAC file ends early, an MP3 file goes on beyond its stated length, or a sample
     is none (NaN, infinite, beyond any sound).
     """
 
@@ -99,10 +114,28 @@ class Recording:
             log.warning("%s has %d channels: using their average", path, self.channels)
         if self.rate != sample_rate and not channel:
             log.warning("%s is sampled at %d Hz: resampled to %d Hz", path, self.rate, sample_rate)
-        if (cut := CUT.search(self._file.extra_info)) and int(cut[1]) < STREAMED:
-            seconds = int(cut[1]) / int(cut[2]) * self._file.frames / self.rate if int(cut[2]) else 0.0
-            had = self._file.frames / self.rate
-            log.warning("%s: its header says %.2f s, it has %.2f s: was it cut off?", path, seconds, had)
+        self._check_header()
+
+    def _check_header(self) -> None:
+        """Warn of a file whose header states another length than it has."""
+        notes, frames = self._file.extra_info, self._file.frames
+        if self._file.format == "NIST":
+            with self._path.open("rb") as file:
+                notes += file.read(NIST_HEADER).decode("ascii", errors="replace")
+        if (cut := CUT.search(notes)) and int(cut[1]) < STREAMED:
+            self._warn_of_length(int(cut[1]) / int(cut[2]) * frames if int(cut[2]) else 0.0, frames)
+        elif noted := STATED.search(notes):
+            stated, found = int(noted[noted.lastindex or 0]), frames
+            if self._file.format == "SDS":  # libsndfile goes by the header, and notes what there is
+                stated, found = found, stated
+            if found < stated:
+                self._warn_of_length(stated, found)
+        elif "truncated" in notes:  # VOC
+            log.warning("%s: it ends before its header says: was it cut off?", self._path)
+
+    def _warn_of_length(self, stated: float, found: int) -> None:
+        said, has = stated / self.rate, found / self.rate
+        log.warning("%s: its header says %.2f s, it has %.2f s: was it cut off?", self._path, said, has)
 
     def __iter__(self) -> Iterator[Signal]:
         other_rate = self.rate != self._sample_rate

@@ -63,7 +63,7 @@ class Batch:
     """Arrays of shape (frames, sequences, ...): a network's input and targets.
 
     `features` (..., features) go in; `mask` (..., bins * mask bits) is the target, bits 0 and 1 or gains from -1 to
-    +1, each with its `weight`; `mixture` and `speech` (..., bins) are |X|^2 and |S|^2.
+    +1, each with its `weight`; `mixture`, `speech` and `common` (..., bins) are |X|^2, |S|^2 and Re(X* S).
     """
 
     features: Features
@@ -71,6 +71,7 @@ class Batch:
     weight: NDArray[np.float32]
     mixture: NDArray[np.float32]
     speech: NDArray[np.float32]
+    common: NDArray[np.float32]
 
 
 class Noises:
@@ -193,8 +194,8 @@ class Mixtures:
         mask, cost = mask_targets(speech, noise, self.front_end.mask_bits) if bits else gain_targets(speech, noise)
         weight = np.power(cost, loss_power / 2).astype(np.float32)
         weight /= np.maximum(weight.mean(axis=(1, 2), keepdims=True), np.finfo(np.float32).tiny)  # silence weighs 0
-        heard, clean = power(mixture), power(speech)
-        return Batch(features, _time_first(mask), _time_first(weight), _time_first(heard), _time_first(clean))
+        energies = (power(mixture), power(speech), (mixture.conj() * speech).real)
+        return Batch(features, _time_first(mask), _time_first(weight), *map(_time_first, energies))
 
     def features(self, mixture: Spectrum, level_db: NDArray[np.float64]) -> Features:
         """A network's input from mixtures (sequences, frames, bins), turned up by `level_db` decibels each."""

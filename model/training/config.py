@@ -125,6 +125,13 @@ class Config:
     # Optimisation
     loss_power: float = _setting(1.25, "a wrong bit costs ||S|^2 - |N|^2|**(power / 2) (paper: 0, every bit alike)")
     envelope_weight: float = _setting(1.0, "weight in the loss of 1 - the correlation of STOI's envelopes (paper: 0)")
+    loss: str = _setting("mask", "mask, wrong bits or gains by their cost; or si_sdr, that of every stretch (FQSS's)")
+    distillation: float = _setting(
+        0.0, "in quantised stages, share of the loss si_sdr that compares with the real-valued network (FQSS: 0.1)"
+    )
+    learned_steps: bool = _setting(
+        False, "the step of each row of integer weights is learned in quantised stages, instead of following the row"
+    )
     dropout_input: float = _setting(0.0, "dropout of the features (paper: 0.05)")
     dropout_hidden: float = _setting(0.0, "dropout of every hidden layer's output (paper: 0.2)")
     beta1: float = _setting(0.4, "Adam's beta 1")
@@ -168,6 +175,9 @@ class Config:
         self._expect("rho", 0 < self.rho <= 1, "more than 0, up to 1")
         self._expect("qad_code", self.qad_code in CODES, f"one of {', '.join(CODES)}")
         self._expect("input", self.input in ("bits", "magnitudes"), "bits or magnitudes")
+        self._expect("loss", self.loss in ("mask", "si_sdr"), "mask or si_sdr")
+        self._expect("distillation", 0 <= self.distillation < 1, "0 to below 1")
+        self._expect("distillation", self.loss == "si_sdr" or not self.distillation, "0 with loss mask")
         self._expect_numbers()
         self._expect("hidden", min(self.hidden, default=1) > 0, "units of each layer, more than 0")
         self._expect("qad_bits", self.qad_bits <= 8, "at most 8")
@@ -186,6 +196,7 @@ class Config:
         if bitwise:
             self._expect("qad_code", self.qad_code != "level", "binary or thermometer with format bitwise")
             self._expect("gain_bits", self.gain_bits == 1, "1 with format bitwise")
+            self._expect("learned_steps", not self.learned_steps, "false with format bitwise")
             return
         for name in ("state_bits", "gain_bits"):
             self._expect(name, 1 <= getattr(self, name) <= MOST_BITS, f"1 to {MOST_BITS}")

@@ -5,7 +5,8 @@ Operands are the integers themselves. Rounding passes its gradient straight thro
 and tanh, as everywhere in training (`model.training.network`).
 
 A weight is `step` times the value of its format nearest to w / step. Each row has its own step, which follows the row:
-its root mean square, times the best step for normally distributed weights.
+its root mean square, times the best step for normally distributed weights. Learned steps are this times a factor with
+the gradient of LSQ (Esser, McKinstry, Bablani, Appuswamy and Modha 2020), as in FQSS.
 
 In float64, outside autocast, a network at pi = 1 computes exactly the integers of its bundle if its sums fit in 53
 bits. In float32 training, a sum close to an integer may fall on the wrong side of it.
@@ -43,6 +44,7 @@ class Quantisation:
     bits : of gates, states and hidden outputs
     gain_bits : of a mask unit
     slope : scale of a sum, in units of 1 / sqrt(columns)
+    learned_steps : whether steps of weights have a gradient at pi = 1
     """
 
     weights: Sequence[WeightFormat]
@@ -50,6 +52,7 @@ class Quantisation:
     bits: int
     gain_bits: int
     slope: float
+    learned_steps: bool = False
 
     def layers(self, kind: str, sizes: Sequence[int]) -> list[Layer]:
         """Integer layers of these sizes, from the features to the mask; hidden layers are gru or dense."""
@@ -62,6 +65,7 @@ class Quantisation:
             format = Format(bits[index], bits[index + 1], weights, weights if recurrent else None)
             reach = one(bits[index]) if from_features else top(bits[index])
             layers.append((Gru if recurrent else IntegerDense)(inputs, units, format, reach, self.slope))
+            layers[-1].rows.stretch.requires_grad_(self.learned_steps)
         return layers
 
 
@@ -116,8 +120,9 @@ class _Tables:
 class IntegerRows(nn.Module):
     """`gates` stacked matrices [W | U] with their thresholds, as in `model.training.network.Rows`.
 
-    `weight` is (gates, units, inputs + states), real; `bias` (gates, units) adds to the argument of tanh. `reach` is
-    the input value that means 1.
+    `weight` is (gates, units, inputs + states), real; `bias` (gates, units) adds to the argument of tanh. `stretch`
+    (1 or 2, gates, units) is the logarithm of the factors of the steps of W and U. `reach` is the input value that
+    means 1.
     """
 
     centre: Tensor
@@ -129,6 +134,7 @@ class IntegerRows(nn.Module):
         columns = inputs + (units if format.u is not None else 0)
         self.weight = nn.Parameter(torch.empty(gates, units, columns).uniform_(-INITIAL, INITIAL))
         self.bias = nn.Parameter(torch.zeros(gates, units))
+        self.stretch = nn.Parameter(torch.zeros(1 if format.u is None else 2, gates, units))
         self.register_buffer("centre", torch.zeros(inputs))
         bits = format.output_bits
         step = (bits + 4) / 2 ** (bits + 1)  # argument of tanh per step of the index; twice that for sigmoid
@@ -148,16 +154,45 @@ class IntegerRows(nn.Module):
         moves = [scale / self.steps for scale in self._scales]
         return list(zip(self.weight.split(split, -1), formats, moves, strict=False))
 
+    def _steps(self) -> list[Tensor]:
+        """The step of each row of W and U, (gates, units); their gradient is that of the factors alone."""
+        return [
+            best_step(format) * part.detach().square().mean(-1).sqrt().clamp_min(1e-12) * stretch.exp()
+            for (part, format, _), stretch in zip(self._parts(), self.stretch, strict=True)
+        ]
+
+    def _with_steps(self) -> Tensor:
+        """The rounded weights with the gradients of LSQ, in steps of the index.
+
+        Within the format's range a weight has its gradient, and the step that of the rounding error; beyond it the step
+        alone has one.
+        """
+        parts = []
+        for (part, format, move), step in zip(self._parts(), self._steps(), strict=True):
+            each = step[..., None]
+            x = (part / each).detach()
+            nearest = _nearest(x, format)
+            within = x.abs() <= format.largest
+            parts.append(torch.where(within, part + each * (nearest - x), each * nearest) * move[..., None])
+        return torch.cat(parts, -1)
+
+    def rounded(self) -> Tensor:
+        """The real weights nearest to `weight` that the format has, (gates, units, columns)."""
+        parts = [
+            step[..., None].detach() * _nearest((part / step[..., None]).detach(), format)
+            for (part, format, _), step in zip(self._parts(), self._steps(), strict=True)
+        ]
+        return torch.cat(parts, -1)
+
     def quantised(self) -> tuple[list[Tensor], list[Tensor], Tensor]:
         """At pi = 1: integer weights of W and U, (gates, units, columns); m / 2^s of each row; integer thresholds.
 
         The last two are (gates, units).
         """
         weights, scales = [], []
-        for part, format, move in self._parts():
-            step = best_step(format) * part.detach().square().mean(-1).sqrt().clamp_min(1e-12)
-            weights.append(_nearest(part.detach() / step[..., None], format))
-            scales.append(step * move)
+        for (part, format, move), step in zip(self._parts(), self._steps(), strict=True):
+            weights.append(_nearest((part / step[..., None]).detach(), format))
+            scales.append(step.detach() * move)
         found, shift = multipliers(*[scale.double().cpu().numpy() for scale in scales])
         rounded = [np.ldexp(multiplier.astype(np.float64), -shift.astype(np.int64)) for multiplier in found]
         scales = [torch.from_numpy(values).to(scale) for values, scale in zip(rounded, scales, strict=True)]
@@ -175,6 +210,7 @@ class IntegerRows(nn.Module):
         if pi == BINARY:
             weights, scales, limits = self.quantised()
             values = torch.cat([part * scale[..., None] for part, scale in zip(weights, scales, strict=True)], -1)
+            weight = self._with_steps() if self.stretch.requires_grad else weight
             weight, threshold = _Through.apply(weight, values), _Through.apply(threshold, limits * scales[0])
         return weight, threshold, self.steps
 

@@ -18,9 +18,10 @@ from model.corpora.notices import attributions, read_notice
 from model.errors import BadInput
 from model.evaluation import scoring
 from model.pages import model_card, training_page, training_plot
-from model.training import config, distributed, run_report, trainer
+from model.training import config, distributed, mixed_precision, run_report, trainer
 from model.training.config import Config
 from model.training.export import to_bundle
+from model.training.mixed_precision import Fit
 from model.training.network import BINARY
 
 EXAMPLES = 3
@@ -80,8 +81,12 @@ def run(
     settings: list[str] | None,
     notice: Path | None,
     skip_broken: bool,
+    fit: Fit | None = None,
 ) -> None:
-    """Train a network and export it as a bundle with a model card: `bgru train`."""
+    """Train a network and export it as a bundle with a model card: `bgru train`.
+
+    With `fit`, each layer gets the weight format that `model.training.mixed_precision` chooses.
+    """
     with distributed.join() as members:
         changes = [*(settings or []), *([] if seed is None else [f"seed={seed}"])]
         chosen = config.with_settings(preset, changes)
@@ -98,7 +103,10 @@ def run(
         source = corpus.find(speech, noise, *names, chosen.speaker_fraction, chosen.seed, skip_broken, kinds)
         responses = rooms.recorded(rooms_folder, chosen.sample_rate) if rooms_folder else {}
         source.signals("test", chosen.sample_rate)  # a broken recording shows now
-        history = trainer.train(source, chosen, out, members, responses, start)
+        begin = start
+        if fit is not None:
+            chosen, begin = mixed_precision.fit(source, chosen, out, members, responses, start, fit)
+        history = trainer.train(source, chosen, out, members, responses, begin)
         if not members.leads:
             return
     command = run_report.command_line(
@@ -114,9 +122,12 @@ def run(
             ("--test-speakers", test_speakers),
             ("--validation-speakers", validation_speakers),
             *(("--set", setting) for setting in changes),
+            ("--fit", fit.device if fit else ""),
+            ("--method", fit.method if fit else ""),
             ("--notice", notice or ""),
         ]
-    ) + (" --skip-broken" if skip_broken else "")
+    )
+    command += (" --skip-broken" if skip_broken else "") + (" --with-audio" if fit and fit.audio else "")
     origin = run_report.provenance(command, chosen, speech, noise, source, trainer.best(history, BINARY))
     finish(source, chosen, history, out, bundle_folder or out / "bundle", origin, licence)
 

@@ -35,7 +35,7 @@ from model.training.batches import Augmentation, Batch, Mixtures
 from model.training.config import BITWISE, Config, Stage
 from model.training.distributed import Team
 from model.training.integers import Quantisation
-from model.training.loss import Envelopes, weighted_loss
+from model.training.loss import Objective, Targets
 from model.training.network import BINARY, REAL, Binarisation, MaskNetwork, Numbers, Pi
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -108,6 +108,18 @@ def batches(mixtures: Mixtures, settings: Config, epoch: int, team: Team) -> Ite
             yield now
 
 
+def as_tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Targets]:
+    """A batch as a network's input and its targets."""
+    arrays = (torch.from_numpy(array) for array in (batch.weight, batch.mixture, batch.speech, batch.common))
+    tensors = (part.to(device) for part in (bipolar(batch.mask), *arrays))
+    return bipolar(batch.features).to(device), Targets(*tensors)
+
+
+def stretches(settings: Config) -> list[slice]:
+    """The frames of a mixture, in stretches of `truncation`."""
+    return [slice(start, start + settings.truncation) for start in range(0, settings.frames, settings.truncation)]
+
+
 def train_epoch(
     network: nn.Module,
     optimiser: torch.optim.Optimizer,
@@ -116,8 +128,11 @@ def train_epoch(
     epoch: int,
     team: Team,
     advance: Callable[[], None],
+    teacher: MaskNetwork | None = None,
 ) -> float:
     """One epoch at the pi and learning rate of the plan; returns the mean loss over the team.
+
+    `teacher` is the real-valued network that a loss with distillation compares with.
 
     Each batch is processed in stretches of `truncation` frames, one optimiser step each; the state is
     carried from one to the next without its gradient. Raises `FloatingPointError` if the loss or the weights are not
@@ -130,20 +145,18 @@ def train_epoch(
     draw = team.draw(int(np.random.default_rng([settings.seed, epoch]).integers(2**62)))
     drop = (settings.dropout_input, settings.dropout_hidden)
     mixed = torch.autocast(team.device.type, torch.bfloat16, enabled=settings.precision == "bfloat16")
-    envelopes = Envelopes(mixtures.front_end, team.device)
+    objective = Objective(settings, mixtures.front_end, team.device)
     losses = []
     for batch in batches(mixtures, settings, epoch, team):
-        states = None
-        features, mask = bipolar(batch.features).to(team.device), bipolar(batch.mask).to(team.device)
-        arrays = (batch.weight, batch.mixture, batch.speech)
-        weight, mixture, speech = (torch.from_numpy(array).to(team.device) for array in arrays)
-        for start in range(0, settings.frames, settings.truncation):
-            chunk = slice(start, start + settings.truncation)
+        states, before, real = None, None, None
+        features, targets = as_tensors(batch, team.device)
+        for chunk in stretches(settings):
             with mixed:
                 v, states = network(features[chunk], states, pi, drop, draw)
-            loss = weighted_loss(v, mask[chunk], weight[chunk])
-            if settings.envelope_weight:
-                loss = loss + settings.envelope_weight * envelopes.loss(v, mixture[chunk], speech[chunk])
+            if teacher is not None:
+                with torch.no_grad(), mixed:
+                    real, before = teacher(features[chunk], before, REAL)
+            loss = objective(v, targets.frames(chunk), real)
             value = team.mean(loss.item())
             if not math.isfinite(value):
                 raise FloatingPointError(value)
@@ -222,7 +235,7 @@ def make_network(front_end: FloatFrontEnd, settings: Config) -> MaskNetwork:
     if settings.format != BITWISE:
         weights = [WEIGHT_FORMATS[name] for name in settings.format]
         bits = front_end.feature_bits, settings.state_bits, settings.gain_bits
-        numbers = Quantisation(weights, *bits, settings.slope)
+        numbers = Quantisation(weights, *bits, settings.slope, settings.learned_steps)
     inputs = front_end.features if settings.input == "bits" else front_end.bins
     return MaskNetwork(inputs, settings.hidden, front_end.bins * front_end.mask_bits, settings.kind, numbers)
 
@@ -294,9 +307,13 @@ def train(
         task = progress.add_task("training", total=len(plan) * settings.batches)
         progress.advance(task, len(history) * settings.batches)
         for epoch in range(len(history), len(plan)):
-            began = time.monotonic()
+            began, teacher = time.monotonic(), None
+            if settings.distillation and plan[epoch][0][1:3] == BINARY:
+                teacher = _teacher(out, settings, start).to(team.device)
             try:
-                loss = train_epoch(wrapped, optimiser, mixtures, settings, epoch, team, lambda: progress.advance(task))
+                loss = train_epoch(
+                    wrapped, optimiser, mixtures, settings, epoch, team, lambda: progress.advance(task), teacher
+                )
             except FloatingPointError as error:
                 raise BadInput(
                     f"{out}: expected a finite loss in epoch {epoch + 1}, got {error}; the checkpoint of epoch {epoch} "
@@ -329,6 +346,17 @@ def _warm_start(network: MaskNetwork, mixtures: Mixtures, start: Path) -> None:
     except RuntimeError:
         raise BadInput(f"{path}: expected a network of this run's sizes, got another") from None
     mixtures.front_end = dataclasses.replace(mixtures.front_end, thresholds=thresholds)
+
+
+def _teacher(out: Path, settings: Config, start: Path | None) -> MaskNetwork:
+    """The best real-valued network of this run, or of the one that it starts from."""
+    runs = [run for run in (out, start) if run is not None and stage_file(run, REAL).is_file()]
+    if not runs:
+        raise BadInput(
+            "setting distillation: expected real-valued stages before the quantised ones, or a run with such stages to "
+            "start from, got neither"
+        )
+    return load(runs[0], settings, REAL)[0]
 
 
 def _save(

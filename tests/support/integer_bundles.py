@@ -9,17 +9,16 @@ from hw.shape.integer_engine_spec import lanes_of
 from model.bundle.bits import unpack
 from model.bundle.bundle import Bundle
 from model.bundle.formats import MOST_BITS, WEIGHT_FORMATS, Format
-from model.bundle.front_end import FrontEnd
 from model.bundle.integer_layers import IntegerKind, IntegerLayer
 from model.bundle.layers import Layer
 from model.bundle.random_bundle import (
+    any_features,
+    level_front_end,
     random_front_end,
     random_integer_layer,
     random_layer,
-    sized_front_end,
 )
 from model.errors import BadInput
-from model.reference.analysis import Features
 from tests.support.random_bundles import seeds
 
 __all__ = [
@@ -84,12 +83,6 @@ def integer_layer_bundle(
     return Bundle("one", dataclasses.replace(front_end, gain_bits=2), (first, last))
 
 
-def level_front_end(rng: np.random.Generator, bins: int, bits: int) -> FrontEnd:
-    """Levels that begin a few octaves below what noise at the aimed level has."""
-    keys = rng.integers(20_000, 30_000, (bins, 1), dtype=np.int32)
-    return dataclasses.replace(sized_front_end(keys), code="level", feature_bits=bits)
-
-
 def small_integer_bundle() -> Bundle:
     """Levels of 8 bits, a gru layer of 7 units (9 inputs), a dense layer of 9 gains of 4 bits."""
     rng = np.random.default_rng(1)
@@ -140,14 +133,6 @@ def integer_bundles(draw: st.DrawFn, bins: st.SearchStrategy[int] | None = None,
         width = units
     front_end = dataclasses.replace(front_end, mask_bits=mask_bits, gain_bits=bits)
     return Bundle("random", front_end, tuple(layers), {"made": "at random"})
-
-
-def any_features(rng: np.random.Generator, front_end: FrontEnd, frames: int) -> Features:
-    """Features (frames, features) of any value: bits, or levels."""
-    bits, shape = front_end.feature_bits, (frames, front_end.features)
-    if bits == 1:
-        return rng.integers(0, 2, shape, dtype=np.uint8)
-    return rng.integers(-(2 ** (bits - 1)), 2 ** (bits - 1), shape, dtype=np.int8)
 
 
 def as_integers(layer: Layer) -> IntegerLayer:

@@ -1,6 +1,7 @@
-"""A checker of fuzz cases whose hardware has a bug: a sum that equals its threshold is not at it."""
+"""Checkers of fuzz cases whose hardware has a bug."""
 
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +10,29 @@ from cosim.fuzz.case import Case, compare
 from hw.flow.cache import maker
 from hw.gateware.network import Network
 
-__all__ = ["check"]
+__all__ = ["equal_is_below", "tables_swapped"]
 
 
 @maker
-def check(folder: Path, case: dict[str, Any]) -> None:
-    (folder / "mismatch").write_text(compare(Case.of(case), _strict))
+def equal_is_below(folder: Path, case: dict[str, Any]) -> None:
+    """A sum of a bitwise layer that equals its threshold does not reach it."""
+    _check(folder, case, r"(\$signed\(total_\d+\)) >= ", r"\1 > ")
 
 
-def _strict(network: Network, folder: Path) -> Path:
+@maker
+def tables_swapped(folder: Path, case: dict[str, Any]) -> None:
+    """The gates of a gru layer use tanh, and its new state uses sigmoid."""
+    _check(folder, case, r"\\table \[\{ gate, index \}\]", r"\\table [{ !gate, index }]")
+
+
+def _check(folder: Path, case: dict[str, Any], good: str, bad: str) -> None:
+    mismatch = compare(Case.of(case), partial(_planted, good, bad))
+    (folder / "mismatch").write_text(mismatch)
+
+
+def _planted(good: str, bad: str, network: Network, folder: Path) -> Path:
     verilog = generate(network, folder)
-    text, count = re.subn(r"(\$signed\(total_\d+\)) >= ", r"\1 > ", verilog.read_text())
+    text, count = re.subn(good, bad, verilog.read_text())
     assert count
     verilog.write_text(text)
     return verilog

@@ -7,7 +7,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.fuzz.case import draw
+from cosim.fuzz.case import Layer, draw
 from cosim.fuzz.minimise import hunt, smaller
 from jobs.queue import Outcome
 from tests.support import planted_bug
@@ -15,7 +15,7 @@ from tests.support import planted_bug
 
 def answered(case, fails, folder: Path):
     """Drive `hunt` with a predicate's verdicts in place of the simulator's."""
-    work = hunt(case, planted_bug.check)
+    work = hunt(case, planted_bug.equal_is_below)
     jobs = next(work)
     while True:
         outcomes = []
@@ -50,7 +50,22 @@ def test_what_is_found_fails_and_nothing_smaller_does(tmp_path_factory, case, un
     assert not any(fails(json.loads(one.text)) for one in smaller(small))
     assert sum(small.frames) == frames
     assert (small.idle, small.backpressure, small.resets, small.netlist, small.in_width) == (0, 0, 0, False, 1)
-    assert {(one.pe, one.simd, one.weights, one.packed) for one in small.layers} == {(1, 1, "rom", False)}
+    assert {(one.pe, one.simd, one.weights, one.packed, one.w) for one in small.layers} == {(1, 1, "rom", False, "")}
+
+
+@settings(max_examples=15)  # each asks for some hundred verdicts
+@given(cases)
+def test_a_case_that_needs_a_layer_of_integers_keeps_the_simplest(tmp_path_factory, case):
+    def fails(found):
+        return any(one["u"] for one in found["layers"])
+
+    finding = answered(case, fails, tmp_path_factory.mktemp("verdicts"))[1]
+    if not fails(json.loads(case.text)):
+        assert finding is None
+        return
+    (layer,) = finding[0].layers
+    assert layer == Layer("gru", 1, 1, 1, "rom", False, "binary", "binary", 1)
+    assert finding[0].feature_bits == 1
 
 
 @settings(max_examples=5)  # each makes some fifty networks

@@ -5,7 +5,7 @@ import pytest
 from cosim.sweep.page import errors, optimal, write_page
 
 
-def design(board, latency, lut4, ram, plan=100, found=100):
+def design(board, latency, lut4, ram, plan=100, found=100, toggles=True):
     return {
         "board": board,
         "fold": "mask=1x1",
@@ -17,14 +17,14 @@ def design(board, latency, lut4, ram, plan=100, found=100):
         "median_mhz": 25.5,
         "best_seed": 2,
         "meets_clock": True,
-        "lut4_cycles": 1000 * lut4,
+        "toggles": {"frame": 90 * lut4, "outputs": lut4, "share": 0.09} if toggles else None,
         "placed": {"lut4": lut4, "block_ram": ram},
         "estimate": {"lut4": plan, "block_ram": ram},
         "synthesised": {"lut4": found, "block_ram": ram},
     }
 
 
-PLACED = [design("a", 1, 500, 4), design("a", 2, 400, 4), design("a", 3, 450, 4), design("b", 9, 900, 9)]
+PLACED = [design("a", 1, 500, 4), design("a", 2, 400, 4), design("a", 3, 450, 4), design("b", 9, 900, 9, toggles=False)]
 
 
 def test_a_design_is_optimal_among_those_of_its_board():
@@ -45,6 +45,7 @@ def test_the_page_is_one_file_with_its_picture(designs, tmp_path):
     text = (tmp_path / "index.html").read_text()
     assert "data:image/svg+xml" in text and "no room" in text and "too small &lt;b&gt;" in text
     assert text.count("<tr>") == 1 + len(designs)
+    assert text.count("<td>9.0 %</td>") == sum(bool(one["toggles"]) for one in designs)
     first = (tmp_path / "pareto.svg").read_bytes()
     write_page(tmp_path, {**facts, "designs": designs})
     assert (tmp_path / "pareto.svg").read_bytes() == first

@@ -16,6 +16,11 @@ from tests.support.command import bgru
 from tests.support.random_bundles import random_bundle
 
 
+def tools(test):
+    """Mark a test that needs the tools of a sweep."""
+    return pytest.mark.simulator(pytest.mark.synthesis(test))
+
+
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory):
     folder = tmp_path_factory.mktemp("bundle") / "net"
@@ -33,7 +38,7 @@ def swept(bundle, tmp_path_factory):
     return build / "sweep" / "random", result.output
 
 
-@pytest.mark.synthesis
+@tools
 def test_each_design_has_its_estimates_its_seeds_and_a_bitstream(swept):
     folder, _ = swept
     facts = json.loads((folder / "sweep.json").read_text())
@@ -45,11 +50,12 @@ def test_each_design_has_its_estimates_its_seeds_and_a_bitstream(swept):
         assert one["mhz"][str(one["best_seed"])] == one["best_mhz"]
         assert one["synthesised"]["block_ram"] == one["estimate"]["block_ram"]
         assert one["clock_mhz"] == 17.25 and one["meets_clock"]
+        assert 0 < one["toggles"]["frame"] <= one["toggles"]["outputs"] * one["interval"]
     bitstreams = [path.parent.name for path in (folder / "bitstreams").glob("*/top.bin")]
     assert len(bitstreams) == 2
 
 
-@pytest.mark.synthesis
+@tools
 def test_a_clock_that_a_board_can_not_make_is_a_sentence_and_the_others_go_on(swept):
     folder, output = swept
     facts = json.loads((folder / "sweep.json").read_text())
@@ -58,7 +64,7 @@ def test_a_clock_that_a_board_can_not_make_is_a_sentence_and_the_others_go_on(sw
     assert "refused    clock: expected one that the ecp5 PLL makes" in output
 
 
-@pytest.mark.synthesis
+@tools
 def test_a_seed_is_the_placement_that_a_bitstream_takes(swept, bundle):
     folder, _ = swept
     facts = json.loads((folder / "sweep.json").read_text())
@@ -67,7 +73,7 @@ def test_a_seed_is_the_placement_that_a_bitstream_takes(swept, bundle):
     assert round(routed.placement.mhz, 2) == facts["designs"][0]["mhz"]["1"]
 
 
-@pytest.mark.synthesis
+@tools
 def test_a_second_run_takes_all_from_the_cache(swept, bundle, monkeypatch):
     folder, _ = swept
     before = (folder / "sweep.json").read_bytes(), (folder / "index.html").read_bytes()

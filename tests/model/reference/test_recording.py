@@ -64,8 +64,8 @@ def cut(path: Path, part: float) -> None:
     path.write_bytes(content[: round(part * len(content))])
 
 
-def read_all(path: Path) -> None:
-    for _ in Recording(path, RATE):
+def read_all(path: Path, rate: int = RATE) -> None:
+    for _ in Recording(path, rate):
         pass
 
 
@@ -231,7 +231,9 @@ def test_mp3_files_joined_to_one_are_refused(tmp_path):
         read_all(path)
 
 
-@pytest.mark.parametrize("suffix", ["aiff", "au", "w64", "rf64", "svx", "wav"])
+@pytest.mark.parametrize(
+    "suffix", ["aiff", "au", "w64", "rf64", "svx", "wav", "nist", "avr", "mat4", "mat5", "mpc2k", "sds"]
+)
 def test_other_files_with_a_header_say_so_too(suffix, tmp_path, caplog):
     path = tmp_path / f"in.{suffix}"
     soundfile.write(path, (32768 * sound(16000)).astype(np.int16), RATE, format=suffix.upper(), subtype="PCM_16")
@@ -240,7 +242,23 @@ def test_other_files_with_a_header_say_so_too(suffix, tmp_path, caplog):
     cut(path, 0.5)
     read_all(path)
     (message,) = messages(caplog)
-    assert re.fullmatch(rf"{path}: its header says (1\.0\d|0\.99) s, it has 0\.(50|49) s: was it cut off\?", message)
+    assert re.fullmatch(rf"{path}: its header says (1\.0\d|0\.99) s, it has 0\.(50|49|48) s: was it cut off\?", message)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "subtype"), [("sds", "PCM_S8"), ("sds", "PCM_24"), ("wve", "ALAW"), ("voc", "ULAW"), ("voc", "PCM_16")]
+)
+def test_so_do_others_with_their_own_samples(suffix, subtype, tmp_path, caplog):
+    path = tmp_path / f"in.{suffix}"
+    rate = 8000 if suffix == "wve" else RATE
+    soundfile.write(path, sound(rate), rate, format=suffix.upper(), subtype=subtype)
+    read_all(path, rate)
+    assert messages(caplog) == []
+    cut(path, 0.5)
+    read_all(path, rate)
+    (message,) = messages(caplog)
+    said = "it ends before its header says" if suffix == "voc" else r"its header says 1\.00 s, it has 0\.(50|49) s"
+    assert re.fullmatch(rf"{path}: {said}: was it cut off\?", message)
 
 
 def test_channels_that_cancel_each_other_are_said(tmp_path, caplog):

@@ -32,16 +32,26 @@ def front_end(bins: int, code: str, feature_bits: int, gain_bits: int) -> FloatF
 
 
 def network_of(
-    weights: str, feature_bits: int, bits: int, gain_bits: int, kind: str, hidden: list[int], bins: int, seed: int
+    weights: str,
+    feature_bits: int,
+    bits: int,
+    gain_bits: int,
+    kind: str,
+    hidden: list[int],
+    bins: int,
+    seed: int,
+    learned_steps: bool = False,
 ) -> MaskNetwork:
-    """Random weights, biases and means of the features."""
+    """Random weights, biases, steps and means of the features."""
     torch.manual_seed(seed)
-    how = Quantisation([WEIGHT_FORMATS[name] for name in weights.split(",")], feature_bits, bits, gain_bits, slope=8.0)
+    formats = [WEIGHT_FORMATS[name] for name in weights.split(",")]
+    how = Quantisation(formats, feature_bits, bits, gain_bits, 8.0, learned_steps)
     network = MaskNetwork(bins, hidden, bins, kind, how)
     network.centre(one(feature_bits) * (2 * torch.rand(bins) - 1))
     for layer in network.layers:
         layer.rows.weight.data.normal_()
         layer.rows.bias.data.normal_()
+        layer.rows.stretch.data.normal_(std=0.1)
     return network
 
 
@@ -63,12 +73,21 @@ def masks(network: MaskNetwork, features: np.ndarray) -> np.ndarray:
     hidden=st.lists(st.integers(1, 20), max_size=2),
     half=st.integers(1, 15),
     seed=st.integers(0, 2**16),
+    learned=st.booleans(),
 )
 @settings(max_examples=100)
 def test_golden_model_equals_network_bit_for_bit(
-    weights: str, feature_bits: int, bits: int, gain_bits: int, kind: str, hidden: list[int], half: int, seed: int
+    weights: str,
+    feature_bits: int,
+    bits: int,
+    gain_bits: int,
+    kind: str,
+    hidden: list[int],
+    half: int,
+    seed: int,
+    learned: bool,
 ) -> None:
-    network = network_of(weights, feature_bits, bits, gain_bits, kind, hidden, half + 1, seed)
+    network = network_of(weights, feature_bits, bits, gain_bits, kind, hidden, half + 1, seed, learned)
     front = front_end(half + 1, "binary" if feature_bits == 1 else "level", feature_bits, gain_bits)
     made = to_bundle(network, front, "random", {})
     features = any_features(np.random.default_rng(seed), made.front_end, 20)
@@ -150,11 +169,30 @@ def test_real_valued_the_layer_is_the_gru_of_the_paper() -> None:
 @pytest.mark.parametrize("pi", [REAL, BINARY])
 @pytest.mark.parametrize("kind", ["gru", "dense"])
 def test_every_parameter_has_a_gradient(pi: Any, kind: str) -> None:
-    network = network_of("int4", 8, 8, 8, kind, [6], 5, 0)
+    network = network_of("int4", 8, 8, 8, kind, [6], 5, 0, learned_steps=True)
     v, _ = network(torch.randint(-128, 128, (7, 3, 5)).float(), pi=pi)
     v.square().mean().backward()
     for name, parameter in network.named_parameters():
+        if name.endswith("stretch") and pi == REAL:
+            continue  # real weights have no step
         assert parameter.grad is not None and parameter.grad.isfinite().all() and parameter.grad.abs().sum() > 0, name
+
+
+@pytest.mark.parametrize("name", ["binary", "ternary", "int4", "seo4"])
+def test_the_gradient_of_a_step_is_that_of_lsq(name: str) -> None:
+    """Esser et al. (2020), eq. (3): the rounding error in steps within the range, the largest value beyond it."""
+    network = network_of(name, 8, 8, 8, "dense", [], 5, 2, learned_steps=True)
+    (rows,), upstream = [layer.rows for layer in network.layers], torch.randn(1, 5, 5)
+    weight, _, _ = rows.effective(BINARY)
+    (weight * upstream).sum().backward()
+    format = WEIGHT_FORMATS[name]
+    (step,), (_, _, move) = rows._steps(), rows._parts()[0]
+    x = (rows.weight / step[..., None]).detach()
+    nearest, within = _nearest(x, format), x.abs() <= format.largest
+    slope = torch.where(within, nearest - x, nearest) * upstream * move[..., None]
+    expected = (slope * step[..., None]).sum(-1).detach()  # by the logarithm of a step
+    assert torch.allclose(rows.stretch.grad[0], expected, atol=1e-5)
+    assert torch.allclose(rows.weight.grad, within * upstream * move[..., None], atol=1e-6)
 
 
 def test_the_gradient_at_pi_0_is_that_of_the_function() -> None:

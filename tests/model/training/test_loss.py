@@ -10,9 +10,11 @@ torch = pytest.importorskip("torch")
 from pystoi import stoi  # noqa: E402 (after importorskip)
 
 from model.corpora.float_front_end import FloatFrontEnd, power  # noqa: E402 (after importorskip)
-from model.training.loss import Envelopes, weighted_loss  # noqa: E402 (after importorskip)
+from model.evaluation import metrics  # noqa: E402 (after importorskip)
+from model.training.loss import FLOOR, Envelopes, SiSdr, Targets, weighted_loss  # noqa: E402 (after importorskip)
 
 FRONT_END = FloatFrontEnd(16000, 256, 128, "hann", 0.1, np.zeros((129, 3), np.float32), mask_bits=3)
+ONE_GAIN = FloatFrontEnd(16000, 256, 64, "hann", 0.1, np.zeros((129, 3), np.float32))
 SURE = 20.0
 """A relaxed output whose bit is certain, in float32 as in words."""
 
@@ -111,3 +113,67 @@ def test_what_lowers_the_loss_raises_stoi() -> None:
         scores.append(stoi(clean, clean + level * noise, 16000))
     assert losses == sorted(losses, reverse=True)
     assert scores == sorted(scores)
+
+
+def spectra(seed: int, frames: int = 60, batch: int = 2) -> tuple[np.ndarray, np.ndarray]:
+    """Mixture and speech, (batch, frames, bins), of noise whose level changes."""
+    rng, front_end = np.random.default_rng(seed), ONE_GAIN
+    level = 0.1 * (np.sin(np.arange(64 * (frames + 3)) / 700) > 0)
+    speech = [front_end.stft((level * rng.normal(size=level.shape)).astype(np.float32))[:frames] for _ in range(batch)]
+    noise = [front_end.stft(rng.normal(0, 0.05, level.shape).astype(np.float32))[:frames] for _ in range(batch)]
+    return np.array(speech) + np.array(noise), np.array(speech)
+
+
+def targets_of(mixture: np.ndarray, speech: np.ndarray) -> Targets:
+    energies = (power(mixture), power(speech), (mixture.conj() * speech).real)
+    parts = [torch.from_numpy(np.ascontiguousarray(part.swapaxes(0, 1))) for part in energies]
+    return Targets(torch.zeros(1), torch.zeros(1), *parts)
+
+
+def test_si_sdr_of_the_spectrum_is_nearly_that_of_the_samples() -> None:
+    """Samples of overlapping frames have the energies of the spectrum's consistent part: here within half a decibel."""
+    mixture, speech = spectra(0, batch=1)
+    v = torch.from_numpy(np.random.default_rng(1).normal(0, 1, (60, 1, 129)).astype(np.float32))
+    smooth = torch.nn.functional.avg_pool2d(v.swapaxes(0, 1), (15, 15), 1, 7).swapaxes(0, 1)
+    gain = torch.sigmoid(2 * 4 * smooth)[:, 0].numpy()
+    samples = [ONE_GAIN.istft(part, 64 * 57)[512:-512] for part in (speech[0], gain * mixture[0])]
+    found = -float(SiSdr(ONE_GAIN, 0.0)(4 * smooth, targets_of(mixture, speech)))
+    assert found == pytest.approx(metrics.si_sdr(*samples), abs=0.5)
+
+
+def test_the_speech_itself_has_the_largest_si_sdr_and_its_level_does_not_matter() -> None:
+    _, speech = spectra(2)
+    targets, v = targets_of(speech, speech), torch.full((60, 2, 129), 10.0)
+    best = -10 * np.log10(1 / FLOOR + FLOOR)
+    assert float(SiSdr(ONE_GAIN, 0.0)(v, targets)) == pytest.approx(best, rel=1e-3)
+    louder = Targets(*targets[:2], targets.mixture, 9 * targets.speech, 3 * targets.common)
+    assert float(SiSdr(ONE_GAIN, 0.0)(v, louder)) == pytest.approx(best, rel=1e-3)
+
+
+@given(st.integers(0, 2**32 - 1), st.floats(0.01, 0.9))
+def test_distillation_is_the_papers_formula(seed: int, share: float) -> None:
+    """FQSS' `mysystem.py`: (1 - d) S(q, s) + d w S(q, f) with w = 10^((SDR_q - SDR_f) / 10), here of ratios."""
+    mixture, speech = spectra(seed)
+    rng = np.random.default_rng(seed)
+    q, f = (torch.from_numpy(rng.normal(0, 1, (60, 2, 129)).astype(np.float32)) for _ in range(2))
+    gains = [torch.sigmoid(2 * part).numpy().swapaxes(0, 1) for part in (q, f)]
+
+    def si_sdr(estimate: np.ndarray, target: np.ndarray) -> np.ndarray:
+        flat = [part.reshape(2, -1) for part in (estimate, target)]
+        scale = (flat[0].conj() * flat[1]).real.sum(1) / power(flat[1]).sum(1)
+        true = scale[:, None] * flat[1]
+        whole = power(mixture).sum((1, 2))
+        return power(true).sum(1) / (power(flat[0]).sum(1) - power(true).sum(1) + FLOOR * whole)
+
+    estimates = [gain * mixture for gain in gains]
+    task, best, near = si_sdr(estimates[0], speech), si_sdr(estimates[1], speech), si_sdr(*estimates)
+    weight = (task + FLOOR) / (best + FLOOR)
+    expected = -10 * np.log10((1 - share) * task + share * weight * near + FLOOR).mean()
+    assert float(SiSdr(ONE_GAIN, share)(q, targets_of(mixture, speech), f)) == pytest.approx(expected, abs=2e-3)
+
+
+def test_silence_has_a_loss_and_a_gradient_that_are_finite() -> None:
+    v, silence = torch.zeros(60, 2, 129, requires_grad=True), torch.zeros(60, 2, 129)
+    targets = Targets(silence, silence, silence, silence, silence)
+    SiSdr(ONE_GAIN, 0.1)(v, targets, torch.zeros(60, 2, 129)).backward()
+    assert v.grad is not None and bool(v.grad.isfinite().all())

@@ -15,7 +15,7 @@ from model.corpora import corpus  # noqa: E402 (after importorskip)
 from model.corpora.corpus import Corpus  # noqa: E402 (after importorskip)
 from model.errors import BadInput  # noqa: E402 (after importorskip)
 from model.reference.golden_model import GoldenModel  # noqa: E402 (after importorskip)
-from model.training import checkpoint, trainer  # noqa: E402 (after importorskip)
+from model.training import checkpoint, loss, trainer  # noqa: E402 (after importorskip)
 from model.training.batches import Mixtures  # noqa: E402 (after importorskip)
 from model.training.distributed import Team  # noqa: E402 (after importorskip)
 from model.training.export import to_bundle  # noqa: E402 (after importorskip)
@@ -216,7 +216,7 @@ def test_a_loss_that_is_not_finite_stops_and_keeps_the_checkpoint(
     source: Corpus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     interrupted(monkeypatch, source, tmp_path, 1)
-    monkeypatch.setattr(trainer, "weighted_loss", lambda v, mask, weight: v.mean() * float("nan"))
+    monkeypatch.setattr(loss, "weighted_loss", lambda v, mask, weight: v.mean() * float("nan"))
     expect_stop(source, tmp_path, "expected a finite loss in epoch 2, got nan; the checkpoint of epoch 1 is kept")
 
 
@@ -225,14 +225,14 @@ def test_weights_that_are_not_finite_never_reach_the_checkpoint(
 ) -> None:
     """The last step of an epoch, whose loss is finite and whose gradient isn't: no later loss would tell."""
     interrupted(monkeypatch, source, tmp_path, 1)
-    original, calls = trainer.weighted_loss, []
+    original, calls = loss.weighted_loss, []
 
     def poisoned(v: Any, mask: Any, weight: Any) -> Any:
         calls.append(1)
         steep = torch.sqrt(0.0 * v.sum())
         return original(v, mask, weight) + (steep if len(calls) == 4 else 0.0)
 
-    monkeypatch.setattr(trainer, "weighted_loss", poisoned)
+    monkeypatch.setattr(loss, "weighted_loss", poisoned)
     expect_stop(
         source, tmp_path, "expected a finite loss in epoch 2, got weights that are not; the checkpoint of epoch 1"
     )
@@ -331,3 +331,29 @@ def test_the_best_epoch_weighs_stoi_against_si_sdr() -> None:
 
 
 SCORES = ((8.0, 0.80), (7.8, 0.81), (8.1, 0.79))
+
+
+INTEGERS = {
+    **{"kind": "gru", "format": "int8", "qad_code": "level", "qad_bits": "8", "gain_bits": "8"},
+    **{"loss": "si_sdr", "distillation": "0.1", "learned_steps": "true"},
+}
+
+
+def test_distillation_needs_a_real_valued_network(source: Corpus, tmp_path: Path) -> None:
+    with pytest.raises(BadInput, match=r"^setting distillation: expected real-valued stages before the quantised ones"):
+        train(source, tmp_path, **INTEGERS, stages="1:1:1:5e-3:1e-3")
+
+
+def test_the_loss_of_fqss_changes_steps_and_weights_in_quantised_stages_alone(source: Corpus, tmp_path: Path) -> None:
+    train(source, tmp_path / "fqss", **INTEGERS, stages="1:0:0:1e-2:5e-3,1:1:1:5e-3:1e-3")
+    train(source, tmp_path / "plain", **{**INTEGERS, "distillation": "0"}, stages="1:0:0:1e-2:5e-3,1:1:1:5e-3:1e-3")
+    losses = {}
+    for name, share in (("fqss", "0.1"), ("plain", "0")):
+        chosen = settings(**{**INTEGERS, "distillation": share, "stages": "1:0:0:1e-2:5e-3,1:1:1:5e-3:1e-3"})
+        groups, state = checkpoint.load(tmp_path / name / trainer.CHECKPOINT)
+        real, _ = trainer.load(tmp_path / name, chosen, REAL)
+        assert all(bool((layer.rows.stretch == 0).all()) for layer in real.layers)
+        assert all(bool((value != 0).all()) for key, value in groups["network"].items() if key.endswith("rows.stretch"))
+        losses[name] = [row["loss"] for row in state["history"]]
+    assert losses["fqss"][0] == losses["plain"][0]
+    assert losses["fqss"][1] != losses["plain"][1]

@@ -1,0 +1,62 @@
+"""What a network of integers takes of a board, whatever its weights: the budget of `bgru train --fit`."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from boards.definitions.registry import Board
+from boards.flow.folding_search import Options
+from boards.flow.layout import design, room, sources
+from boards.flow.sound import sound_frame_rate, sound_room
+from hw.shape.folding import Source
+from model.bundle.bundle import Bundle
+from model.bundle.integer_layers import MOST_SHIFT, IntegerLayer
+
+__all__ = ["BoardBudget"]
+
+
+class BoardBudget:
+    """The room that a board has for a network of integers, next to the link or to the audio path."""
+
+    def __init__(self, board: Board, audio: bool = False) -> None:
+        self._board, self._audio = board.at_sound_clock(None) if audio else board, audio
+        self._options: dict[tuple[IntegerLayer, Source], Options] = {}
+
+    def __call__(self, bundle: Bundle) -> dict[str, tuple[int, int]]:
+        """What the smallest design in real time takes, and what there is, by resource: LUT4 about, RAM blocks exactly.
+
+        The RAM is that of constants in which every bit varies; a trained network's may take less, never more. Raises
+        `BadInput` for a network that does not fit, with what is missing.
+        """
+        board, names = self._board, [layer.name for layer in bundle.layers]
+        layers = [layer for layer in bundle.layers if isinstance(layer, IntegerLayer)]
+        assert len(layers) == len(names)  # bitwise layers have no format to choose
+        options = {
+            layer.name: self._options_of(layer, source)
+            for layer, source in zip(layers, sources(bundle, board).values(), strict=True)
+        }
+        free, rate, neighbour = room(bundle, board), bundle.front_end.frame_rate, "the link"
+        if self._audio:
+            free, rate, neighbour = sound_room(bundle, board), sound_frame_rate(bundle, board), "the audio path"
+        chosen = design(options, bundle, board, rate, free, neighbour)
+        return {kind: (count, free[kind]) for kind, count in chosen.needs.items()}
+
+    def _options_of(self, layer: IntegerLayer, source: Source) -> Options:
+        if (layer, source) not in self._options:
+            self._options[layer, source] = Options(_any_constants(layer), self._board.family, source)
+        return self._options[layer, source]
+
+
+def _any_constants(layer: IntegerLayer) -> IntegerLayer:
+    """The layer with constants of which no bit is the same in all rows; memories leave out bits that are."""
+
+    def varying(like: np.ndarray, most: int) -> np.ndarray:
+        return np.resize(np.array([0, most], like.dtype), like.shape)
+
+    return replace(
+        layer,
+        threshold=varying(layer.threshold, -1),
+        shift=varying(layer.shift, MOST_SHIFT),
+        w_multiplier=varying(layer.w_multiplier, 2**16 - 1),
+        u_multiplier=None if layer.u_multiplier is None else varying(layer.u_multiplier, 2**16 - 1),
+    )
