@@ -237,6 +237,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "paper": {"hidden": (1024,), "fft_size": 1024, "hop": 256, "frames": 200, "mask_bits": 3},
     "tiny-int4": {"hidden": (96,), **INT4},
     "small-int4": {"hidden": (256,), **INT4},
+    "swift-int4": {**INT4, "hidden": (256,), "fft_size": 128, "hop": 32, "gain_frames": 256, "frames": 1600},
 }
 """What each preset changes in the defaults: the size of the network and of its front end."""
 

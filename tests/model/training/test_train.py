@@ -187,7 +187,7 @@ def test_a_folder_that_no_bundle_can_be_named_after_is_refused_before_the_work(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "huge"}, "preset: expected tiny, small, swift, paper, tiny-int4, small-int4, got huge"),
+        ({"preset": "huge"}, "preset: expected tiny, small, swift, paper, tiny-int4, small-int4, swift-int4, got huge"),
         ({"notice": Path("nowhere.md")}, "nowhere.md: expected a text file with the recordings' licence"),
         ({"test_speakers": "zoe"}, "test speaker zoe: expected one of the corpus' 4 speakers"),
         ({"speech": [Path("nowhere")]}, "nowhere: expected speech as speaker/utterance recordings"),
