@@ -18,7 +18,7 @@ from model.errors import BadInput
 
 __all__ = [
     *("capacity", "choose", "design", "homed", "lay_out", "left", "options_of", "parse_folding", "room"),
-    *("sdram_parts", "shape", "smallest", "sources", "word_widths"),
+    *("sdram_parts", "shape", "smallest", "sources", "streaming", "word_widths"),
 ]
 
 LINK_WIDTH = 8
@@ -126,6 +126,11 @@ def left(free: Needs, board: Board, streamed: int) -> Needs:
     parts = sdram_parts(streamed).values()
     there = {**capacity(board, streamed), **free}
     return {kind: count - sum(part.get(kind, 0) for part in parts) for kind, count in there.items()}
+
+
+def streaming(chosen: Design) -> list[str]:
+    """The layers whose weights a design has in SDRAM."""
+    return [name for name, folding in chosen.foldings.items() if folding.weights == "streamed"]
 
 
 def design(
