@@ -92,7 +92,7 @@ class FlashLoader(wiring.Component):
     the SPI clock to arrive.
 
     Latency: `cycles`. Throughput: one bit per `2 * half` cycles.
-    Cost on iCE40, for 16,272 words of 40 bits: 181 LUT4, 123 flip-flops, one block RAM; 61 MHz or more on a UP5K.
+    Cost on iCE40, for 16,272 words of 40 bits: 176 LUT4, 131 flip-flops, one block RAM; 61 MHz or more on a UP5K.
 
     Parameters
     ----------
