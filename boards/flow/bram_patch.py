@@ -175,12 +175,18 @@ FORMATS = {
 
 
 def _parts(bits: Bits, width: int, family: Family) -> list[Bits]:
-    """A memory cut into block RAMs with words of `width` bits: the bits of each, word by word."""
+    """A memory cut into block RAMs with words of `width` bits: the bits of each, word by word.
+
+    Of a memory that is deeper than a block RAM, Yosys puts the words of one address in all depths next to each other.
+    """
     (depth,) = (words for words, each in family.block_ram.items() if each == width)
-    tall, wide = -(-bits.shape[0] // depth), -(-bits.shape[1] // width)
-    filled = np.zeros((tall * depth, wide * width), dtype=np.uint8)
-    filled[: bits.shape[0], : bits.shape[1]] = bits
-    return list(filled.reshape(tall, depth, wide, width).transpose(0, 2, 1, 3).reshape(tall * wide, -1))
+    deep = -(-bits.shape[0] // depth)
+    wide = -(-deep * bits.shape[1] // width)
+    stacked = np.zeros((deep * depth, bits.shape[1]), dtype=np.uint8)
+    stacked[: bits.shape[0]] = bits
+    filled = np.zeros((depth, wide * width), dtype=np.uint8)
+    filled[:, : deep * bits.shape[1]] = stacked.reshape(deep, depth, -1).transpose(1, 0, 2).reshape(depth, -1)
+    return list(filled.reshape(depth, wide, width).transpose(1, 0, 2).reshape(wide, -1))
 
 
 @dataclass(frozen=True)

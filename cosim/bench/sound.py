@@ -108,12 +108,15 @@ class SoundBench:
 
     program, folder : the simulator, and the folder it runs in, with the contents of its memories
     bundle, attenuation : the bundle it is compared with, and its attenuation limit in dB
+    start, stream : upper bounds on cycles until the first weights come from SDRAM, and in which a frame's come
     """
 
     program: Path
     folder: Path
     bundle: Bundle
     attenuation: float | None = None
+    start: int = 0
+    stream: int = 0
 
     @classmethod
     def build(
@@ -139,7 +142,9 @@ class SoundBench:
         else:
             verilog = to_verilog(top, TOP, folder)
         sdram_cycles = max(1, int(weights.memory.clock_hz / weights.clock_hz)) if weights else 0
-        return cls(simulator_of(verilog, bundle.front_end, quick, sdram_cycles), folder, bundle, denoiser.limit)
+        program = simulator_of(verilog, bundle.front_end, quick, sdram_cycles)
+        start, stream = (weights.start, 2 * weights.words) if weights else (0, 0)
+        return cls(program, folder, bundle, denoiser.limit, start, stream)
 
     def run(
         self,
@@ -162,7 +167,7 @@ class SoundBench:
         words = [(one.astype(np.int32) & 0xFFFF) | ((np.arange(len(one)) == 0) << 16) for one in utterances]
         offered = np.concatenate(words).astype(np.int32)
         frames = len(samples) // front_end.hop + 2
-        limit = frames * CYCLES_A_POINT * front_end.fft_size + period * len(offered)
+        limit = self.start + frames * (CYCLES_A_POINT * front_end.fft_size + self.stream) + period * len(offered)
         limit += sum(pause.longest * count for pause, count in zip(pauses, (len(offered), len(samples)), strict=True))
         offered.tofile(folder / "i.bin")
         ends = (number for one in pauses for number in (one.percent, one.longest))

@@ -104,15 +104,15 @@ def test_contents_written_into_a_placed_design_make_the_design_of_a_full_build(f
 
 
 class Shapes(wiring.Component):
-    """A ROM of random words for each shape of a family's block RAM, three words short of full, all on one pin."""
+    """A ROM of random words for each depth and width, three words short of full, all on one pin."""
 
-    def __init__(self, family, seed):
+    def __init__(self, shapes, seed):
         rng = np.random.default_rng(seed)
         self.roms = {
             f"of_{depth}": CyclicMemory(
                 CyclicShape(width, depth - 3, width, rom=True), rng.integers(0, 1 << width, depth - 3).tolist()
             )
-            for depth, width in family.block_ram.items()
+            for depth, width in shapes.items()
         }
         super().__init__({"parity": Out(1)})
 
@@ -134,7 +134,7 @@ class Shapes(wiring.Component):
 @pytest.mark.synthesis
 @pytest.mark.parametrize("family", [ECP5, ICE40, GOWIN], ids=lambda family: family.name)
 def test_a_memory_is_found_and_rewritten_in_every_shape_of_block_ram(family, tmp_path):
-    one, other = (Shapes(family, seed) for seed in (1, 2))
+    one, other = (Shapes(family.block_ram, seed) for seed in (1, 2))
     design = placed_design(one, family, tmp_path)
     found = places(design, family, one.contents())
     assert {found[f"of_{depth}"].width for depth in family.block_ram} == set(family.block_ram.values())
@@ -146,6 +146,20 @@ def test_a_memory_is_found_and_rewritten_in_every_shape_of_block_ram(family, tmp
     assert rewrite(rewritten, family, other.contents(), one.contents()) == design != rewritten
     (tmp_path / PACKERS[family.name].design).write_text(rewritten)
     assert pack_bitstream(tmp_path, family).stat().st_size > 0
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize(
+    ("family", "depth", "width"), [(ECP5, 3072, 14), (ICE40, 700, 13)], ids=lambda value: getattr(value, "name", value)
+)
+def test_a_memory_deeper_than_a_block_ram_is_found_and_rewritten(family, depth, width, tmp_path):
+    """The words of all its depths lie next to each other in the block RAMs."""
+    one, other = (Shapes({depth: width}, seed) for seed in (1, 2))
+    design = placed_design(one, family, tmp_path)
+    found = places(design, family, one.contents())
+    rewritten = rewrite(design, family, one.contents(), other.contents())
+    assert places(rewritten, family, other.contents()) == found
+    assert rewrite(rewritten, family, other.contents(), one.contents()) == design != rewritten
 
 
 @given(seeds, seeds, st.sampled_from([1.0, 0.5]), st.sampled_from(["bgru", "dense"]), st.sampled_from([ECP5, ICE40]))

@@ -10,6 +10,7 @@ from boards.gateware.sdram_weights import Memory
 from cosim.bench.sound import Pauses, SoundBench
 from cosim.chips.sdram import StreamedWeights, words_of
 from cosim.chips.sdram_chip import SdramChip
+from cosim.chips.sdram_timing import Timing
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
@@ -20,7 +21,7 @@ from tests.support.audio_engine import random_front_end, random_samples
 
 pytestmark = pytest.mark.simulator
 
-MEMORY = Memory(replace(ULX3S_SDRAM, power_up=900), 100e6)
+MEMORY, TIMING = Memory(replace(ULX3S_SDRAM, power_up=900), 100e6), Timing(power_up=900)
 
 
 def streaming() -> Denoiser:
@@ -36,7 +37,7 @@ def streaming() -> Denoiser:
 
 def test_a_denoiser_with_weights_from_sdram_gives_every_sample(tmp_path):
     denoiser = streaming()
-    weights = StreamedWeights(denoiser.network, MEMORY, 50e6)
+    weights = StreamedWeights(denoiser.network, MEMORY, 50e6, TIMING)
     bench = SoundBench.build(denoiser, tmp_path / "right", quick=True, weights=weights)
     rng = np.random.default_rng(7)
     utterances = [random_samples(rng, count, kind) for count, kind in ((50, "noise"), (27, "square"), (35, "impulse"))]
@@ -46,7 +47,7 @@ def test_a_denoiser_with_weights_from_sdram_gives_every_sample(tmp_path):
 
     words = words_of(denoiser.network)
     words[0] ^= 1
-    wrong = StreamedWeights(denoiser.network, MEMORY, 50e6)
-    wrong.chip = SdramChip(100, words)
+    wrong = StreamedWeights(denoiser.network, MEMORY, 50e6, TIMING)
+    wrong.chip = SdramChip(100, words, TIMING)
     bench = SoundBench.build(denoiser, tmp_path / "wrong", quick=True, weights=wrong)
     assert bench.run(utterances).difference is not None
