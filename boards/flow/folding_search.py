@@ -63,9 +63,11 @@ class Design:
 class Options:
     """A layer's foldings to choose from: up to `LANES` lanes, packed or not; or `folding` alone, if given.
 
-    Weights are no deeper than a RAM block, since multiplexers between blocks cost clock; such foldings also take few
-    cycles. Deeper ones are considered only if no folding is that shallow. Words of streamed weights are whole words of
-    the SDRAM. With a `bus`, bandwidth is one of the resources.
+    shallow : the foldings whose weights are no deeper than a RAM block; all where there are none
+    all : deeper ones too, with multiplexers between blocks. These cost clock, so a deep folding is taken only where no
+        design of shallow ones fits: it can fill its blocks better.
+
+    Words of streamed weights are whole words of the SDRAM. With a `bus`, bandwidth is one of the resources.
     """
 
     def __init__(
@@ -79,13 +81,14 @@ class Options:
         self.layer, self.family, self.source, self.folding, self.bus = layer, family, source, folding, bus
         self.estimate = estimate_of(layer, family)
         specs = [self.spec(one) for one in ([folding] if folding else _foldings(layer, source))]
+        large = family.single_port_ram if source == "loaded" else None
+        deepest = large[0] if large else max(family.block_ram)
         if source == "streamed":
-            fitting = [one for one in specs if one.engine.weight_width % SDRAM_BITS == 0]
+            whole = [one for one in specs if one.engine.weight_width % SDRAM_BITS == 0]
+            self.all = self.shallow = [self._option(one) for one in whole or specs]
         else:
-            large = family.single_port_ram if source == "loaded" else None
-            deepest = large[0] if large else max(family.block_ram)
-            fitting = [one for one in specs if one.ideal <= deepest]
-        self.all = [self._option(one) for one in fitting or specs]
+            self.all = [self._option(one) for one in specs]
+            self.shallow = [one for one in self.all if one.ideal <= deepest] or self.all
 
     def _option(self, spec: LayerSpec) -> Option:
         ideal, needs = spec.ideal, self.estimate.resources(spec.folding)
@@ -140,18 +143,34 @@ def cheapest(
     Ties go to the fewest cycles. A layer whose folding is given may take longer. Without `fitting`, the design may need
     more than is available.
     """
+    room = (free or available) if fitting else None
+    shallow = _cheapest(layers, {name: options.shallow for name, options in layers.items()}, available, limit, room)
+    if shallow is not None:
+        return shallow
+    return _cheapest(layers, {name: options.all for name, options in layers.items()}, available, limit, room)
+
+
+def _cheapest(
+    layers: Mapping[str, Options],
+    choices: Mapping[str, Sequence[Option]],
+    available: Needs,
+    limit: float,
+    room: Needs | None,
+) -> Design | None:
     slow: set[tuple[str, Folding]] = set()
     while True:
         designs = [Design()]
         for name, options in layers.items():
             quick = [
-                one for one in options.all if options.given or (one.ideal <= limit and (name, one.folding) not in slow)
+                one
+                for one in choices[name]
+                if options.given or (one.ideal <= limit and (name, one.folding) not in slow)
             ]
             quick = [quick[index] for index in front([(*one.needs.values(), one.ideal) for one in quick], free=1)]
             designs = [design.joined(name, one) for design, one in product(designs, quick)]
             designs = [designs[index] for index in front([(*one.needs.values(), one.ideal) for one in designs], free=1)]
-        if fitting:
-            designs = [design for design in designs if not design.over(free or available)]
+        if room is not None:
+            designs = [design for design in designs if not design.over(room)]
         if not designs:
             return None
         design = min(designs, key=lambda one: (area(one.needs, available), one.ideal))

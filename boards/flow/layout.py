@@ -145,7 +145,7 @@ def design(
     """
     limit = board.clock_hz / frame_rate
     for name, choice in options.items():
-        least = min(option.ideal for option in choice.all)
+        least = min(option.ideal for option in choice.shallow)
         if least > limit and not choice.given:
             raise BadInput(
                 f"bundle {bundle.name} is too slow for {frame_rate:g} frames/s on {board.name}: layer {name} takes "

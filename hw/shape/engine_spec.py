@@ -67,7 +67,7 @@ class EngineSpec:
     def weight_width(self) -> int:
         """Bits of a word of weights."""
         pe, simd = self.folding.pe, self.folding.simd
-        return pe * (packed_bits(simd) if self.folding.packed else self.format.bits * simd)
+        return packed_bits(pe * simd) if self.folding.packed else self.format.bits * pe * simd
 
     @cached_property
     def weights(self) -> CyclicShape | None:
