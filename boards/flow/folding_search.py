@@ -27,7 +27,7 @@ INTEGER_LANES = 64
 """The same of a layer of integers, whose lanes cost ten times as much."""
 
 Needs = Mapping[str, int]
-"""Resource (lut4, block_ram, spram; sdram in kB/s) to how many are used, or available."""
+"""Resource (lut4, block_ram, spram, multiplier; sdram in kB/s) to how many are used, or available."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Design:
 
     def joined(self, name: str, option: Option) -> "Design":
         """The design with one more layer."""
-        needs = {kind: self.needs.get(kind, 0) + count for kind, count in option.needs.items()}
+        kinds = dict.fromkeys((*self.needs, *option.needs))
+        needs = {kind: self.needs.get(kind, 0) + option.needs.get(kind, 0) for kind in kinds}
         return Design({**self.foldings, name: option.folding}, self.ideal + option.ideal, needs)
 
     def over(self, available: Needs) -> dict[str, int]:
@@ -67,7 +68,8 @@ class Options:
     all : deeper ones too, with multiplexers between blocks. These cost clock, so a deep folding is taken only where no
         design of shallow ones fits: it can fill its blocks better.
 
-    Words of streamed weights are whole words of the SDRAM. With a `bus`, bandwidth is one of the resources.
+    Up to `multipliers` lanes of each take a multiplier, where the layer's lanes can. Words of streamed weights are whole
+    words of the SDRAM. With a `bus`, bandwidth is one of the resources.
     """
 
     def __init__(
@@ -77,12 +79,19 @@ class Options:
         source: Source,
         folding: Folding | None = None,
         bus: SdramBus | None = None,
+        multipliers: int = 0,
     ) -> None:
         self.layer, self.family, self.source, self.folding, self.bus = layer, family, source, folding, bus
+        self.multipliers = multipliers
         self.estimate = estimate_of(layer, family)
         specs = [self.spec(one) for one in ([folding] if folding else _foldings(layer, source))]
         large = family.single_port_ram if source == "loaded" else None
         deepest = large[0] if large else max(family.block_ram)
+        if folding is None:
+            taken = [min(multipliers, spec.most_multipliers) for spec in specs]
+            specs = [
+                self.spec(replace(spec.folding, multipliers=count)) for spec, count in zip(specs, taken, strict=True)
+            ]
         if source == "streamed":
             whole = [one for one in specs if one.engine.weight_width % SDRAM_BITS == 0]
             self.all = self.shallow = [self._option(one) for one in whole or specs]
@@ -104,9 +113,9 @@ class Options:
     def next_to(self, bus: SdramBus, streamed: bool) -> "Options":
         """The same layer in a network that uses the SDRAM, its own weights streamed from there or not."""
         if not streamed:
-            return Options(self.layer, self.family, self.source, self.folding, bus)
+            return Options(self.layer, self.family, self.source, self.folding, bus, self.multipliers)
         folding = self.folding and replace(self.folding, weights="streamed")
-        return Options(self.layer, self.family, "streamed", folding, bus)
+        return Options(self.layer, self.family, "streamed", folding, bus, self.multipliers)
 
     def spec(self, folding: Folding) -> LayerSpec:
         """The layer's shape at a folding; raises `BadInput` for one larger than the layer."""
@@ -131,8 +140,11 @@ def _foldings(layer: Layer | IntegerLayer, source: Source) -> Iterable[Folding]:
 
 
 def area(needs: Needs, available: Needs) -> float:
-    """Sum of the used shares of a device's resources: the scarcer a resource, the more it weighs."""
-    return sum(count / available[kind] for kind, count in needs.items())
+    """Sum of the used shares of a device's LUT4 and memories: the scarcer a resource, the more it weighs.
+
+    Multipliers do not count, since nothing else takes them.
+    """
+    return sum(count / available[kind] for kind, count in needs.items() if kind != "multiplier")
 
 
 def cheapest(

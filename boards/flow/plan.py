@@ -214,7 +214,7 @@ def _print(
         out(f"{TITLES[kind]:10} {'about ' if kind == 'lut4' else ''}{count:,} of {there:,} ({count / there:.1%})")
     if bus:
         _print_bus(bus, layers)
-    out(f"area       {area(needs_of_all, available):.3f}, the sum of these shares")
+    out(f"area       {area(needs_of_all, available):.3f}, the sum of the shares of LUT4 and memory")
     out(f"interval   {pace.interval:,} cycles, {pace.rate:,.0f} frames/s")
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
     out(
@@ -229,7 +229,7 @@ def _readers(design: Design) -> int:
     return sum(folding.weights == "streamed" for folding in design.foldings.values())
 
 
-TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM", "multiplier": "multiplier", "sdram": "SDRAM kB/s"}
+TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM", "multiplier": "DSP", "sdram": "SDRAM kB/s"}
 
 HOMES = {"rom": "block RAM", "loaded": "SPRAM", "streamed": "SDRAM"}
 

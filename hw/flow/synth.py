@@ -24,7 +24,9 @@ NETLIST = "netlist.json.gz"
 """File of a cache entry."""
 
 Cost = dict[str, int]
-"""Resource (lut4, ff, block_ram, spram) to how many are used. A CCU2C counts as two LUT4, a DPR16X4 as six."""
+"""Resource (lut4, ff, block_ram, spram, multiplier) to how many are used.
+
+A CCU2C counts as two LUT4, a DPR16X4 as six."""
 
 
 BRACKETS = re.compile(r"(?<=\S)\[(\d+)\]")
@@ -87,7 +89,7 @@ def layer_costs(network: Network, progress: Callable[[str], None] = lambda name:
     costs = {}
     for name in network.layers:
         progress(name)
-        costs[name] = synthesise(layer_rtlil(network, name), name, network.family)
+        costs[name] = synthesise(layer_rtlil(network, name), name, network.synthesis_family)
     return costs
 
 

@@ -27,7 +27,8 @@ class IntegerMVU(wiring.Component):
 
     Latency: `latency` cycles from the last word to the result: a register behind the products, one behind each level of
     adders, one to accumulate. Throughput: one word per cycle, without back-pressure.
-    Cost per row: a lane (`hw.gateware.lanes`) and an adder per column, the accumulator, the sum that waits.
+    Cost per row: a lane (`hw.gateware.lanes`) and an adder per column, the accumulator, the sum that waits;
+    `folding.multipliers` lanes of all rows take a multiplier each.
 
     Members
     -------
@@ -63,7 +64,7 @@ class IntegerMVU(wiring.Component):
         begins = marks["first"] | marks.get("turn", 0)
         x = [word.x[lane] for lane in range(spec.folding.simd)]
         for row in range(spec.folding.pe):
-            products = lanes(spec.weights_format).products(word.weights[row], x)
+            products = self._products(row, word.weights[row], x)
             sums = self.o.payload.data[row]
             total = Signal(signed(spec.accumulator_bits), reset_less=True, name=f"total_{row}")
             added = _tree(m, [_register(m, product, spec.product_bits) for product in products])
@@ -77,6 +78,13 @@ class IntegerMVU(wiring.Component):
             else:
                 m.d.comb += sums.w.eq(total)
         return m
+
+    def _products(self, row: int, weights: Value, x: list[Value]) -> list[Value]:
+        """The products of a row: the lanes with a multiplier come first, row by row."""
+        format, folding = self.spec.weights_format, self.spec.folding
+        count = min(max(folding.multipliers - row * folding.simd, 0), folding.simd)
+        products = lanes(format).products(weights, x)
+        return [*lanes(format, multipliers=True).products(weights, x)[:count], *products[count:]] if count else products
 
 
 def _register(m: Module, value: Value, bits: int) -> Signal:

@@ -59,11 +59,7 @@ class SignsAndZeros:
 
 
 class TwosComplement:
-    """Weights of 3 to 8 bits in two's complement, lane by lane.
-
-    A product is a sum of shifted operands, in LUTs and carry chains: every family builds the same, and no lane competes
-    for multipliers with the audio engine (docs/hardware.md has what either takes).
-    """
+    """Weights of 3 to 8 bits in two's complement, lane by lane. A product is a sum of shifted operands, in LUTs."""
 
     def __init__(self, format: WeightFormat) -> None:
         self.format = format
@@ -75,16 +71,22 @@ class TwosComplement:
     def products(self, stored: Value, x: Sequence[Value]) -> list[Value]:
         bits = self.format.bits
         weights = [stored.word_select(lane, bits) for lane in range(len(x))]
-        return [_product(weight, value) for weight, value in zip(weights, x, strict=True)]
+        return [self._product(weight, value) for weight, value in zip(weights, x, strict=True)]
+
+    def _product(self, weight: Value, x: Value) -> Value:
+        """A balanced sum of shifted operands; the highest bit of the weight subtracts."""
+        terms = [Mux(bit, x << place, 0) for place, bit in enumerate(weight[:-1])]
+        while len(terms) > 1:
+            pairs = [terms[index] + terms[index + 1] for index in range(0, len(terms) - 1, 2)]
+            terms = pairs + terms[2 * len(pairs) :]
+        return terms[0] - Mux(weight[-1], x << (len(weight) - 1), 0)
 
 
-def _product(weight: Value, x: Value) -> Value:
-    """A product as a balanced sum of shifted operands; the highest bit of the weight subtracts."""
-    terms = [Mux(bit, x << place, 0) for place, bit in enumerate(weight[:-1])]
-    while len(terms) > 1:
-        pairs = [terms[index] + terms[index + 1] for index in range(0, len(terms) - 1, 2)]
-        terms = pairs + terms[2 * len(pairs) :]
-    return terms[0] - Mux(weight[-1], x << (len(weight) - 1), 0)
+class Multipliers(TwosComplement):
+    """The same weights. A product is a `*`, for which Yosys takes a multiplier of the device."""
+
+    def _product(self, weight: Value, x: Value) -> Value:
+        return weight.as_signed() * x
 
 
 class Shifts:
@@ -109,8 +111,10 @@ class Shifts:
         return Mux(negative, -shifted, shifted)
 
 
-def lanes(format: WeightFormat) -> Lanes:
-    """The lanes of a weight format."""
+def lanes(format: WeightFormat, multipliers: bool = False) -> Lanes:
+    """The lanes of a weight format; with `multipliers`, those of an integer of several bits that take one each."""
+    if multipliers:
+        return Multipliers(format)
     if format.exponent:
         return Shifts(format)
     return Signs(format) if not format.zero else SignsAndZeros(format) if format.most == 1 else TwosComplement(format)

@@ -1,4 +1,4 @@
-"""What a layer of integers will need, from its shape: cycles and RAM blocks exactly, LUT4 about."""
+"""What a layer of integers will need, from its shape: cycles, RAM blocks and multipliers exactly, LUT4 about."""
 
 from dataclasses import replace
 from typing import Any
@@ -47,6 +47,10 @@ class IntegerAreaEstimate(AreaEstimate):
             for count, width in slices_of(memory, memory.width)
         ]
 
+    def resources(self, folding: Folding) -> dict[str, int]:
+        """LUT4, RAM blocks of each kind that the family has, and multipliers."""
+        return super().resources(folding) | {"multiplier": folding.multipliers}
+
     def _parts(self, spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
         assert isinstance(spec, IntegerLayerSpec)
         return _parts(spec, memories)
@@ -55,7 +59,7 @@ class IntegerAreaEstimate(AreaEstimate):
 def _parts(spec: IntegerLayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
     engine, pe, simd = spec.engine, spec.folding.pe, spec.folding.simd
     lanes, recurrent, width = spec.lanes, int(spec.recurrent), spec.engine.operand_bits
-    small, shifts = lanes.most == 1, lanes.exponent
+    small, shifts, summed = lanes.most == 1, lanes.exponent, pe * simd - spec.folding.multipliers
     distributed = [(count, one) for count, one in memories if one.resource == "distributed"]
     logic = [(count, one) for count, one in memories if one.resource == "logic"]
     counters = [spec.words, engine.groups, spec.units, pe]
@@ -63,7 +67,7 @@ def _parts(spec: IntegerLayerSpec, memories: list[tuple[int, Mapped]]) -> dict[s
         counters.append(engine.weight_words)
     return {
         "bit of a signed operand": pe * simd * (width + 1) if small else 0,
-        "bit of a partial product": pe * simd * (lanes.bits - 1) * (width + 1) if not (small or shifts) else 0,
+        "bit of a partial product": summed * (lanes.bits - 1) * (width + 1) if not (small or shifts) else 0,
         "bit of a shift": pe * simd * (lanes.bits - 1) * engine.product_bits if shifts else 0,
         "bit of an adder": pe * _tree_bits(simd, engine.product_bits),
         "accumulator bit": pe * engine.accumulator_bits,

@@ -25,8 +25,8 @@ __all__ = ["IntegerLayerSpec"]
 class IntegerLayerSpec(LayerSpec):
     """The shape of a gru layer, or of a dense layer with a format. It gives one element of a vector at a time.
 
-    Raises `BadInput` also for W and U that no lane can multiply (`lanes_of`), and for packed weights that are not
-    ternary.
+    Raises `BadInput` also for W and U that no lane can multiply (`lanes_of`), for packed weights that are not ternary,
+    and for more multipliers than `most_multipliers`.
 
     format : of its numbers
     stored : the bits of its requantiser's constants that are in memory
@@ -53,6 +53,13 @@ class IntegerLayerSpec(LayerSpec):
     def lanes(self) -> WeightFormat:
         """The format of its lanes."""
         return lanes_of(self.format.w, self.format.u, self.name)
+
+    @property
+    def most_multipliers(self) -> int:
+        """All lanes, where a weight is an integer of several bits and Yosys takes a multiplier for the product."""
+        lanes, engine = self.lanes, self.engine
+        taken = self.family.multiplies((lanes.bits, engine.operand_bits), engine.product_bits)
+        return self.folding.pe * self.folding.simd if taken and lanes.most > 1 and not lanes.exponent else 0
 
     @property
     def input_bits(self) -> int:

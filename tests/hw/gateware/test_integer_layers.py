@@ -27,7 +27,9 @@ KINDS = ("gru", "dense")
 def drawn_folding(data, format: Format, kind: str, inputs: int, units: int) -> Folding:
     simd = data.draw(st.integers(1, max(inputs, units if kind == "gru" else 1)))
     packed = lanes_of(format.w, format.u, "layer").name == "ternary" and data.draw(st.booleans())
-    return Folding(data.draw(st.integers(1, units)), simd, packed=packed)
+    pe, lanes = data.draw(st.integers(1, units)), lanes_of(format.w, format.u, "layer")
+    multiplied = lanes.most > 1 and not lanes.exponent
+    return Folding(pe, simd, packed=packed, multipliers=data.draw(st.integers(0, pe * simd)) if multiplied else 0)
 
 
 @given(

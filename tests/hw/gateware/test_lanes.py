@@ -13,11 +13,16 @@ from model.bundle.formats import WEIGHT_FORMATS
 OPERANDS = (-128, -127, -37, -1, 0, 1, 2, 64, 127)
 
 
-@pytest.mark.parametrize("name", sorted({format.name for format in WEIGHT_FORMATS.values()}))
-def test_every_code_times_an_operand(name):
+NAMES = sorted({format.name for format in WEIGHT_FORMATS.values()})
+
+
+@pytest.mark.parametrize(
+    ("name", "multipliers"), [*((name, False) for name in NAMES), *((name, True) for name in NAMES if "int" in name)]
+)
+def test_every_code_times_an_operand(name, multipliers):
     format = WEIGHT_FORMATS[name]
     codes = [code for code in range(-format.most, format.most + 1) if code or format.zero]
-    strategy, simd = lanes(format), 2
+    strategy, simd = lanes(format, multipliers), 2
     stored, x = Signal(format.bits * simd), [Signal(signed(8), name=f"x_{lane}") for lane in range(simd)]
     found = [Signal(signed(48), name=f"product_{lane}") for lane in range(simd)]
     m = Module()
