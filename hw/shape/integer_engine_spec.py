@@ -63,6 +63,13 @@ class IntegerEngineSpec(EngineSpec):
         return signed_bits(self.weights_format.largest * one(self.operand_bits))
 
     @property
+    def most_multipliers(self) -> int:
+        """All lanes, where a weight is an integer of several bits and Yosys takes a multiplier for the product."""
+        lanes = self.weights_format
+        taken = self.family.multiplies((lanes.bits, self.operand_bits), self.product_bits)
+        return self.folding.pe * self.folding.simd if taken and lanes.most > 1 and not lanes.exponent else 0
+
+    @property
     def accumulator_bits(self) -> int:
         """Bits of a row's accumulator, which serves both sums."""
         return max(self.sum_bits)

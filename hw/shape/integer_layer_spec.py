@@ -56,10 +56,8 @@ class IntegerLayerSpec(LayerSpec):
 
     @property
     def most_multipliers(self) -> int:
-        """All lanes, where a weight is an integer of several bits and Yosys takes a multiplier for the product."""
-        lanes, engine = self.lanes, self.engine
-        taken = self.family.multiplies((lanes.bits, engine.operand_bits), engine.product_bits)
-        return self.folding.pe * self.folding.simd if taken and lanes.most > 1 and not lanes.exponent else 0
+        """Lanes that can take a multiplier of the device."""
+        return self.engine.most_multipliers
 
     @property
     def input_bits(self) -> int:
