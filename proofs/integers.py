@@ -8,7 +8,7 @@ import numpy as np
 from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value, signed
 
 from hw.gateware.integer_mvu import IntegerMVU, _tree
-from hw.gateware.lanes import Multipliers, Shifts, SignsAndZeros, TwosComplement, lanes
+from hw.gateware.lanes import Shifts, SignsAndZeros, TwosComplement, lanes
 from hw.gateware.memory import CyclicMemory
 from hw.gateware.requantiser import Requantiser, table_words
 from hw.shape.family import ICE40
@@ -29,11 +29,11 @@ __all__ = ["PROOFS"]
 OPERAND_BITS, SIMD = 8, 2
 
 
-def products(formats: list[WeightFormat], multipliers: bool) -> str:
+def products(formats: list[WeightFormat]) -> str:
     """Any codes as they are stored, times any operands, checked against each code's own multiple of the operand."""
     h = Harness()
     for format in formats:
-        strategy = lanes(format, multipliers)
+        strategy = lanes(format)
         codes = np.array([code for code in range(-format.most, format.most + 1) if code or format.zero], np.int8)
         numbers = [h.free(range(len(codes)), f"number_{format.name}_{lane}") for lane in range(SIMD)]
         operands = [h.free(signed(OPERAND_BITS), f"x_{format.name}_{lane}") for lane in range(SIMD)]
@@ -137,9 +137,6 @@ def requantised() -> str:
     w, u = Signal(signed(40), name="row_w"), Signal(signed(40), name="row_u")
     m_w, m_u = Signal(MULTIPLIER_BITS, name="m_w"), Signal(MULTIPLIER_BITS, name="m_u")
     shift, gate, exact = Signal(SHIFT_BITS, name="shift"), Signal(name="is_gate"), Signal(signed(60), name="exact")
-    done = Signal(range(MULTIPLIER_BITS + 1), name="bits_done")
-    h.m.d.comb += done.eq(Mux(it.step > MULTIPLIER_BITS, MULTIPLIER_BITS, it.step - 1))
-    term = Mux(m_w.bit_select(done, 1), w, 0) + Mux(m_u.bit_select(done, 1), u, 0)
     with h.m.If(it.load):
         h.m.d.sync += [
             w.eq(sums.w - threshold),
@@ -150,32 +147,35 @@ def requantised() -> str:
             gate.eq(it.matrix != spec.matrices - 1),
             exact.eq(0),
         ]
-    with h.m.Elif(it.step <= MULTIPLIER_BITS):
-        h.m.d.sync += exact.eq(exact + (term << done))
+    with h.m.Else(), h.m.Switch(it.step):
+        for bit in range(MULTIPLIER_BITS):
+            with h.m.Case(bit + 1):
+                h.m.d.sync += exact.eq(exact + (Mux(m_w[bit], w, 0) + Mux(m_u[bit], u, 0) << bit))
 
     works, multiplies = it.step != 0, (it.step != 0) & (it.step <= MULTIPLIER_BITS)
-    bound = (most_w + (1 << (THRESHOLD_BITS - 1)) + most_u) * ((1 << done) - 1)
     h.check(it.step < ROW_CYCLES)
-    h.check(~works | ((exact >= -bound) & (exact <= bound)))
     h.check(~works | ((w >= -(most_w + (1 << 31))) & (w <= most_w + (1 << 31)) & (u >= -most_u) & (u <= most_u)))
     h.check(~works | ((it.multiplying == multiplies) & (it.gate == gate)))
     # While it multiplies, the upper part of the product is above, its lower part in the place of the multiplier's bits.
-    undone, passed = Signal(range(MULTIPLIER_BITS + 1), name="undone"), Signal(SHIFT_BITS, name="passed")
-    h.m.d.comb += undone.eq(MULTIPLIER_BITS - done)
-    low = (exact[:MULTIPLIER_BITS] << undone)[:MULTIPLIER_BITS] | (m_w >> done)
-    h.check(~multiplies | ((it.high == (exact >> done)) & (it.low == low) & (it.factor == (m_u >> done))))
+    largest = most_w + (1 << (THRESHOLD_BITS - 1)) + most_u
+    for bit in range(MULTIPLIER_BITS + 1):
+        bound, low = largest * ((1 << bit) - 1), Cat(m_w[bit:], exact[:bit])
+        done = it.step == bit + 1
+        h.check(~done | ((exact >= -bound) & (exact <= bound) & (it.high == (exact >> bit)) & (it.low == low)))
+        h.check(~(done & multiplies) | (it.factor == (m_u >> bit)))
     h.check(~multiplies | ((it.w == w) & (it.u == u) & (Cat(it.fine, it.coarse) == shift)))
     # Then it shifts, as far as is left, in time.
-    left = Cat(it.fine, it.coarse)
-    shifts = works & ~multiplies
-    product = Cat(it.low, it.high).as_signed()
+    left, passed = Cat(it.fine, it.coarse), Signal(SHIFT_BITS, name="passed")
+    shifts, product = works & ~multiplies, Cat(it.low, it.high).as_signed()
     h.m.d.comb += passed.eq(shift - left)
-    h.check(~shifts | ((left <= shift) & (product == (exact >> passed))))
+    h.check(~shifts | ((left <= shift) & (exact >= -bound) & (exact <= bound)))
+    for count in range(1 << SHIFT_BITS):
+        h.check(~(shifts & (passed == count)) | (product == (exact >> count)))
     late = it.step - (MULTIPLIER_BITS + 1)
     h.check(~shifts | (it.fine + it.coarse <= Mux(late <= 14, 14 - late, 0)))
-    # Rule 14.4's clip, and the table.
-    whole, top = exact >> shift, (1 << (shape.bits - 1)) - 1
-    clipped = Mux(whole > top, top, Mux(whole < -top - 1, -top - 1, whole))
+    # Rule 14.4's clip, of a product of which nothing is left to shift, and the table.
+    top = (1 << (shape.bits - 1)) - 1
+    clipped = Mux(product > top, top, Mux(product < -top - 1, -top - 1, product))
     h.check(~(works & (it.step >= ROW_CYCLES - 2)) | (it.index == clipped[: shape.bits]))
     entries = Array(Const(word, spec.own_bits) for word in table_words(layer, spec.own_bits))
     h.check(dut.o.valid == (it.step == ROW_CYCLES - 1))
@@ -213,14 +213,14 @@ SMALL = [WEIGHT_FORMATS[name] for name in ("binary", "ternary")]
 EXPONENTS = [WEIGHT_FORMATS[f"seo{bits}"] for bits in range(3, 7)]
 
 
-def _lanes_proof(name: str, formats: list[WeightFormat], multipliers: bool, mutant: Mutant) -> Proof:
+def _lanes_proof(name: str, formats: list[WeightFormat], mutant: Mutant) -> Proof:
     listed = ", ".join(format.name for format in formats)
     return Proof(
         f"lanes-{name}",
         f"A lane's product is the weight times the operand, for every code of {listed} as it is stored and every "
         f"operand of {OPERAND_BITS} bits.",
         "hw/gateware/lanes.py",
-        partial(products, formats, multipliers),
+        partial(products, formats),
         "induction",
         1,
         (mutant,),
@@ -228,12 +228,11 @@ def _lanes_proof(name: str, formats: list[WeightFormat], multipliers: bool, muta
 
 
 PROOFS = (
-    _lanes_proof("signs", SMALL, False, Mutant(SignsAndZeros.products, "stored[len(x) + lane]", "stored[len(x)]")),
+    _lanes_proof("signs", SMALL, Mutant(SignsAndZeros.products, "stored[len(x) + lane]", "stored[len(x)]")),
     _lanes_proof(
-        "integers", INTEGERS, False, Mutant(TwosComplement._product, "terms[0] - Mux(weight", "terms[0] + Mux(weight")
+        "integers", INTEGERS, Mutant(TwosComplement._product, "terms[0] - Mux(weight", "terms[0] + Mux(weight")
     ),
-    _lanes_proof("multipliers", INTEGERS, True, Mutant(Multipliers._product, "weight.as_signed()", "weight")),
-    _lanes_proof("exponents", EXPONENTS, False, Mutant(Shifts._product, "[Const(0, 1), *(x", "[Const(0, 1), x, *(x")),
+    _lanes_proof("exponents", EXPONENTS, Mutant(Shifts._product, "[Const(0, 1), *(x", "[Const(0, 1), x, *(x")),
     Proof(
         "integer-mvu",
         "A row's two sums are those of its weights times its operands, exactly, over any words that a layer can have; "

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.lanes import lanes
+from hw.gateware.lanes import MULTIPLIER, Multiplier, lanes
 from hw.gateware.popcount import delayed
 from hw.shape.integer_engine_spec import IntegerEngineSpec, integer_mvu_latency
 
@@ -64,7 +64,7 @@ class IntegerMVU(wiring.Component):
         begins = marks["first"] | marks.get("turn", 0)
         x = [word.x[lane] for lane in range(spec.folding.simd)]
         for row in range(spec.folding.pe):
-            products = self._products(row, word.weights[row], x)
+            products = self._products(m, row, word.weights[row], x)
             sums = self.o.payload.data[row]
             total = Signal(signed(spec.accumulator_bits), reset_less=True, name=f"total_{row}")
             added = _tree(m, [_register(m, product, spec.product_bits) for product in products])
@@ -79,12 +79,16 @@ class IntegerMVU(wiring.Component):
                 m.d.comb += sums.w.eq(total)
         return m
 
-    def _products(self, row: int, weights: Value, x: list[Value]) -> list[Value]:
+    def _products(self, m: Module, row: int, weights: Value, x: list[Value]) -> list[Value]:
         """The products of a row: the lanes with a multiplier come first, row by row."""
-        format, folding = self.spec.weights_format, self.spec.folding
-        count = min(max(folding.multipliers - row * folding.simd, 0), folding.simd)
+        spec, format = self.spec, self.spec.weights_format
         products = lanes(format).products(weights, x)
-        return [*lanes(format, multipliers=True).products(weights, x)[:count], *products[count:]] if count else products
+        for lane in range(min(spec.folding.multipliers - row * spec.folding.simd, spec.folding.simd)):
+            multiplier = Multiplier(format.bits, spec.operand_bits)
+            m.submodules[f"{MULTIPLIER}_{row}_{lane}"] = multiplier
+            m.d.comb += [multiplier.weight.eq(weights.word_select(lane, format.bits)), multiplier.x.eq(x[lane])]
+            products[lane] = multiplier.product
+        return products
 
 
 def _register(m: Module, value: Value, bits: int) -> Signal:

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from amaranth.hdl import Array, Const, Mux, Value
+from amaranth.hdl import Array, Const, Module, Mux, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from model.bundle.formats import WeightFormat
 
-__all__ = ["Lanes", "lanes"]
+__all__ = ["MULTIPLIER", "Lanes", "Multiplier", "lanes"]
+
+MULTIPLIER = "times"
+"""Name of the modules with a multiplier; `hw.flow.synth` keeps these separate until everything else is mapped."""
 
 Codes = NDArray[np.int8]
 Bits = NDArray[np.uint8]
@@ -82,11 +87,26 @@ class TwosComplement:
         return terms[0] - Mux(weight[-1], x << (len(weight) - 1), 0)
 
 
-class Multipliers(TwosComplement):
-    """The same weights. A product is a `*`, for which Yosys takes a multiplier of the device."""
+class Multiplier(wiring.Component):
+    """A weight in two's complement times an operand, for which Yosys takes a multiplier of the device.
 
-    def _product(self, weight: Value, x: Value) -> Value:
-        return weight.as_signed() * x
+    It is a separate module (`hw.flow.synth` keeps it), because Yosys' `ice40_dsp` would otherwise put the adder behind
+    the product into the SB_MAC16 too, on which ABC crashes.
+
+    Members
+    -------
+    weight : In(signed(bits)); x : In(signed(operand_bits)); product : Out(signed), all of its bits
+    """
+
+    def __init__(self, bits: int, operand_bits: int) -> None:
+        super().__init__(
+            {"weight": In(signed(bits)), "x": In(signed(operand_bits)), "product": Out(signed(bits + operand_bits))}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.product.eq(self.weight * self.x)
+        return m
 
 
 class Shifts:
@@ -111,10 +131,8 @@ class Shifts:
         return Mux(negative, -shifted, shifted)
 
 
-def lanes(format: WeightFormat, multipliers: bool = False) -> Lanes:
-    """The lanes of a weight format; with `multipliers`, those of an integer of several bits that take one each."""
-    if multipliers:
-        return Multipliers(format)
+def lanes(format: WeightFormat) -> Lanes:
+    """The lanes of a weight format."""
     if format.exponent:
         return Shifts(format)
     return Signs(format) if not format.zero else SignsAndZeros(format) if format.most == 1 else TwosComplement(format)

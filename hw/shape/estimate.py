@@ -148,7 +148,7 @@ def _parts(spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int
         "binary product": pe * products if spec.binary else 0,
         "popcount": pe * popcount_cost(products - 1).lut4,
         "accumulator bit": pe * engine.accumulator_bits,
-        "trit decoder": words(pe * simd, TRITS) if spec.folding.packed else 0,
+        "trit decoder": pe * words(simd, TRITS) if spec.folding.packed else 0,
         "distributed RAM": sum(count * one.cells for count, one in distributed),
         "bank of distributed RAM": sum(count * one.deep for count, one in distributed if one.deep > 1),
         "bit that is selected": sum(count * one.width * (one.deep - 1) for count, one in memories),

@@ -58,6 +58,11 @@ class IntegerEngineSpec(EngineSpec):
         return WEIGHT_FORMATS[self.format.name]
 
     @property
+    def packed_lanes(self) -> int:
+        """All lanes: operands of several bits make a wide SIMD costly, and a narrow one would waste most of a code."""
+        return self.folding.pe * self.folding.simd
+
+    @property
     def product_bits(self) -> int:
         """Bits of a product."""
         return signed_bits(self.weights_format.largest * one(self.operand_bits))
