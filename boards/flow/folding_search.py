@@ -68,8 +68,8 @@ class Options:
     all : deeper ones too, with multiplexers between blocks. These cost clock, so a deep folding is taken only where no
         design of shallow ones fits: it can fill its blocks better.
 
-    Up to `multipliers` lanes of each take a multiplier, where the layer's lanes can. Words of streamed weights are whole
-    words of the SDRAM. With a `bus`, bandwidth is one of the resources.
+    Up to `multipliers` lanes of each take a multiplier, where the layer's lanes can. Words of streamed weights are
+    whole words of the SDRAM. With a `bus`, bandwidth is one of the resources.
     """
 
     def __init__(
