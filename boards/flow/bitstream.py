@@ -22,7 +22,6 @@ from boards.gateware.sdram_weights import DOMAIN
 from boards.gateware.sound_core import SHIFTS
 from boards.gateware.top import UART
 from boards.host.protocol import BAUD, OVERHEAD, Kind
-from hw.flow.audio import multiplying
 from hw.flow.place import Placement, place
 from hw.flow.synth import synthesise
 from hw.gateware.network import Network
@@ -79,7 +78,7 @@ def route(
     progress("elaborate the shape")
     shape = placeholder(network.bundle, network.spec) if _written_later(network, sound) else network
     rtlil, constraints = top_rtlil(shape, board, sound, limit)
-    family = board.family if sound is None else multiplying(board.family)
+    family = network.synthesis_family if sound is None else board.family.with_multipliers()
     tries: list[Placement] = []
     with TemporaryDirectory() as scratch:
         netlist = Path(scratch) / "netlist.json"

@@ -81,6 +81,12 @@ class Network(wiring.Component):
         foldings = {layer.name: layer.folding for layer in spec.layers}
         return cls(bundle, foldings, spec.family, spec.in_width, spec.out_width)
 
+    @property
+    def synthesis_family(self) -> Family:
+        """The family that it is synthesised for: with multipliers if a layer has integers."""
+        integers = any(isinstance(layer.spec, IntegerLayerSpec) for layer in self.layers.values())
+        return self.family.with_multipliers() if integers else self.family
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
         *before, last = self.spec.repacks
