@@ -45,7 +45,8 @@ def loader(words: int, width: int) -> str:
     h.check((state != 1) | at_word)
     h.check(inner.stranger == wrong)
     h.check(~h.past(received) | ~received)
-    h.check((state != 0) | h.past(received) | ~h.begun | (inner.expected == _identity(place)))
+    settled = h.begun & h.past(h.begun) & ~h.past(received) & ~h.past(h.past(received))
+    h.check((state != 0) | ~settled | (inner.expected == _identity(place)))
 
     h.check(~(dut.done & dut.failed))
     h.check(~(dut.done | dut.failed) | (index == size))

@@ -16,9 +16,10 @@ __all__ = ["BoardBudget"]
 
 
 class BoardBudget:
-    """The room that a board has for a network of integers, next to the link or to the audio path."""
+    """The room that a board's chip has for a network of integers, next to the link or to the audio path."""
 
     def __init__(self, board: Board, audio: bool = False) -> None:
+        board = replace(board, sdram=None)
         self._board, self._audio = board.at_sound_clock(None) if audio else board, audio
         self._options: dict[tuple[IntegerLayer, Source], Options] = {}
 

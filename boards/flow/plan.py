@@ -24,6 +24,7 @@ from boards.flow.layout import (
     room,
     sdram_parts,
     shape,
+    streaming,
     word_widths,
 )
 from boards.flow.sdram_bus import SdramBus, network_interval, network_latency
@@ -153,7 +154,7 @@ def run(
         rate = frame_rate or sound_frame_rate(network_bundle, board)
         free, ends = sound_room(network_bundle, board), word_widths(network_bundle, Kind.SOUND)
         chosen = plan_of(options, sound_design(options, network_bundle, board, rate), board, ends)
-    names = [name for name, one in chosen.design.foldings.items() if one.weights == "streamed"]
+    names = streaming(chosen.design)
     options, free = homed(options, board, rate, names), left(free, board, len(names))
     if frame_rate is None:
         plans = pareto(options, network_bundle, board, free, ends)
@@ -191,7 +192,7 @@ def _print(
             needs_of_all[kind] = needs_of_all.get(kind, 0) + count
     kinds = list(needs_of_all)
     layers = [options[name].spec(folding) for name, folding in plan.design.foldings.items()]
-    readers = _readers(plan.design)
+    readers = len(streaming(plan.design))
     bus = SdramBus.of(board, rate, readers) if readers else None
     homes = ["weights"] if bus else []
     for head in ("layer", "size", "PE x SIMD", *homes, "cycles", *(TITLES[kind] for kind in kinds)):
@@ -224,11 +225,6 @@ def _print(
     out(f"so         --fold {plan.fold.replace(' ', ' --fold ')}")
 
 
-def _readers(design: Design) -> int:
-    """Layers that stream."""
-    return sum(folding.weights == "streamed" for folding in design.foldings.values())
-
-
 TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM", "multiplier": "DSP", "sdram": "SDRAM kB/s"}
 
 HOMES = {"rom": "block RAM", "loaded": "SPRAM", "streamed": "SDRAM"}
@@ -257,7 +253,7 @@ def _front_table(plans: list[Plan], board: Board) -> Table:
             f"{1000 * plan.latency / board.clock_hz:.3f}",
             f"{board.clock_hz / plan.interval:,.0f}",
             *(f"{plan.design.needs[kind]:,}" for kind in kinds),
-            f"{area(plan.design.needs, capacity(board, _readers(plan.design))):.3f}",
+            f"{area(plan.design.needs, capacity(board, len(streaming(plan.design)))):.3f}",
             plan.fold,
         )
     return table

@@ -19,7 +19,7 @@ class WeightQueue(wiring.Component):
     """Take the chunks of a part again and again, give its weight words, and check the CRC of each pass.
 
     A chunk may be asked for only while there is `room`; then its words always find their place. Padding and CRC are
-    dropped. The CRC's register is one cycle behind the words, so a verdict comes two cycles after the last of them.
+    dropped.
 
     Throughput: one SDRAM word per cycle, if the weight words' width divides 16 or is a multiple of it.
     Memory: `QUEUE_CHUNKS` chunks, in block RAM. Cost on ECP5: docs/sdram.md.
@@ -60,14 +60,19 @@ class WeightQueue(wiring.Component):
             queue.w_data.eq(self.i.payload),
         ]
 
+        # Block RAM is slow: a register stands between it and the rest.
+        word, full = Signal(SDRAM_BITS), Signal()
+        m.d.comb += queue.r_en.eq(~full | moving)
+        with m.If(queue.r_en):
+            m.d.sync += [word.eq(queue.r_data), full.eq(queue.r_rdy)]
+
         # A pass: the weights, then the tail.
         left, tail, begin = Signal(range(part.size), init=part.data - 1), Signal(), Signal(init=1)
         kept = ~tail & ~self.testing
         m.d.comb += [
-            repack.i.valid.eq(queue.r_rdy & kept),
-            repack.i.payload.data.eq(queue.r_data),
-            queue.r_en.eq(repack.i.ready | ~kept),
-            moving.eq(queue.r_rdy & queue.r_en),
+            repack.i.valid.eq(full & kept),
+            repack.i.payload.data.eq(word),
+            moving.eq(full & (repack.i.ready | ~kept)),
             self.o.valid.eq(repack.o.valid),
             self.o.payload.eq(repack.o.payload.data),
             repack.o.ready.eq(self.o.ready),
@@ -78,15 +83,9 @@ class WeightQueue(wiring.Component):
             with m.If(left == 0):
                 m.d.sync += [tail.eq(~tail), left.eq(Mux(tail, part.data, part.size - part.data) - 1)]
 
-        # Block RAM is slow: its words take a register on the way to the CRC.
         m.submodules.crc = crc = CRC32_ISO_HDLC(data_width=SDRAM_BITS).create()
-        ended, over = Signal(), Signal()
-        m.d.sync += [
-            crc.data.eq(queue.r_data),
-            crc.valid.eq(moving),
-            crc.start.eq(moving & begin),
-            ended.eq(ending),
-            over.eq(ended),
-        ]
-        m.d.comb += [self.right.eq(over & crc.match_detected), self.wrong.eq(over & ~crc.match_detected)]
+        m.d.comb += [crc.data.eq(word), crc.valid.eq(moving), crc.start.eq(begin)]
+        ended = Signal()
+        m.d.sync += ended.eq(ending)
+        m.d.comb += [self.right.eq(ended & crc.match_detected), self.wrong.eq(ended & ~crc.match_detected)]
         return m

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from boards.host.protocol import Kind
-from boards.host.transfer import SHOWN, Link, Transfer, carry
+from boards.host.transfer import PATIENCE, SHOWN, Link, Transfer, carry
 from model.bundle.read import read_bundle
 from model.console import console
 from model.reference import audio
@@ -35,14 +35,22 @@ def from_payload(answer: bytes) -> Samples:
     return np.frombuffer(answer, "<i2")
 
 
-def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int, bypass: bool = False) -> None:
+def run(
+    recording: Path,
+    output: Path,
+    port: str,
+    bundle_folder: Path,
+    baud: int,
+    bypass: bool = False,
+    patience: float = PATIENCE,
+) -> None:
     """Denoise a recording through a board, and compare every sample with the reference: `bgru host --audio`."""
     network = read_bundle(bundle_folder)
     hop, delay = network.front_end.hop, network.front_end.fft_size - network.front_end.hop
     noisy = audio.read_samples(recording, network.front_end.sample_rate)
     padded = np.pad(noisy, (0, delay + -len(noisy) % hop))
     hops = [to_payload(samples) for samples in padded.reshape(-1, hop)]
-    answers = carry(port, baud, network, Kind.SOUND, hops, bypass)
+    answers = carry(port, baud, network, Kind.SOUND, hops, bypass, patience)
     denoised = from_payload(b"".join(answers))
     _compare(Stream(network, bypass)(padded), denoised, hop)
     audio.write(output, denoised[delay:][: len(noisy)], network.front_end.sample_rate)

@@ -61,10 +61,13 @@ def _permission(port: str, error: Exception) -> str:
 
 
 class Link:
-    """Packets over a serial port. Raises `BadInput` if the port can't be opened or goes away."""
+    """Packets over a serial port. Raises `BadInput` if the port can't be opened or goes away.
 
-    def __init__(self, port: str, baud: int) -> None:
-        self.port, self._decoder = port, PacketDecoder()
+    patience : seconds to wait for weights, and for an answer to a frame
+    """
+
+    def __init__(self, port: str, baud: int, patience: float = PATIENCE) -> None:
+        self.port, self.patience, self._decoder = port, patience, PacketDecoder()
         try:
             # Reads wait at most 2 ms, so timers and incoming sound are checked that often.
             self._serial = serial.Serial(port, baud, timeout=0.002, write_timeout=PATIENCE, exclusive=True)
@@ -116,10 +119,12 @@ class Link:
 
     def ready(self, network: Bundle, kind: Kind) -> Info:
         """Wait until the board has its weights; refuse a board with another network, or of another kind."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + self.patience
         while (info := self.identify()).state == State.LOADING:
             if time.monotonic() > end:
-                raise BadInput(f"{self.port}: expected weights after {PATIENCE:g} s, the board is still loading them")
+                raise BadInput(
+                    f"{self.port}: expected weights after {self.patience:g} s, the board is still loading them"
+                )
             time.sleep(LOADING_PAUSE)
         if info.identity != network.identity:
             raise BadInput(
@@ -209,13 +214,13 @@ class Transfer:
             if idle or self.done > before:
                 last_answer = now
                 self._deadline = now + self._timeout
-            elif now > last_answer + PATIENCE:
+            elif now > last_answer + self.link.patience:
                 raise BadInput(
-                    f"{self.link.port}: expected an answer to frame {self.done}, got none for {PATIENCE:g} s "
+                    f"{self.link.port}: expected an answer to frame {self.done}, got none for {self.link.patience:g} s "
                     f"({self.repeats} frames sent again, {self.refusals} refused)"
                 )
             elif now > self._deadline:
-                self._timeout = min(2 * self._timeout, PATIENCE / 4)
+                self._timeout = min(2 * self._timeout, self.link.patience / 4)
                 self._gone_back = None
                 self._again(0)
 
@@ -302,11 +307,17 @@ class Transfer:
 
 
 def carry(
-    port: str, baud: int, network: Bundle, kind: Kind, frames: Sequence[bytes], bypass: bool = False
+    port: str,
+    baud: int,
+    network: Bundle,
+    kind: Kind,
+    frames: Sequence[bytes],
+    bypass: bool = False,
+    patience: float = PATIENCE,
 ) -> list[bytes]:
     """The board's answers to all frames of a recording. Shows progress; prints rate, latency and repeats."""
     answers = []
-    with closing(Link(port, baud)) as link:
+    with closing(Link(port, baud, patience)) as link:
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
         with Progress(*columns, console=console) as bars:
             task = bars.add_task("frames through the board", total=len(frames))
@@ -332,13 +343,22 @@ def from_masks(masks: Sequence[bytes], bins: int) -> Bits:
     return np.unpackbits(octets, axis=1, count=bins, bitorder="little")
 
 
-def run(recording: Path, output: Path, port: str, bundle_folder: Path, baud: int, loop_check: bool) -> None:
+def run(
+    recording: Path,
+    output: Path,
+    port: str,
+    bundle_folder: Path,
+    baud: int,
+    loop_check: bool,
+    patience: float = PATIENCE,
+) -> None:
     """Denoise a recording through a board: `bgru host`."""
     network = read_bundle(bundle_folder)
     front_end = network.front_end
     noisy = audio.read_samples(recording, front_end.sample_rate)
     features = hear(front_end, noisy)
-    answers = carry(port, baud, network, Kind.NETWORK, to_frames(element_bits(features, front_end.feature_bits)))
+    frames = to_frames(element_bits(features, front_end.feature_bits))
+    answers = carry(port, baud, network, Kind.NETWORK, frames, patience=patience)
     mask = gains(from_masks(answers, Kind.NETWORK.elements(network)[1]), front_end)
     if loop_check:
         _compare(GoldenModel(network).masks(features), mask)

@@ -28,6 +28,7 @@ WHEEL_MAKE = {
     "PYTHON3": sys.executable,  # not one on the PATH: it may be another version, with modules of this one
     "CFG_CXXFLAGS_PCH_I": "-include",
     "CFG_CXXFLAGS_STD_NEWEST": "-std=gnu++17",
+    "CFG_CXXFLAGS_COROUTINES": "-std=gnu++20",  # only of designs with delays
     "CFG_LDLIBS_THREADS": "-pthread",
 }
 

@@ -9,6 +9,9 @@ from cosim.chips.board import simulated
 
 __all__ = ["run"]
 
+PATIENCE = 1800.0
+"""Seconds to wait for weights or an answer: the weights of a large network take minutes in a simulation."""
+
 
 def run(
     bundle_folder: Path,
@@ -25,6 +28,6 @@ def run(
     with served as (port, _):
         print(f"{name} on {port}", flush=True)
         if kind == Kind.SOUND:
-            sound.run(recording, output, port, bundle_folder, BAUD)
+            sound.run(recording, output, port, bundle_folder, BAUD, patience=PATIENCE)
         else:
-            transfer.run(recording, output, port, bundle_folder, BAUD, loop_check=True)
+            transfer.run(recording, output, port, bundle_folder, BAUD, loop_check=True, patience=PATIENCE)

@@ -7,7 +7,9 @@ from typing import Any
 
 from boards.definitions.registry import Board
 from boards.flow.delay import Delay
+from boards.flow.layout import sdram_parts
 from boards.flow.measured import sound_results_of
+from boards.flow.sdram_bus import streamed
 from boards.flow.sound import audio_parts, lay_out_sound
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
@@ -47,8 +49,10 @@ class Sound:
 
     @property
     def resources(self) -> dict[str, dict[str, int]]:
-        """Estimates by part: the layers, the audio engine, and the converter with the rest of the top."""
-        parts = {**self.found["estimate_layer_resources"], **audio_parts(self.network.bundle, self.board)}
+        """Estimates by part: the layers, what streams their weights, the audio engine, and the rest of the top."""
+        layers = self.found["estimate_layer_resources"]
+        streams = sdram_parts(len(streamed(self.network.spec)))
+        parts = {**layers, **streams, **audio_parts(self.network.bundle, self.board)}
         kinds = [kind for kind in self.board.available if any(kind in part for part in parts.values())]
         return {name: {kind: part.get(kind, 0) for kind in kinds} for name, part in parts.items()}
 

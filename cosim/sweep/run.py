@@ -13,7 +13,7 @@ from boards.flow.bram_patch import insert
 from boards.flow.elaboration import bundle_files
 from boards.flow.folding_search import Options
 from boards.flow.layout import design as smallest
-from boards.flow.layout import options_of, parse_folding, shape
+from boards.flow.layout import homed, left, options_of, parse_folding, room, shape, streaming
 from boards.flow.plan import Plan, pareto, plan_of
 from boards.gateware.top import check_clock
 from cosim.bench.netlist import MODELS
@@ -123,8 +123,11 @@ def clock_of(text: str) -> float | None:
 
 def plans(options: Mapping[str, Options], bundle: Bundle, board: Board, count: int) -> list[Plan]:
     """At most `count` plans: the one that `bgru bitstream` takes, then Pareto-optimal ones at even distances."""
-    first = plan_of(options, smallest(options, bundle, board, bundle.front_end.frame_rate), board)
-    others = [one for one in pareto(options, bundle, board) if one.fold != first.fold]
+    rate = bundle.front_end.frame_rate
+    first = plan_of(options, smallest(options, bundle, board, rate), board)
+    names = streaming(first.design)
+    front = pareto(homed(options, board, rate, names), bundle, board, left(room(bundle, board), board, len(names)))
+    others = [one for one in front if one.fold != first.fold]
     wanted = min(count - 1, len(others))
     chosen = [others[round(index * (len(others) - 1) / max(1, wanted - 1))] for index in range(wanted)]
     return [first, *chosen]

@@ -54,7 +54,7 @@ def run(network: Network, stimulus: Stimulus, source: StreamedWeights, simulator
     [
         (Folding(1, 8, "streamed"), Folding(2, 8, "streamed"), 0.8, 50e6),
         (Folding(3, 8, "streamed"), Folding(1, 4), 0.8, 120e6),
-        (Folding(2, 8), Folding(1, 10, "streamed", packed=True), 0.8, 50e6),
+        (Folding(2, 8), Folding(2, 5, "streamed", packed=True), 0.8, 50e6),
         (Folding(2, 8, "streamed"), Folding(1, 8, "streamed"), 1.0, 100e6),
     ],
     ids=["both", "gru0, faster than the memory", "mask, packed", "bits of weights"],
