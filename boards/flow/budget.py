@@ -16,11 +16,11 @@ __all__ = ["BoardBudget"]
 
 
 class BoardBudget:
-    """The room that a board's chip has for a network of integers, next to the link or to the audio path."""
+    """The room on a board's chip for a network of integers, next to the link or to the audio path."""
 
     def __init__(self, board: Board, audio: bool = False) -> None:
-        board = replace(board, sdram=None)
-        self._board, self._audio = board.at_sound_clock(None) if audio else board, audio
+        on_chip = replace(board, sdram=None)
+        self._board, self._audio = on_chip.at_sound_clock(None) if audio else on_chip, audio
         self._options: dict[tuple[IntegerLayer, Source], Options] = {}
 
     def __call__(self, bundle: Bundle) -> dict[str, tuple[int, int]]:
