@@ -3,6 +3,7 @@
 
 from dataclasses import replace
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 from amaranth.hdl import Array, Cat, Const, Mux, Signal, Value, signed
@@ -113,38 +114,40 @@ def _small_layer(units: int) -> tuple[IntegerLayer, IntegerLayerSpec]:
     return layer, IntegerLayerSpec.of_integers(layer, Folding(2, 1, "streamed"), ICE40)
 
 
-def requantised() -> str:
-    """Any constants and sums of a row: the entry, checked against rule 14.4 step by step.
-
-    The product grows in a register of the harness by the definition of a binary product: a bit of the multipliers each
-    cycle, each at its place.
-    """
-    h = Harness()
+def _with_free_constants(h: Harness) -> tuple[Requantiser, SimpleNamespace, Value]:
+    """A requantiser whose rows have any constants, its inner signals, and the constants."""
     layer, spec = _small_layer(2)
-    dut, shape = Requantiser(layer, spec), spec.requantiser
+    dut = Requantiser(layer, spec)
     constants = h.free(THRESHOLD_BITS + SHIFT_BITS + 2 * MULTIPLIER_BITS, "constants")
     object.__setattr__(dut, "_constants", lambda m, load, step: constants)
     h.component(dut)
-    it = h.inside(dut, Requantiser.elaborate)
-    sums = dut.i.payload.data[it.row]
-    threshold, rest = constants[:THRESHOLD_BITS].as_signed(), constants[THRESHOLD_BITS:]
-    own = layer.format
-    most_w = sum_most(spec.inputs, own.w, own.input_bits)
+    inner = h.inside(dut, Requantiser.elaborate)
+    h.check(inner.step < ROW_CYCLES)
+    return dut, inner, constants
+
+
+def multiplied() -> str:
+    """Both products of a row together, by the definition of a binary product: a bit of the multipliers at its place."""
+    h = Harness()
+    dut, it, constants = _with_free_constants(h)
+    sums, spec = dut.i.payload.data[it.row], dut.spec
+    own = spec.format
     assert own.u is not None
+    most_w = sum_most(spec.inputs, own.w, own.input_bits)
     most_u = sum_most(spec.units, own.u, own.output_bits)
     h.assume((sums.w >= -most_w) & (sums.w <= most_w) & (sums.u >= -most_u) & (sums.u <= most_u))
+    most_w += 1 << (THRESHOLD_BITS - 1)
 
     w, u = Signal(signed(40), name="row_w"), Signal(signed(40), name="row_u")
     m_w, m_u = Signal(MULTIPLIER_BITS, name="m_w"), Signal(MULTIPLIER_BITS, name="m_u")
-    shift, gate, exact = Signal(SHIFT_BITS, name="shift"), Signal(name="is_gate"), Signal(signed(60), name="exact")
+    exact = Signal(signed(60), name="exact")
     with h.m.If(it.load):
+        multipliers = constants[THRESHOLD_BITS + SHIFT_BITS :]
         h.m.d.sync += [
-            w.eq(sums.w - threshold),
+            w.eq(sums.w - constants[:THRESHOLD_BITS].as_signed()),
             u.eq(sums.u),
-            shift.eq(rest[:SHIFT_BITS]),
-            m_w.eq(rest[SHIFT_BITS:].word_select(0, MULTIPLIER_BITS)),
-            m_u.eq(rest[SHIFT_BITS:].word_select(1, MULTIPLIER_BITS)),
-            gate.eq(it.matrix != spec.matrices - 1),
+            m_w.eq(multipliers[:MULTIPLIER_BITS]),
+            m_u.eq(multipliers[MULTIPLIER_BITS:]),
             exact.eq(0),
         ]
     with h.m.Else(), h.m.Switch(it.step):
@@ -152,32 +155,52 @@ def requantised() -> str:
             with h.m.Case(bit + 1):
                 h.m.d.sync += exact.eq(exact + (Mux(m_w[bit], w, 0) + Mux(m_u[bit], u, 0) << bit))
 
-    works, multiplies = it.step != 0, (it.step != 0) & (it.step <= MULTIPLIER_BITS)
-    h.check(it.step < ROW_CYCLES)
-    h.check(~works | ((w >= -(most_w + (1 << 31))) & (w <= most_w + (1 << 31)) & (u >= -most_u) & (u <= most_u)))
-    h.check(~works | ((it.multiplying == multiplies) & (it.gate == gate)))
-    # While it multiplies, the upper part of the product is above, its lower part in the place of the multiplier's bits.
-    largest = most_w + (1 << (THRESHOLD_BITS - 1)) + most_u
-    h.check(~works | ((it.high >= -largest) & (it.high <= largest)))
+    multiplies = (it.step != 0) & (it.step <= MULTIPLIER_BITS)
+    h.check((it.step == 0) | (it.multiplying == multiplies))
+    h.check(~multiplies | ((it.w == w) & (w >= -most_w) & (w <= most_w)))
+    h.check(~multiplies | ((it.u == u) & (u >= -most_u) & (u <= most_u)))
+    h.check(~multiplies | ((it.high >= -most_w - most_u) & (it.high <= most_w + most_u)))
+    # The upper part of the product is above, its lower part in the place of the multiplier's bits.
     for bit in range(MULTIPLIER_BITS + 1):
         done = it.step == bit + 1
         h.check(~done | ((it.high == (exact >> bit)) & (it.low == Cat(m_w[bit:], exact[:bit]))))
         h.check(~(done & multiplies) | (it.factor == (m_u >> bit)))
-    h.check(~multiplies | ((it.w == w) & (it.u == u) & (Cat(it.fine, it.coarse) == shift)))
-    # Then it shifts, as far as is left, in time.
+    return h.rtlil()
+
+
+def entry() -> str:
+    """From any product to its entry of the table: rule 14.4's shift and clip."""
+    h = Harness()
+    dut, it, constants = _with_free_constants(h)
+    shape, spec = dut.spec.requantiser, dut.spec
+    product, first = Cat(it.low, it.high).as_signed(), it.step == MULTIPLIER_BITS + 1
+    shift, gate = Signal(SHIFT_BITS, name="shift"), Signal(name="is_gate")
+    whole, before = Signal(product.shape(), name="whole"), Signal(product.shape(), name="before")
+    h.m.d.comb += whole.eq(Mux(first, product, before))
+    h.m.d.sync += before.eq(whole)
+    with h.m.If(it.load):
+        h.m.d.sync += [
+            shift.eq(constants[THRESHOLD_BITS:][:SHIFT_BITS]),
+            gate.eq(it.matrix != spec.matrices - 1),
+        ]
+    works = it.step != 0
+    shifts = it.step > MULTIPLIER_BITS
     left, passed = Cat(it.fine, it.coarse), Signal(SHIFT_BITS, name="passed")
-    shifts, product = works & ~multiplies, Cat(it.low, it.high).as_signed()
     h.m.d.comb += passed.eq(shift - left)
+    h.check(~works | (it.gate == gate))
+    h.check(~works | (it.multiplying == ~shifts))
+    h.check(~(works & ~shifts) | (left == shift))
     h.check(~shifts | (left <= shift))
     for count in range(1 << SHIFT_BITS):
-        h.check(~(shifts & (passed == count)) | (product == (exact >> count)))
+        h.check(~(shifts & (passed == count)) | (product == (whole >> count)))
+    # Fine steps and coarse ones are done in time.
     late = it.step - (MULTIPLIER_BITS + 1)
     h.check(~shifts | (it.fine + it.coarse <= Mux(late <= 14, 14 - late, 0)))
-    # Rule 14.4's clip, of a product of which nothing is left to shift, and the table.
+    # Nothing is left to shift.
     top = (1 << (shape.bits - 1)) - 1
     clipped = Mux(product > top, top, Mux(product < -top - 1, -top - 1, product))
     h.check(~(works & (it.step >= ROW_CYCLES - 2)) | (it.index == clipped[: shape.bits]))
-    entries = Array(Const(word, spec.own_bits) for word in table_words(layer, spec.own_bits))
+    entries = Array(Const(word, spec.own_bits) for word in table_words(dut.layer, spec.own_bits))
     h.check(dut.o.valid == (it.step == ROW_CYCLES - 1))
     h.check(~dut.o.valid | (dut.o.payload.data == entries[Cat(clipped[: shape.bits], gate)]))
     return h.rtlil()
@@ -248,18 +271,32 @@ PROOFS = (
         ),
     ),
     Proof(
-        "requantiser",
-        "An entry is that of clip((m_w (W x - threshold) + m_u U v) >> s), for any sums, threshold, multipliers and "
-        "shift (rule 14.4); the product never overflows (a gru layer, vectors of 3 bits).",
+        "requantiser-product",
+        "A row's product is m_w (W x - threshold) + m_u U v, for any sums, threshold and multipliers, and never "
+        "overflows (rule 14.4; a gru layer).",
         "hw/gateware/requantiser.py",
-        requantised,
+        multiplied,
         "induction",
-        2,
+        1,
         (
-            Mutant(Requantiser.elaborate, "step == MULTIPLIER_BITS)", "step == MULTIPLIER_BITS - 1)"),
+            Mutant(Requantiser.elaborate, "multiplying & low[0], w, 0", "multiplying & low[0], w + 1, 0"),
+            Mutant(Requantiser.elaborate, "factor.eq(factor >> 1)", "factor.eq(factor >> 2)"),
+            Mutant(signed_bits, "1 + most.bit_length()", "most.bit_length()"),
+        ),
+        reach=6,
+    ),
+    Proof(
+        "requantiser-entry",
+        "An entry is that of the product shifted right by any shift, rounded down and clipped, in the 34 cycles of a "
+        "row (rule 14.4; a gru layer, vectors of 3 bits).",
+        "hw/gateware/requantiser.py",
+        entry,
+        "induction",
+        1,
+        (
             Mutant(Requantiser.elaborate, "(~negative).replicate(bits - 1)", "negative.replicate(bits - 1)"),
             Mutant(Requantiser.elaborate, "product >> 8", "product >> 7"),
-            Mutant(signed_bits, "1 + most.bit_length()", "most.bit_length()"),
+            Mutant(Requantiser.elaborate, "matrix != spec.matrices - 1)", "matrix == spec.matrices - 1)"),
         ),
         reach=36,
     ),
