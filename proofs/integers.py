@@ -1,7 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """Layers of integers: products, sums and requantisation are those of docs/exact-meaning.md, rule 14."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -16,7 +16,7 @@ from hw.shape.family import ICE40
 from hw.shape.folding import Folding
 from hw.shape.integer_engine_spec import signed_bits
 from hw.shape.integer_layer_spec import IntegerLayerSpec
-from hw.shape.requantiser import ROW_CYCLES
+from hw.shape.requantiser import ROW_CYCLES, RequantiserShape
 from hw.shape.row_constants import MULTIPLIER_BITS, SHIFT_BITS, THRESHOLD_BITS, constant_words
 from model.bundle.formats import WEIGHT_FORMATS, Format, WeightFormat, one, sum_most
 from model.bundle.integer_layers import IntegerLayer
@@ -114,9 +114,24 @@ def _small_layer(units: int) -> tuple[IntegerLayer, IntegerLayerSpec]:
     return layer, IntegerLayerSpec.of_integers(layer, Folding(2, 1, "streamed"), ICE40)
 
 
+NARROW = 6
+"""Bits of a threshold in the proofs: the registers are as much narrower, so that z3 is quick."""
+
+
+@dataclass(frozen=True)
+class _Narrow(RequantiserShape):
+    """The shape of a requantiser for thresholds of `NARROW` bits."""
+
+    @property
+    def _most(self) -> int:
+        return sum_most(self.inputs, self.format.w, self.format.input_bits) + 2 ** (NARROW - 1)
+
+
 def _with_free_constants(h: Harness) -> tuple[Requantiser, SimpleNamespace, Value]:
     """A requantiser whose rows have any constants, its inner signals, and the constants."""
     layer, spec = _small_layer(2)
+    it = spec.requantiser
+    vars(spec)["requantiser"] = _Narrow(it.format, it.inputs, it.units, it.matrices, it.sum_bits, it.stored, it.family)
     dut = Requantiser(layer, spec)
     constants = h.free(THRESHOLD_BITS + SHIFT_BITS + 2 * MULTIPLIER_BITS, "constants")
     object.__setattr__(dut, "_constants", lambda m, load, step: constants)
@@ -136,15 +151,17 @@ def multiplied() -> str:
     most_w = sum_most(spec.inputs, own.w, own.input_bits)
     most_u = sum_most(spec.units, own.u, own.output_bits)
     h.assume((sums.w >= -most_w) & (sums.w <= most_w) & (sums.u >= -most_u) & (sums.u <= most_u))
-    most_w += 1 << (THRESHOLD_BITS - 1)
+    threshold = constants[:THRESHOLD_BITS].as_signed()
+    h.assume(threshold == threshold[:NARROW].as_signed())
+    most_w += 1 << (NARROW - 1)
 
-    w, u = Signal(signed(40), name="row_w"), Signal(signed(40), name="row_u")
+    w, u = Signal(signed(NARROW + 6), name="row_w"), Signal(signed(NARROW + 6), name="row_u")
     m_w, m_u = Signal(MULTIPLIER_BITS, name="m_w"), Signal(MULTIPLIER_BITS, name="m_u")
-    exact = Signal(signed(60), name="exact")
+    exact = Signal(signed(NARROW + 6 + MULTIPLIER_BITS), name="exact")
     with h.m.If(it.load):
         multipliers = constants[THRESHOLD_BITS + SHIFT_BITS :]
         h.m.d.sync += [
-            w.eq(sums.w - constants[:THRESHOLD_BITS].as_signed()),
+            w.eq(sums.w - threshold),
             u.eq(sums.u),
             m_w.eq(multipliers[:MULTIPLIER_BITS]),
             m_u.eq(multipliers[MULTIPLIER_BITS:]),
@@ -273,7 +290,7 @@ PROOFS = (
     Proof(
         "requantiser-product",
         "A row's product is m_w (W x - threshold) + m_u U v, for any sums, threshold and multipliers, and never "
-        "overflows (rule 14.4; a gru layer).",
+        f"overflows (rule 14.4; a gru layer, thresholds of {NARROW} bits).",
         "hw/gateware/requantiser.py",
         multiplied,
         "induction",
@@ -288,7 +305,7 @@ PROOFS = (
     Proof(
         "requantiser-entry",
         "An entry is that of the product shifted right by any shift, rounded down and clipped, in the 34 cycles of a "
-        "row (rule 14.4; a gru layer, vectors of 3 bits).",
+        f"row (rule 14.4; a gru layer, vectors of 3 bits, thresholds of {NARROW}).",
         "hw/gateware/requantiser.py",
         entry,
         "induction",
