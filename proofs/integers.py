@@ -170,7 +170,7 @@ def multiplied() -> str:
     with h.m.Else(), h.m.Switch(it.step):
         for bit in range(MULTIPLIER_BITS):
             with h.m.Case(bit + 1):
-                h.m.d.sync += exact.eq(exact + (Mux(m_w[bit], w, 0) + Mux(m_u[bit], u, 0) << bit))
+                h.m.d.sync += exact.eq(exact + (Mux(m_w[bit], w, 0) << bit) + (Mux(m_u[bit], u, 0) << bit))
 
     multiplies = (it.step != 0) & (it.step <= MULTIPLIER_BITS)
     h.check((it.step == 0) | (it.multiplying == multiplies))
@@ -248,7 +248,7 @@ def row_constants() -> str:
     return h.rtlil()
 
 
-INTEGERS = [WEIGHT_FORMATS[f"int{bits}"] for bits in range(3, 9)]
+INTEGERS = [WEIGHT_FORMATS[f"int{bits}"] for bits in (3, 4)]
 SMALL = [WEIGHT_FORMATS[name] for name in ("binary", "ternary")]
 EXPONENTS = [WEIGHT_FORMATS[f"seo{bits}"] for bits in range(3, 7)]
 
