@@ -231,6 +231,9 @@ class Bench:
 
     async def session(self) -> None:
         tasks, streams = self.check(), self.streams()
+        if self.job["sdram_period_ps"] and not self.dut.ready.value:
+            await RisingEdge(self.dut.ready)
+            await FallingEdge(self.dut.clk)
         await self.drive()
         for task in tasks:
             await task

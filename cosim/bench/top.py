@@ -13,6 +13,10 @@ from hw.shape.layer_spec import LayerSpec, computed_of, vectors_of
 __all__ = ["Recorder", "Top"]
 
 
+FLAGS = ("ready", "failed", "broken")
+"""Of the weights in SDRAM."""
+
+
 class Recorder(wiring.Component):
     """Collect a layer's results into whole vectors, so the testbench reads once per frame, not once per cycle.
 
@@ -71,7 +75,7 @@ class Top(wiring.Component):
     -------
     i, o, load_<layer> : the network's
     rec_<layer> : the recorder's outputs
-    failed, broken : of the weights, in `sync` and in `sdram`
+    ready, failed, broken : of the weights, the last in the domain `sdram`
     """
 
     def __init__(self, network: Network, weights: StreamedWeights | None = None) -> None:
@@ -82,7 +86,7 @@ class Top(wiring.Component):
             "o": Out(stream.Signature(Word(network.out_width))),
         }
         inside = weights.signature.members if weights else {}
-        members |= {name: inside[name] for name in ("failed", "broken") if name in inside}
+        members |= {name: inside[name] for name in FLAGS if name in inside}
         for name, member in network.signature.members.items():
             if name.startswith("load_") and name not in inside:
                 members[name] = member
@@ -106,7 +110,7 @@ class Top(wiring.Component):
                 wiring.connect(m, wiring.flipped(getattr(self, f"load_{name}")), getattr(network, f"load_{name}"))
         if self.weights is not None:
             m.submodules.weights = self.weights
-            m.d.comb += [self.failed.eq(self.weights.failed), self.broken.eq(self.weights.broken)]
+            m.d.comb += [getattr(self, name).eq(getattr(self.weights, name)) for name in FLAGS]
             for name in self.weights.signature.members:
                 if name.startswith("load_"):
                     wiring.connect(m, getattr(self.weights, name), getattr(network, name))

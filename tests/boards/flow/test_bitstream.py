@@ -78,6 +78,21 @@ def test_a_bitstream_and_the_next_one_of_its_shape_without_synthesis_or_routing(
         assert flash[find(board).flash_offset :] == image(network)
 
 
+def test_weights_that_do_not_fit_are_written_for_the_flash(tmp_path):
+    """`tiny` takes 40 block RAMs on the chip, an LFE5U-12F has 32."""
+    made = run("--bundle", "tiny", "--board", "ulx3s_12f", "--build", str(tmp_path / "build"))
+    assert made.returncode == 0, made.stderr
+    board, folder = find("ulx3s_12f"), tmp_path / "build" / "ulx3s_12f" / "tiny" / "bitstream"
+    assert {path.name for path in folder.iterdir()} == {"top.bit", "top.config", "weights.bin"}
+    network = lay_out(read_bundle(Path("bundles/tiny")), board, {})
+    assert any(layer.folding.weights == "streamed" for layer in network.spec.layers)
+    assert (folder / "weights.bin").read_bytes() == image(network)
+    reached = float(re.search(r"^sdram +([\d.]+) MHz reached of 100$", made.stdout, re.M)[1])
+    assert reached >= 100
+    assert re.search(r"^bandwidth +[\d.]+ of [\d.]+ MB/s: \d+% for gru0", made.stdout, re.M)
+    assert "--write-flash --offset 0x100000" in " ".join(made.stdout.split())
+
+
 def with_an_engine(folder: Path) -> Path:
     """A bundle whose front end an audio engine has."""
     rng = np.random.default_rng(1)

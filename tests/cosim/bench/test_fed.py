@@ -30,7 +30,7 @@ def streaming() -> Denoiser:
     gru = random_layer(rng, "bgru", front_end.features, 6, name="gru0")
     mask = random_layer(rng, "dense", 6, 2 * front_end.bins, name="mask")
     bundle = Bundle("random", front_end, (gru, mask))
-    folding = {"gru0": Folding(1, 8, "streamed"), "mask": Folding(2, 8, "streamed")}
+    folding = {"gru0": Folding(1, 8, "streamed"), "mask": Folding(2, 4, "streamed")}
     return Denoiser(Network(bundle, folding, ECP5, 1, 2))
 
 

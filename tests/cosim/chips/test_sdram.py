@@ -99,9 +99,10 @@ def test_the_memory_or_the_lanes_set_the_pace(pe, simd, clock):
     lanes = predict(network.layers["gru0"].spec).cycles
     share = data_share(source.memory.chip.cycles(CLOCK))
     memory = source.cycles(source.words / share)
-    if lanes > 1.1 * memory:
-        assert measured == lanes
-    else:  # chunks of one layer lose up to a row's opening at each end of a pass
+    if lanes > memory:  # the padding of a pass takes a cycle a word, and may not be hidden
+        (part,) = source.weights.reader.parts
+        assert lanes <= measured <= lanes + source.cycles(part.size - part.data)
+    else:  # a row is opened at the end of a pass
         assert memory * 0.97 < measured < memory * 1.1
 
 
