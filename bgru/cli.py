@@ -21,7 +21,7 @@ GROUPS = {
     "Hear it": ("denoise", "live", "spectrogram"),
     "Check it": ("sim", "fuzz", "prove", "loop", "board", "report"),
     "Build it": ("boards", "wiring", "plan", "sweep", "verilog", "bitstream", "memtest", "host", "ip", "onnx"),
-    "Train it": ("train", "study", "sample", "convert"),
+    "Train it": ("train", "import", "study", "sample", "convert"),
     "Measure it": ("bench", "compare", "skipping", "dac", "calibrate", "speed", "jobs"),
 }
 """Subcommands, by task."""

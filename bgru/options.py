@@ -35,11 +35,11 @@ def _bundle(default: str) -> OptionInfo:
         "--bundle",
         show_default=default,
         help="The network: a bundle's folder, or the name of a shipped one (tiny, small, swift, paper, tiny-int4, "
-        "small-int4, swift-int4).",
+        "tiny-mixed, small-int4, swift-int4).",
     )
 
 
-PRESET_HELP = "Network: tiny, small, swift, paper, tiny-int4, small-int4 or swift-int4."
+PRESET_HELP = "Network: tiny, small, swift, paper, tiny-int4, tiny-mixed, small-int4 or swift-int4."
 
 BOARD_HELP = "The board; `bgru boards` lists them."
 Board = Annotated[str, typer.Option("--board", "-b", autocompletion=board_names, help=BOARD_HELP)]

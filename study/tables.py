@@ -4,12 +4,15 @@ Reads every JSON file in the folder of results and writes README.md and the pict
 """
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from model.bundle.bundle import Bundle
 from model.bundle.integer_layers import IntegerLayer
 from model.bundle.read import read_bundle
 from model.console import console
@@ -17,7 +20,10 @@ from model.errors import BadInput
 from model.evaluation.metrics import METRICS, OPINIONS, SHOWN
 from model.evaluation.scoring import MIXTURE
 from model.files import replacing
+from model.training import config
+from model.training.export import to_bundle
 from model.training.network import BINARY
+from model.training.trainer import make_network, untrained_front_end
 from study.experiments import (
     ABLATIONS,
     CAUSES,
@@ -133,18 +139,83 @@ def ablation_table(results: dict[str, Result], rows: Sequence[Experiment]) -> li
     return table(["change", "weight bits", "mixtures", *headings(SHORT), "SDR, difference"], lines)
 
 
-def format_table(results: dict[str, Result], rows: Sequence[Experiment]) -> list[str]:
-    """Networks of one size in each number format, and the real-valued one rounded to it without training."""
-    lines, metrics = [], ("sdr", "si_sdr", "stoi")
+Plan = Callable[[Bundle], Mapping[str, int]]
+"""What a network costs on a board, by the headings of the table."""
+
+
+def planned(results: dict[str, Result], rows: Iterable[Experiment], plan: Plan) -> dict[str, Mapping[str, int]]:
+    """What each row costs on a board, from its shape alone: rows need no result, unless that has their formats."""
+    costs: dict[tuple[Any, ...], Mapping[str, int]] = {}
+    found = {}
     for row in rows:
-        if (result := results.get(row.name)) is None:
+        settings = config.with_settings("small", row.with_sizes(1, 1.0))
+        if row.fit:
+            if row.name not in results:
+                continue
+            settings = replace(settings, format=tuple(results[row.name]["settings"]["format"]))
+        if settings.stages[-1][1:3] != BINARY:
+            continue  # real-valued
+        key = (settings.hidden, settings.kind, settings.format, settings.state_bits)
+        if key not in costs:
+            front_end = untrained_front_end(settings)
+            costs[key] = plan(to_bundle(make_network(front_end, settings), front_end, "row", {}))
+        found[row.name] = costs[key]
+    return found
+
+
+def format_table(
+    results: dict[str, Result], rows: Sequence[Experiment], costs: Mapping[str, Mapping[str, int]]
+) -> list[str]:
+    """Networks in each number format: what they cost, their scores, and those of the real-valued one rounded to it.
+
+    A row without a result has its cost alone.
+    """
+    lines, metrics = [], ("sdr", "si_sdr", "stoi")
+    kinds = list(next(iter(costs.values()), {}))
+    for row in rows:
+        result, cost = results.get(row.name), costs.get(row.name, {})
+        if result is None and not cost:
             continue
-        key, trained = next((key, scores["all"]) for key, scores in result["scores"].items())
-        rounded = result["scores"].get(UNTRAINED, {}).get("all")
-        figures = [cell(scores, metric) if scores else "" for scores in (trained, rounded) for metric in metrics]
-        lines.append([row.label, "" if key == "0-0" else f"{result['weight_bits']:,}", *figures])
+        scores = {} if result is None else result["scores"]
+        trained, rounded = (
+            scores[name]["all"] if name in scores else None for name in (next(iter(scores), ""), UNTRAINED)
+        )
+        figures = [cell(one, metric) if one else "" for one in (trained, rounded) for metric in metrics]
+        formats = ", ".join(result["settings"]["format"]) if result and row.fit else ""
+        label, units = f"{row.label}: {formats}" if formats else row.label, row.settings[0].removeprefix("hidden=")
+        lines.append([label, units, *(f"{cost[kind]:,}" if cost else "" for kind in kinds), *figures])
     of_rounded = (f"{heading}, {UNTRAINED}" for heading in headings(metrics))
-    return table(["format", "weight bits", *headings(metrics), *of_rounded], lines)
+    return table(["format", "units", *kinds, *headings(metrics), *of_rounded], lines)
+
+
+def draw_formats(
+    results: dict[str, Result], rows: Sequence[Experiment], costs: Mapping[str, Mapping[str, int]], path: Path
+) -> None:
+    """SDR against RAM bits, a line for each format through its sizes; real-valued networks and RNNoise as levels."""
+    figure = Figure(figsize=(8, 5), layout="constrained")
+    axis = figure.subplots()
+    series: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        if row.name not in results:
+            continue
+        sdr = next(iter(results[row.name]["scores"].values()))["all"]["mean"]["sdr"]
+        if row.name in costs:
+            series.setdefault(row.label, []).append((costs[row.name]["RAM bits"], sdr))
+        else:
+            size = row.settings[0].removeprefix("hidden=")
+            axis.axhline(sdr, color="0.6", linewidth=0.8)
+            axis.annotate(f"{row.label}, {size} units", (0, sdr), xycoords=("axes fraction", "data"), fontsize=7)
+    for name, scores in results.get("references-general", {"scores": {}})["scores"].items():
+        if name.startswith("RNNoise"):
+            axis.axhline(scores["all"]["mean"]["sdr"], color="black", linestyle=":", label=name)
+    for index, (label, points) in enumerate(series.items()):
+        marker = "osD^v<>P*X"[index // 10 % 10]
+        axis.plot(*zip(*sorted(points), strict=True), f"{marker}-", label=label)
+    axis.set(xscale="log", xlabel="RAM bits: weights, constants, tables and vectors", ylabel="SDR (dB)")
+    axis.grid(alpha=0.3)
+    figure.legend(loc="outside right upper", fontsize=7)
+    with replacing(path) as temporary:
+        figure.savefig(temporary, dpi=120)
 
 
 def tried_table(result: Result) -> list[str]:
@@ -403,8 +474,8 @@ def word_length_table(result: Result) -> list[str]:
     return table(["audio path, less floating point", "level, dBFS", *headings(metrics)], rows)
 
 
-def page(results: dict[str, Result]) -> str:
-    """docs/study/README.md: every part that has results."""
+def page(results: dict[str, Result], costs: Mapping[str, Mapping[str, int]] = MappingProxyType({})) -> str:
+    """docs/study/README.md: every part that has results, and what the formats cost."""
     parts = [
         (f"Without training, protocol {result['protocol']}", reference_table(result))
         for name, result in results.items()
@@ -430,7 +501,10 @@ def page(results: dict[str, Result]) -> str:
                 tables.append(["![What each system adds, kind by kind](kinds.png)"])
             parts.append((title, [line for lines in tables for line in [*lines, ""]][:-1]))
     parts.append(("Networks for any noise, one change at a time", ablation_table(results, GENERAL)))
-    parts.append(("Number formats, 96 units, noise of held-out kinds", format_table(results, FORMATS)))
+    formats = format_table(results, FORMATS, costs)
+    if any(row.name in results for row in FORMATS):
+        formats += ["", "![SDR by RAM bits](formats.png)"]
+    parts.append(("Number formats, noise of held-out kinds", formats))
     for name, result in results.items():
         if name.startswith("levels"):
             parts.append((f"Level, bundle {result['bundle']}", level_table(result)))
@@ -456,11 +530,17 @@ def page(results: dict[str, Result]) -> str:
     return "\n".join(lines)
 
 
-def run(results: Path, bundles: Path) -> None:
-    """Write the tables and the pictures of the study from the available results: `bgru study tables`."""
+def run(results: Path, bundles: Path, plan: Plan) -> None:
+    """Write the tables and the pictures of the study from the available results: `bgru study tables`.
+
+    `plan` says what a network costs on a board.
+    """
     found = read(results)
+    costs = planned(found, FORMATS, plan)
     with replacing(results / "README.md") as temporary:
-        temporary.write_text(page(found), encoding="utf-8")
+        temporary.write_text(page(found, costs), encoding="utf-8")
+    if any(row.name in found for row in FORMATS):
+        draw_formats(found, FORMATS, costs, results / "formats.png")
     bitwise = [row for row in OURS if row.stages[-1].pi == BINARY]
     series = {
         "bitwise presets, on the test speakers and noises of open/": presets(sorted(bundles.glob("*/")), False),

@@ -42,7 +42,7 @@ def test_the_readme_has_the_scores_of_the_study(name):
     assert f"{read(name).weights:,}" in cells
 
 
-@pytest.mark.parametrize("name", ["small", "small-int4", "tiny", "tiny-int4"])
+@pytest.mark.parametrize("name", ["small", "small-int4", "tiny", "tiny-int4", "swift", "swift-int4"])
 def test_the_page_about_formats_has_the_scores_of_the_study(name):
     network, mean = read(name), STUDY[f"`{name}`"]["all"]["mean"]
     _, bits, _, si_sdr, sdr, stoi, _, harmed = row(FORMATS, f"`{name}`, {network.layers[0].units} units")

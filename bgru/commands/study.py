@@ -5,7 +5,17 @@ from typing import Annotated
 
 import typer
 
-from bgru.options import SEED_HELP, SNR_HELP, WORKERS_HELP, Run, Scheduler, SmallBundle, bundle_for, finite
+from bgru.options import (
+    DEFAULT_BOARD,
+    SEED_HELP,
+    SNR_HELP,
+    WORKERS_HELP,
+    Run,
+    Scheduler,
+    SmallBundle,
+    bundle_for,
+    finite,
+)
 
 Data = Annotated[Path, typer.Option("--data", help="The folder with paper/ and open/.", envvar="BGRU_DATA")]
 Results = Annotated[Path, typer.Option("--results", help="Folder of the study's JSON, tables and pictures.")]
@@ -193,8 +203,14 @@ def tables(
 ) -> None:
     """Write the tables and pictures of the study from the available results.
 
+    What each number format costs is planned for the ULX3S-85F; its rows need no result.
+
     Example: `bgru study tables`
     """
+    from functools import partial
+
+    from boards.definitions.registry import find
+    from boards.flow.cost import cost
     from study.tables import run
 
-    run(results, bundles)
+    run(results, bundles, partial(cost, board=find(DEFAULT_BOARD)))

@@ -32,7 +32,7 @@ def command(
         ),
     ] = 20,
     seeds: Annotated[int, typer.Option("--seeds", min=1, help=SEEDS_HELP)] = 5,
-    clock: Annotated[str, typer.Option("--clock", metavar="MHZ|auto", help=CLOCK_HELP)] = "auto",
+    clock: Annotated[str, typer.Option("--clock", metavar="MHZ|auto|board", help=CLOCK_HELP)] = "auto",
     scheduler: Scheduler = None,
     workers: Workers = None,
     build: Build = DEFAULT_BUILD,
@@ -42,10 +42,10 @@ def command(
     Takes the smallest design in real time and others from the Pareto front of `bgru plan`, places each with several
     seeds, counts the toggles of its netlist in a simulation, and writes `<build>/sweep/<bundle>/`: `index.html` with
     the estimates next to what was measured, `sweep.json`, `pareto.svg`, and the bitstream of each design's best seed.
-    Without `--bundle` and `--board` it takes every shipped network that fits a board. `--clock auto` places each design
-    at the fastest clock that one placement at the board's clock has reached. A stopped sweep goes on where it was; a
-    job that fails three times is reported with its log, and the others go on. docs/sweeps.md has more, and how to use a
-    cluster.
+    Without `--bundle` and `--board` it takes every shipped network that fits a board. `--clock board` places each
+    design at the board's clock, `--clock auto` at the fastest clock that one such placement has reached. A stopped
+    sweep goes on where it was; a job that fails three times is reported with its log, and the others go on.
+    docs/sweeps.md has more, and how to use a cluster.
 
     Example: `bgru sweep --bundle tiny --board icebreaker,icesugar --fold-from-plan 3 --seeds 3`
     """

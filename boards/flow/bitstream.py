@@ -22,7 +22,6 @@ from boards.gateware.sdram_weights import DOMAIN
 from boards.gateware.sound_core import SHIFTS
 from boards.gateware.top import UART
 from boards.host.protocol import BAUD, OVERHEAD, Kind
-from hw.flow.audio import multiplying
 from hw.flow.place import Placement, place
 from hw.flow.synth import synthesise
 from hw.gateware.network import Network
@@ -31,7 +30,6 @@ from hw.shape.cycles import predict
 from hw.shape.network_spec import NetworkSpec
 from hw.shape.pace import Pace
 from model.bundle.bundle import Bundle
-from model.bundle.layers import Layer
 from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
@@ -77,9 +75,9 @@ def route(
     the cache with their logs, and a run with more seeds continues after them.
     """
     progress("elaborate the shape")
-    shape = placeholder(network.bundle, network.spec) if _written_later(network, sound) else network
+    shape = placeholder(network) if sound is None else network
     rtlil, constraints = top_rtlil(shape, board, sound, limit)
-    family = board.family if sound is None else multiplying(board.family)
+    family = network.synthesis_family if sound is None else board.family.with_multipliers()
     tries: list[Placement] = []
     with TemporaryDirectory() as scratch:
         netlist = Path(scratch) / "netlist.json"
@@ -94,11 +92,6 @@ def route(
             tries.append(placement)
     best_try = max(tries, key=lambda placement: placement.mhz)
     raise BadInput(f"{short_of_timing(board, best_try, seeds)}; log of the best: {best_try.log}")
-
-
-def _written_later(network: Network, sound: str | None) -> bool:
-    """Whether a stand-in is placed, in which the network's memory contents replace its own."""
-    return sound is None and all(isinstance(layer, Layer) for layer in network.bundle.layers)
 
 
 def short_of_timing(board: Board, best: Placement, placements: int) -> str:
@@ -191,7 +184,7 @@ def run(
         bars.update(task, description="write the weights into it")
         design = routed.placement.design
         with replacing_folder(folder) as target:
-            files = write(target, insert(design, network) if _written_later(network, sound) else design, network, board)
+            files = write(target, insert(design, network) if sound is None else design, network, board)
         bars.update(task, description="done", total=1, completed=1)
     placement = routed.placement
     top = {

@@ -26,6 +26,7 @@ from hw.shape.family import Family
 from hw.shape.network_spec import NetworkSpec
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.bundle.layers import Layer
 from model.bundle.random_bundle import layer_of, sized_front_end
 from model.errors import BadInput
 
@@ -62,9 +63,14 @@ def _bits(width: int, words: Sequence[int]) -> Bits:
 # The stand-in for all networks of a shape.
 
 
-def placeholder(bundle: Bundle, spec: NetworkSpec) -> Network:
-    """The stand-in: a network of the same shape with pseudo-random contents."""
-    return Network.of(stand_in(bundle), spec)
+def _is_written_later(network: Network) -> bool:
+    """Whether a stand-in is placed, in which the network's memory contents replace its own: not for integers."""
+    return all(isinstance(layer, Layer) for layer in network.bundle.layers)
+
+
+def placeholder(network: Network) -> Network:
+    """What is placed for a network: the stand-in, of the same shape with pseudo-random contents, or itself."""
+    return Network.of(stand_in(network.bundle), network.spec) if _is_written_later(network) else network
 
 
 def _draw(what: str, *dimensions: int) -> NDArray[np.uint32]:
@@ -231,8 +237,10 @@ def places(design: str, family: Family, memories: Contents) -> dict[str, Place]:
 def insert(design: str, network: Network) -> str:
     """A placed design with the network's memory contents.
 
-    `design` is what nextpnr wrote for the stand-in; raises `BadInput` for another.
+    `design` is what nextpnr wrote for `placeholder`; raises `BadInput` for another.
     """
+    if not _is_written_later(network):
+        return design
     return rewrite(
         design, network.family, contents(stand_in(network.bundle), network.spec), contents(network.bundle, network.spec)
     )

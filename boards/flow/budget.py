@@ -2,25 +2,24 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from boards.definitions.registry import Board
+from boards.flow.cost import any_constants
 from boards.flow.folding_search import Options
 from boards.flow.layout import design, room, sources
 from boards.flow.sound import sound_frame_rate, sound_room
 from hw.shape.folding import Source
 from model.bundle.bundle import Bundle
-from model.bundle.integer_layers import MOST_SHIFT, IntegerLayer
+from model.bundle.integer_layers import IntegerLayer
 
 __all__ = ["BoardBudget"]
 
 
 class BoardBudget:
-    """The room that a board's chip has for a network of integers, next to the link or to the audio path."""
+    """The room on a board's chip for a network of integers, next to the link or to the audio path."""
 
     def __init__(self, board: Board, audio: bool = False) -> None:
-        board = replace(board, sdram=None)
-        self._board, self._audio = board.at_sound_clock(None) if audio else board, audio
+        on_chip = replace(board, sdram=None)
+        self._board, self._audio = on_chip.at_sound_clock(None) if audio else on_chip, audio
         self._options: dict[tuple[IntegerLayer, Source], Options] = {}
 
     def __call__(self, bundle: Bundle) -> dict[str, tuple[int, int]]:
@@ -44,20 +43,5 @@ class BoardBudget:
 
     def _options_of(self, layer: IntegerLayer, source: Source) -> Options:
         if (layer, source) not in self._options:
-            self._options[layer, source] = Options(_any_constants(layer), self._board.family, source)
+            self._options[layer, source] = Options(any_constants(layer), self._board.family, source)
         return self._options[layer, source]
-
-
-def _any_constants(layer: IntegerLayer) -> IntegerLayer:
-    """The layer with constants of which no bit is the same in all rows; memories leave out bits that are."""
-
-    def varying(like: np.ndarray, most: int) -> np.ndarray:
-        return np.resize(np.array([0, most], like.dtype), like.shape)
-
-    return replace(
-        layer,
-        threshold=varying(layer.threshold, -1),
-        shift=varying(layer.shift, MOST_SHIFT),
-        w_multiplier=varying(layer.w_multiplier, 2**16 - 1),
-        u_multiplier=None if layer.u_multiplier is None else varying(layer.u_multiplier, 2**16 - 1),
-    )

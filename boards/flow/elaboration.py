@@ -53,12 +53,12 @@ def bundle_files(folder: Path) -> dict[str, bytes]:
 
 
 def top_elaboration(network: Network, board: Board, files: Mapping[str, bytes]) -> Entry:
-    """What `top_rtlil` finds for the stand-in of a network (`boards.flow.bram_patch`) of the bundle in `files`.
+    """What `top_rtlil` finds for the placeholder of a network (`boards.flow.bram_patch`) of the bundle in `files`.
 
     Raises `BadInput` for a clock that the board cannot make.
     """
     check_clock(board)
-    stand_in = placeholder(network.bundle, network.spec)
+    stand_in = placeholder(network)
     parts = (identity(_top_parts(["top"], stand_in, board)),)
     return Entry(
         "rtlil", parts, make_top, {**network_inputs(network, files), "board": board.name, "clock_hz": board.clock_hz}
@@ -70,7 +70,7 @@ def make_top(folder: Path, board: str, clock_hz: int, **inputs: Any) -> None:
     """Elaborate the top for a board with a network's stand-in."""
     there = replace(find(board), clock_hz=clock_hz)
     network = network_from(there.family, **inputs)
-    write_texts(folder, _top(placeholder(network.bundle, network.spec), there))
+    write_texts(folder, _top(placeholder(network), there))
 
 
 def layer_elaboration(network: Network, name: str, files: Mapping[str, bytes]) -> Entry:

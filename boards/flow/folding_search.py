@@ -27,7 +27,7 @@ INTEGER_LANES = 64
 """The same of a layer of integers, whose lanes cost ten times as much."""
 
 Needs = Mapping[str, int]
-"""Resource (lut4, block_ram, spram; sdram in kB/s) to how many are used, or available."""
+"""Resource (lut4, block_ram, spram, multiplier; sdram in kB/s) to how many are used, or available."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,8 @@ class Design:
 
     def joined(self, name: str, option: Option) -> "Design":
         """The design with one more layer."""
-        needs = {kind: self.needs.get(kind, 0) + count for kind, count in option.needs.items()}
+        kinds = dict.fromkeys((*self.needs, *option.needs))
+        needs = {kind: self.needs.get(kind, 0) + option.needs.get(kind, 0) for kind in kinds}
         return Design({**self.foldings, name: option.folding}, self.ideal + option.ideal, needs)
 
     def over(self, available: Needs) -> dict[str, int]:
@@ -63,9 +64,12 @@ class Design:
 class Options:
     """A layer's foldings to choose from: up to `LANES` lanes, packed or not; or `folding` alone, if given.
 
-    Weights are no deeper than a RAM block, since multiplexers between blocks cost clock; such foldings also take few
-    cycles. Deeper ones are considered only if no folding is that shallow. Words of streamed weights are whole words of
-    the SDRAM. With a `bus`, bandwidth is one of the resources.
+    shallow : the foldings whose weights are no deeper than a RAM block; all where there are none
+    all : deeper ones too, with multiplexers between blocks. These cost clock, so a deep folding is taken only where no
+        design of shallow ones fits: it can fill its blocks better.
+
+    Up to `multipliers` lanes of each take a multiplier, where the layer's lanes can. Words of streamed weights are
+    whole words of the SDRAM. With a `bus`, bandwidth is one of the resources.
     """
 
     def __init__(
@@ -75,17 +79,25 @@ class Options:
         source: Source,
         folding: Folding | None = None,
         bus: SdramBus | None = None,
+        multipliers: int = 0,
     ) -> None:
         self.layer, self.family, self.source, self.folding, self.bus = layer, family, source, folding, bus
+        self.multipliers = multipliers
         self.estimate = estimate_of(layer, family)
         specs = [self.spec(one) for one in ([folding] if folding else _foldings(layer, source))]
+        large = family.single_port_ram if source == "loaded" else None
+        deepest = large[0] if large else max(family.block_ram)
+        if folding is None:
+            taken = [min(multipliers, spec.most_multipliers) for spec in specs]
+            specs = [
+                self.spec(replace(spec.folding, multipliers=count)) for spec, count in zip(specs, taken, strict=True)
+            ]
         if source == "streamed":
-            fitting = [one for one in specs if one.engine.weight_width % SDRAM_BITS == 0]
+            whole = [one for one in specs if one.engine.weight_width % SDRAM_BITS == 0]
+            self.all = self.shallow = [self._option(one) for one in whole or specs]
         else:
-            large = family.single_port_ram if source == "loaded" else None
-            deepest = large[0] if large else max(family.block_ram)
-            fitting = [one for one in specs if one.ideal <= deepest]
-        self.all = [self._option(one) for one in fitting or specs]
+            self.all = [self._option(one) for one in specs]
+            self.shallow = [one for one in self.all if one.ideal <= deepest] or self.all
 
     def _option(self, spec: LayerSpec) -> Option:
         ideal, needs = spec.ideal, self.estimate.resources(spec.folding)
@@ -101,9 +113,9 @@ class Options:
     def next_to(self, bus: SdramBus, streamed: bool) -> "Options":
         """The same layer in a network that uses the SDRAM, its own weights streamed from there or not."""
         if not streamed:
-            return Options(self.layer, self.family, self.source, self.folding, bus)
+            return Options(self.layer, self.family, self.source, self.folding, bus, self.multipliers)
         folding = self.folding and replace(self.folding, weights="streamed")
-        return Options(self.layer, self.family, "streamed", folding, bus)
+        return Options(self.layer, self.family, "streamed", folding, bus, self.multipliers)
 
     def spec(self, folding: Folding) -> LayerSpec:
         """The layer's shape at a folding; raises `BadInput` for one larger than the layer."""
@@ -128,8 +140,11 @@ def _foldings(layer: Layer | IntegerLayer, source: Source) -> Iterable[Folding]:
 
 
 def area(needs: Needs, available: Needs) -> float:
-    """Sum of the used shares of a device's resources: the scarcer a resource, the more it weighs."""
-    return sum(count / available[kind] for kind, count in needs.items())
+    """Sum of the used shares of a device's LUT4 and memories: the scarcer a resource, the more it weighs.
+
+    Multipliers do not count, since nothing else takes them.
+    """
+    return sum(count / available[kind] for kind, count in needs.items() if kind != "multiplier")
 
 
 def cheapest(
@@ -140,18 +155,34 @@ def cheapest(
     Ties go to the fewest cycles. A layer whose folding is given may take longer. Without `fitting`, the design may need
     more than is available.
     """
+    room = (free or available) if fitting else None
+    shallow = _cheapest(layers, {name: options.shallow for name, options in layers.items()}, available, limit, room)
+    if shallow is not None:
+        return shallow
+    return _cheapest(layers, {name: options.all for name, options in layers.items()}, available, limit, room)
+
+
+def _cheapest(
+    layers: Mapping[str, Options],
+    choices: Mapping[str, Sequence[Option]],
+    available: Needs,
+    limit: float,
+    room: Needs | None,
+) -> Design | None:
     slow: set[tuple[str, Folding]] = set()
     while True:
         designs = [Design()]
         for name, options in layers.items():
             quick = [
-                one for one in options.all if options.given or (one.ideal <= limit and (name, one.folding) not in slow)
+                one
+                for one in choices[name]
+                if options.given or (one.ideal <= limit and (name, one.folding) not in slow)
             ]
             quick = [quick[index] for index in front([(*one.needs.values(), one.ideal) for one in quick], free=1)]
             designs = [design.joined(name, one) for design, one in product(designs, quick)]
             designs = [designs[index] for index in front([(*one.needs.values(), one.ideal) for one in designs], free=1)]
-        if fitting:
-            designs = [design for design in designs if not design.over(free or available)]
+        if room is not None:
+            designs = [design for design in designs if not design.over(room)]
         if not designs:
             return None
         design = min(designs, key=lambda one: (area(one.needs, available), one.ideal))

@@ -11,8 +11,9 @@ from boards.flow.sdram_bus import SdramBus
 from boards.gateware.link_format import LinkFormat
 from boards.host.protocol import Kind
 from hw.gateware.network import Network
+from hw.shape.audio import MULTIPLIERS
 from hw.shape.folding import Folding, Source
-from hw.shape.network_spec import NetworkSpec
+from hw.shape.network_spec import NetworkSpec, spec_of
 from model.bundle.bundle import Bundle
 from model.errors import BadInput
 
@@ -26,15 +27,16 @@ LINK_WIDTH = 8
 
 
 def parse_folding(entries: list[str]) -> dict[str, Folding]:
-    """`["gru0=2x64", "mask=1x64-packed", ...]` (layer = PE x SIMD) to foldings."""
+    """`["gru0=2x64", "mask=1x64-packed", "gru0=2x4-dsp8", ...]` (layer = PE x SIMD) to foldings."""
     foldings = {}
     for entry in entries:
-        match = re.fullmatch(r"(\w+)=(\d{1,6})x(\d{1,6})(-packed)?", entry, re.ASCII)
+        match = re.fullmatch(r"(\w+)=(\d{1,6})x(\d{1,6})(-packed)?(?:-dsp(\d{1,6}))?", entry, re.ASCII)
         if match is None:
             raise BadInput(f"--fold: expected LAYER=PExSIMD such as gru0=1x64 or gru0=1x64-packed, got {entry!r}")
         if match[1] in foldings:
             raise BadInput(f"--fold: expected each layer once, got {match[1]} again in {entry!r}")
-        foldings[match[1]] = Folding(int(match[2]), int(match[3]), packed=match[4] is not None)
+        packed, multipliers = match[4] is not None, int(match[5] or 0)
+        foldings[match[1]] = Folding(int(match[2]), int(match[3]), packed=packed, multipliers=multipliers)
     return foldings
 
 
@@ -42,18 +44,20 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
     """The foldings to choose from, by layer: all, or what `folding` says.
 
     On a device with single-port RAM, the largest layer's weights are loaded into it. All other weights are in block RAM
-    unless `folding` streams them.
+    unless `folding` streams them. The layers share the device's multipliers by their weights; the audio path's two are
+    left for it.
     """
     layers = {layer.name: layer for layer in bundle.layers}
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
+    multipliers = _multipliers(bundle, board)
     found = {}
     for name, source in sources(bundle, board).items():
         given = folding.get(name)
         if given is not None and given.weights != "streamed":
             given = replace(given, weights=source)
-        found[name] = Options(layers[name], board.family, source, given)
+        found[name] = Options(layers[name], board.family, source, given, multipliers=multipliers.get(name, 0))
     return found
 
 
@@ -61,6 +65,17 @@ def sources(bundle: Bundle, board: Board) -> dict[str, Source]:
     """Where each layer's weights are: the largest layer's in single-port RAM, if the board has it, others in ROM."""
     largest = max(bundle.layers, key=lambda layer: layer.weight_bits)
     return {layer.name: "loaded" if layer is largest and board.spram_bits else "rom" for layer in bundle.layers}
+
+
+def _multipliers(bundle: Bundle, board: Board) -> dict[str, int]:
+    """The share of each layer whose lanes can take multipliers, by the number of its weights."""
+    takers = {
+        layer.name: layer.weights
+        for layer in bundle.layers
+        if spec_of(layer, Folding(1, 1), board.family).most_multipliers
+    }
+    spare = board.available["multiplier"] - MULTIPLIERS
+    return {name: spare * count // sum(takers.values()) for name, count in takers.items()}
 
 
 def room(bundle: Bundle, board: Board) -> Needs:
@@ -149,7 +164,7 @@ def design(
     """
     limit = board.clock_hz / frame_rate
     for name, choice in options.items():
-        least = min(option.ideal for option in choice.all)
+        least = min(option.ideal for option in choice.shallow)
         if least > limit and not choice.given:
             raise BadInput(
                 f"bundle {bundle.name} is too slow for {frame_rate:g} frames/s on {board.name}: layer {name} takes "
@@ -190,7 +205,7 @@ def _missing(options: Mapping[str, Options], board: Board, frame_rate: float, fr
             return f": it needs {bits[what]:,} bits of {what}, the {board.device} has {there:,}"
     foldings = " ".join(f"{name}={folding}" for name, folding in least.foldings.items())
     kind, missing = next(iter(sorted(least.over(free).items())))
-    what = "logic takes about" if kind == "lut4" else "memories take"
+    what = {"lut4": "logic takes about", "multiplier": "lanes take"}.get(kind, "memories take")
     neighbours = f" next to {neighbour}" if free[kind] < board.available[kind] else ""
     return (
         f" at this folding: its {what} {least.needs[kind]:,} {kind}, the {board.device} has "

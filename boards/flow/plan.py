@@ -1,6 +1,6 @@
 """Plan a network for a board: the smallest design in real time, or the Pareto front (`bgru plan`)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
@@ -12,7 +12,7 @@ from rich.table import Table
 
 from boards.definitions.registry import Board, find
 from boards.flow.bitstream import check_source, print_sound
-from boards.flow.folding_search import Design, Needs, Options, area, front
+from boards.flow.folding_search import Design, Needs, Option, Options, area, front
 from boards.flow.layout import (
     LINK_WIDTH,
     capacity,
@@ -92,21 +92,11 @@ def pareto(
     `free` is what the device has for the network, by default what the link leaves over; `ends` as for `plan_of`.
 
     The search uses ideal cycles, the final selection exact ones. Each design is at least `STEP` faster than the one
-    before.
+    before. Deep foldings are considered only where no design of shallow ones fits (`Options`).
     """
-    designs = [(0, Design())]
-    for number, (name, choice) in enumerate(options.items()):
-        waits = [entering(choice.spec(one.folding), ends[0]) if number == 0 else 0 for one in choice.all]
-        points = [(one.ideal + wait, *one.needs.values()) for one, wait in zip(choice.all, waits, strict=True)]
-        layers = [(choice.all[index], waits[index]) for index in front(points)]
-        designs = [
-            (before + wait, so_far.joined(name, one)) for (before, so_far), (one, wait) in product(designs, layers)
-        ]
-        designs = [
-            designs[index] for index in front([(wait + one.ideal, *one.needs.values()) for wait, one in designs])
-        ]
     free = room(network_bundle, board) if free is None else free
-    fitting = [(wait, one) for wait, one in designs if not one.over(free)]
+    shallow, deep = ({name: getattr(it, which) for name, it in options.items()} for which in ("shallow", "all"))
+    fitting = _fitting(options, shallow, free, ends) or _fitting(options, deep, free, ends)
 
     def cycles(index: int) -> int:
         return fitting[index][0] + fitting[index][1].ideal
@@ -118,6 +108,24 @@ def pareto(
             thinned.append(index)
     plans = [plan_of(options, fitting[index][1], board, ends) for index in thinned]
     return [plans[index] for index in front([(one.design.needs["lut4"], one.latency) for one in plans])]
+
+
+def _fitting(
+    options: Mapping[str, Options], choices: Mapping[str, Sequence[Option]], free: Needs, ends: tuple[int, int]
+) -> list[tuple[int, Design]]:
+    """The Pareto-optimal designs that fit, each with the cycles that its first layer waits for its input."""
+    designs = [(0, Design())]
+    for number, (name, choice) in enumerate(choices.items()):
+        waits = [entering(options[name].spec(one.folding), ends[0]) if number == 0 else 0 for one in choice]
+        points = [(one.ideal + wait, *one.needs.values()) for one, wait in zip(choice, waits, strict=True)]
+        layers = [(choice[index], waits[index]) for index in front(points)]
+        designs = [
+            (before + wait, so_far.joined(name, one)) for (before, so_far), (one, wait) in product(designs, layers)
+        ]
+        designs = [
+            designs[index] for index in front([(wait + one.ideal, *one.needs.values()) for wait, one in designs])
+        ]
+    return [(wait, one) for wait, one in designs if not one.over(free)]
 
 
 def run(
@@ -207,7 +215,7 @@ def _print(
         out(f"{TITLES[kind]:10} {'about ' if kind == 'lut4' else ''}{count:,} of {there:,} ({count / there:.1%})")
     if bus:
         _print_bus(bus, layers)
-    out(f"area       {area(needs_of_all, available):.3f}, the sum of these shares")
+    out(f"area       {area(needs_of_all, available):.3f}, the sum of the shares of LUT4 and memory")
     out(f"interval   {pace.interval:,} cycles, {pace.rate:,.0f} frames/s")
     out(f"latency    {pace.latency:,} cycles, {pace.ms(pace.latency):.3f} ms")
     out(
@@ -217,7 +225,7 @@ def _print(
     out(f"so         --fold {plan.fold.replace(' ', ' --fold ')}")
 
 
-TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM", "multiplier": "multiplier", "sdram": "SDRAM kB/s"}
+TITLES = {"lut4": "LUT4", "block_ram": "RAM", "spram": "SPRAM", "multiplier": "DSP", "sdram": "SDRAM kB/s"}
 
 HOMES = {"rom": "block RAM", "loaded": "SPRAM", "streamed": "SDRAM"}
 

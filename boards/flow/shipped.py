@@ -38,7 +38,11 @@ SHIPPED = {
     "tiny": Shipped(bundle_folder("tiny"), "icebreaker"),
 }
 
-SOUNDING = {**SHIPPED, "swift": Shipped(bundle_folder("swift"), "ulx3s_25f")}
+SOUNDING = {
+    **SHIPPED,
+    "swift": Shipped(bundle_folder("swift"), "ulx3s_25f"),
+    "tiny-mixed": Shipped(bundle_folder("tiny-mixed"), "icebreaker"),
+}
 """Those measured as whole denoisers, with a codec."""
 
 

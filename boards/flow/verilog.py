@@ -35,7 +35,7 @@ def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: flo
             constraints = f"top.{board.family.constraints}"
             (target / constraints).write_text(pins)
             bars.update(task, description="synthesise the whole top")
-            cost = synthesise(rtlil, "top", board.family, netlist=target / "top.json")
+            cost = synthesise(rtlil, "top", network.synthesis_family, netlist=target / "top.json")
             (target / DESIGN).write_text(results.keys["synth_top_resources"])
         costs = layer_costs(network, lambda name: bars.update(task, description=f"synthesise {name} by itself"))
         bars.update(task, description="done", total=1, completed=1)

@@ -61,7 +61,7 @@ def generate_netlist(network: Network, folder: Path, counted: bool = False) -> P
     """
     check_modelled(network.family)
     rtlil = to_rtlil(Top(network), TOP, probes=True)
-    return write_netlist(rtlil, TOP, NETWORK, [f"{TOP}.rec_*"], network.family, folder, counted)
+    return write_netlist(rtlil, TOP, NETWORK, [f"{TOP}.rec_*"], network.synthesis_family, folder, counted)
 
 
 def check_modelled(family: Family) -> None:

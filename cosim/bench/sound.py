@@ -14,7 +14,6 @@ from cosim.bench.fed import Fed
 from cosim.bench.flat import Flat
 from cosim.bench.netlist import write_netlist
 from cosim.chips.sdram import StreamedWeights
-from hw.flow.audio import multiplying
 from hw.flow.rtl import to_rtlil, to_verilog
 from hw.gateware.denoiser import Denoiser
 from model.bundle.audio_constants import attenuation_floor
@@ -137,7 +136,7 @@ class SoundBench:
         bundle = denoiser.network.bundle
         top = Flat(Fed(denoiser, weights))
         if netlist:
-            family = multiplying(denoiser.network.family)
+            family = denoiser.network.family.with_multipliers()
             verilog = write_netlist(to_rtlil(top, TOP), TOP, DENOISER, FEEDERS, family, folder)
         else:
             verilog = to_verilog(top, TOP, folder)

@@ -5,6 +5,7 @@ netlist keeps fewer of them than the RTL.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from math import log2
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -45,17 +46,16 @@ class Group(NamedTuple):
 def groups(network: Network) -> list[Group]:
     """The signals to show: the ends of the network, then each layer's streams, gates, state and counters."""
     inside = f"{TOP}.network"
-    names = list(network.layers)
     # A layer's streams are traced at the repacks before and behind it, whose ports always keep their names.
-    behind = [f"{inside}.{name}" for name in (*(f"into_{name}" for name in names[1:]), "out_of_network")]
+    repacks = [f"{inside}.{name}" for name in network.spec.repack_names]
     found = [
         Group("clock", [Trace(f"{TOP}.clk", "clk"), Trace(f"{TOP}.rst", "rst")]),
         Group("network_streams", [*_stream(f"{TOP}.i", "features"), *_stream(f"{TOP}.o", "mask")]),
     ]
-    for (name, layer), output in zip(network.layers.items(), behind, strict=True):
+    for (name, layer), (before, behind) in zip(network.layers.items(), pairwise(repacks), strict=True):
         vectors = vectors_of(layer.spec.kind)
         probe, recorder, port = f"{inside}.probe_{name}__", f"{TOP}.rec_{name}.", f"{TOP}.rec_{name}__"
-        streams = [*_stream(f"{inside}.into_{name}.o", "in"), *_stream(f"{output}.i", "out")]
+        streams = [*_stream(f"{before}.o", "in"), *_stream(f"{behind}.i", "out")]
         if layer.folding.weights != "rom":
             streams += _stream(f"{TOP}.load_{name}", "load")
         turn = [Trace(f"{probe}vector", "which: " + ", ".join(vectors[:3]), "dec")] if len(vectors) > 1 else []

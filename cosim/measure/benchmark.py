@@ -18,15 +18,27 @@ from cosim.bench.runner import Outcome, Stimulus, simulate
 from cosim.bench.simulators import simulator_path
 from cosim.measure.paper_size import paper_sized
 from cosim.measure.skipping import shares
-from hw.flow.components import LANES, SEEDS, UNITS, clock, cost, weight_rom
+from hw.flow.components import (
+    INTEGER_LANES,
+    LANES,
+    OPERAND_BITS,
+    SEEDS,
+    UNITS,
+    clock,
+    cost,
+    integer_row,
+    integer_row_cost,
+    weight_rom,
+)
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, layer_costs, synthesise
 from hw.gateware.network import Network
 from hw.shape.cycles import predict
 from hw.shape.estimate import weight_use
-from hw.shape.family import ECP5
+from hw.shape.family import ECP5, FAMILIES
 from model.bundle.bits import Bits
 from model.bundle.bundle import Bundle
+from model.bundle.formats import WEIGHT_FORMATS
 from model.bundle.front_end import FrontEnd
 from model.bundle.read import read_bundle
 from model.console import console
@@ -51,10 +63,18 @@ RAM_USE = 0.85
 MHZ = 200
 WORTH_SKIPPING = 0.20
 LUT4_PER_LANE = {"ternary static": 3.0, "binary static": 2.3}
+
+
+def finn_lut6(weight_bits: int, operand_bits: int) -> float:
+    """LUT6 per lane by FINN's formula, `lut_estimation` in matrixvectoractivation_hls.py, for rows of many lanes."""
+    both = weight_bits + operand_bits
+    return 1.1 * ((2 * -(-both // 6) - 1) * both + 2 * both)
+
+
 OTHERS_PER_LANE = {
-    "ternary static": ("9.9 LUT6", "FINN's formula, ternary x binary"),
+    "ternary static": (f"{finn_lut6(2, 1):.1f} LUT6", "FINN's formula, ternary x binary"),
     "ternary dynamic": ("-", "lanes that can be off: no other system has them"),
-    "binary static": ("6.6 / 1.4-1.6 LUT6", "FINN's formula / BISMO's builds"),
+    "binary static": (f"{finn_lut6(1, 1):.1f} / 1.4-1.6 LUT6", "FINN's formula / BISMO's builds"),
     "binary dynamic": ("-", "lanes that can be off: no other system has them"),
 }
 
@@ -112,6 +132,7 @@ def run(bundle_folder: Path, recording: Path, board_name: str) -> None:
                 _speeds(runs[name].outcome, network, features, now),
                 *(_cycles(case, run) for case, run in runs.items()),
                 _lanes(costs),
+                _integer_lanes(now),
                 _clocks(board, now),
                 *(_memories(case, run.network) for case, run in runs.items()),
                 _packing(costs, now),
@@ -190,6 +211,30 @@ def _lanes(costs: Mapping[str, Cost]) -> Iterator[Row]:
         limit = LUT4_PER_LANE.get(unit)
         target = "" if limit is None else _target(lut4 <= limit, f"<= {limit}")
         yield Row(f"{unit}, {LANES} lanes, LUT4/lane", f"{lut4:.2f} LUT4", target, reference, source)
+
+
+def _integer_lanes(now: Now) -> Iterator[Row]:
+    """LUT4 per lane of a row of integers in each format, by family; with multipliers where Yosys takes them."""
+    names = " / ".join(FAMILIES)
+    for name in dict.fromkeys(format.name for format in WEIGHT_FORMATS.values()):
+        format = WEIGHT_FORMATS[name]
+        for multipliers in (0, INTEGER_LANES):
+            found = []
+            for family in FAMILIES.values():
+                now(f"{name} lanes, {family.name}")
+                most = integer_row(format, family).spec.most_multipliers
+                cost = integer_row_cost(format, family, multipliers) if multipliers <= most else None
+                found.append("-" if cost is None else f"{cost['lut4'] / INTEGER_LANES:.0f}")
+            if set(found) == {"-"}:
+                continue
+            what = "LUT4 and a multiplier" if multipliers else "LUT4"
+            yield Row(
+                f"{name} x {OPERAND_BITS} bits, {INTEGER_LANES} lanes, {what}/lane",
+                f"{' / '.join(found)} LUT4",
+                "",
+                "-" if multipliers or format.exponent else f"{finn_lut6(format.bits, OPERAND_BITS):.0f} LUT6",
+                f"{names}; FINN's formula",
+            )
 
 
 def _clocks(board: Board, now: Now) -> Iterator[Row]:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from hw.gateware.network import make_layer
 from hw.shape.family import FAMILIES, Family
 from hw.shape.folding import Folding, Source
 from hw.shape.integer_estimate import estimate_of
+from hw.shape.network_spec import spec_of
 from model.bundle.formats import WEIGHT_FORMATS, Format
 from model.bundle.integer_layers import IntegerKind, IntegerLayer
 from model.bundle.layers import Kind, Layer
@@ -86,7 +87,10 @@ class IntegerConfiguration:
 
 
 def integer_configurations(part: str, family: Family) -> Iterator[IntegerConfiguration]:
-    """The layers of integers of one of `INTEGER_PARTS`, always the same: up to 300 inputs and units, 32 lanes."""
+    """The layers of integers of one of `INTEGER_PARTS`, always the same: up to 300 inputs and units, 36 lanes.
+
+    Half of those whose lanes can take multipliers have one for each.
+    """
     names = sorted({format.name for format in WEIGHT_FORMATS.values()})
     for number in range(INTEGER_PARTS[part]):
         seed = (list(INTEGER_PARTS).index(part), number)
@@ -101,7 +105,9 @@ def integer_configurations(part: str, family: Family) -> Iterator[IntegerConfigu
         if matrices * units * columns * WEIGHT_FORMATS[weights].bits <= LARGEST_ROM * family.block_ram_bits:
             source = "rom"
         folding = Folding(pe, simd, source, packed=weights == "ternary" and bool(rng.integers(2)))
-        yield IntegerConfiguration(kind, inputs, units, input_bits, output_bits, weights, folding, seed)
+        made = IntegerConfiguration(kind, inputs, units, input_bits, output_bits, weights, folding, seed)
+        most = spec_of(made.layer(), folding, family).most_multipliers
+        yield replace(made, folding=replace(folding, multipliers=int(rng.integers(2)) * most))
 
 
 def configurations(part: str, family: Family) -> Iterator[Configuration]:
@@ -127,9 +133,9 @@ def configurations(part: str, family: Family) -> Iterator[Configuration]:
 
 def measure(configuration: Configuration | IntegerConfiguration, family: Family) -> Cost:
     """The synthesised resources of a layer."""
-    return synthesise(
-        to_rtlil(make_layer(configuration.layer(), configuration.folding, family), "layer"), "layer", family
-    )
+    layer = to_rtlil(make_layer(configuration.layer(), configuration.folding, family), "layer")
+    integers = isinstance(configuration, IntegerConfiguration)
+    return synthesise(layer, "layer", family.with_multipliers() if integers else family)
 
 
 def fit(parts: Sequence[Mapping[str, float]], lut4: Sequence[int]) -> dict[str, float]:

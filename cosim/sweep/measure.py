@@ -82,7 +82,7 @@ def measure(design: Design, seeds: int, auto: bool, files: Mapping[str, bytes], 
     With `auto`, at the fastest clock that the PLL makes and that one placement at the board's clock has reached. A
     design that does not fit, or whose jobs fail, is `Measured` with the reason.
     """
-    board, family, names = design.board, design.board.family, list(design.network.layers)
+    board, family, names = design.board, design.network.synthesis_family, list(design.network.layers)
     try:
         folders = _good((yield _jobs(design, [layer_elaboration(design.network, name, files) for name in names])))
         layers = [(name, read_texts(folder)["layer.il"]) for name, folder in zip(names, folders, strict=True)]
@@ -115,12 +115,13 @@ def _place(
     design: Design, board: Board, seeds: int, files: Mapping[str, bytes]
 ) -> Generator[list[Job], list[Outcome], dict[int, Placement]]:
     """The placements of a design's top at the board's clock, by seed; a seed that fails is left out, but not all."""
+    family = design.network.synthesis_family
     (elaborated,) = _good((yield _jobs(design, [top_elaboration(design.network, board, files)])))
     texts = read_texts(elaborated)
-    _good((yield _jobs(design, [synthesis(texts["top.il"], "top", board.family)])))
+    _good((yield _jobs(design, [synthesis(texts["top.il"], "top", family)])))
     with TemporaryDirectory() as scratch:
         netlist = Path(scratch) / "netlist.json"
-        check_room(board, synthesise(texts["top.il"], "top", board.family, netlist))
+        check_room(board, synthesise(texts["top.il"], "top", family, netlist))
         data = netlist.read_bytes()
     constraints = texts[f"top.{board.family.constraints}"]
     tries = range(1, seeds + 1)

@@ -39,7 +39,7 @@ from model.shipped import recording
 
 __all__ = ["clock_of", "plans", "run"]
 
-AUTO = "auto"
+AUTO, BOARD = "auto", "board"
 
 TOOLS = (*ROUTING, *SIMULATION)
 """Packages whose versions decide the figures."""
@@ -109,15 +109,15 @@ def run(
 
 
 def clock_of(text: str) -> float | None:
-    """MHz of `--clock`; None for `auto`. Raises `BadInput` for anything but that and a positive number."""
-    if text == AUTO:
+    """MHz of `--clock`; None for `auto` and `board`. Raises `BadInput` for anything but these and a positive number."""
+    if text in (AUTO, BOARD):
         return None
     try:
         mhz = float(text)
     except ValueError:
         mhz = float("nan")
     if not 0.001 <= mhz < 1e6:
-        raise BadInput(f"--clock: expected auto or MHz, got {text!r}")
+        raise BadInput(f"--clock: expected auto, board or MHz, got {text!r}")
     return mhz
 
 

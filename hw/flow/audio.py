@@ -2,7 +2,6 @@
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -17,10 +16,7 @@ from hw.gateware.audio.engine import AudioEngine
 from hw.shape.family import Family
 from model.bundle.front_end import FrontEnd
 
-__all__ = ["clock", "cost", "multiplying"]
-
-MULTIPLIERS = {"ecp5": ("", "MULT18X18D"), "ice40": (" -dsp", "SB_MAC16"), "gowin": ("", "MULT18X18")}
-"""By family: the option by which Yosys takes multipliers, and their cell."""
+__all__ = ["clock", "cost"]
 
 DEVICES = {
     "ecp5": ("--85k", "--speed", "6", "--package", "CABGA381", "--out-of-context"),
@@ -28,16 +24,9 @@ DEVICES = {
 }
 
 
-def multiplying(family: Family) -> Family:
-    """The family with its multipliers used, and counted as `multiplier`."""
-    option, cell = MULTIPLIERS[family.name]
-    cells = {**family.cells, cell: ("multiplier", 1)}
-    return replace(family, synthesis=family.synthesis + option, cells=cells)
-
-
 def cost(front_end: FrontEnd, family: Family, limited: bool = False) -> Cost:
     """What an engine takes on a family, synthesised by itself; `limited` with an attenuation limit."""
-    return synthesise(to_rtlil(_engine(front_end, family, limited), "engine"), "engine", multiplying(family))
+    return synthesise(to_rtlil(_engine(front_end, family, limited), "engine"), "engine", family.with_multipliers())
 
 
 def clock(front_end: FrontEnd, family: Family, seeds: Sequence[int] = (1, 2, 3)) -> float:
@@ -45,7 +34,7 @@ def clock(front_end: FrontEnd, family: Family, seeds: Sequence[int] = (1, 2, 3))
     with tempfile.TemporaryDirectory() as scratch:
         netlist = Path(scratch) / "netlist.json"
         serial = Serial(_engine(front_end, family))
-        synthesise(to_rtlil(serial, "serial"), "serial", multiplying(family), netlist)
+        synthesise(to_rtlil(serial, "serial"), "serial", family.with_multipliers(), netlist)
         return median(place(netlist, family, DEVICES[family.name], 100e6, seed).mhz for seed in seeds)
 
 

@@ -11,18 +11,29 @@ from hw.flow.place import fmax
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, synthesise
 from hw.gateware.arithmetic import Binary, Ternary
+from hw.gateware.integer_mvu import IntegerMVU
 from hw.gateware.memory import CyclicMemory
 from hw.gateware.mvu import MVU
 from hw.gateware.popcount import Popcount
 from hw.gateware.trits import Unpack
 from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.family import ECP5, Family
+from hw.shape.folding import Folding
+from hw.shape.integer_layer_spec import IntegerLayerSpec
+from hw.shape.row_constants import ZERO, StoredBits
+from model.bundle.formats import Format, WeightFormat
 
-__all__ = ["LANES", "SEEDS", "UNITS", "Registered", "clock", "cost", "weight_rom"]
+__all__ = [
+    *("INTEGER_LANES", "LANES", "OPERAND_BITS", "SEEDS", "UNITS", "Registered", "clock", "cost", "integer_row"),
+    *("integer_row_cost", "weight_rom"),
+]
 
 LANES = 64
 COLUMNS = 1284  # of `small`'s BGRU layer, 1,028 + 256
 SEEDS = (1, 2, 3, 4, 5)
+
+INTEGER_LANES, OPERAND_BITS, INTEGER_COLUMNS = 16, 8, 257
+"""A row of integers: its lanes, the bits of their operands, and the columns that its sum is wide enough for."""
 
 
 def weight_rom(family: Family, sliced: bool = True) -> CyclicMemory:
@@ -31,6 +42,21 @@ def weight_rom(family: Family, sliced: bool = True) -> CyclicMemory:
     words = [int(word) for word in np.random.default_rng(0).integers(0, 1 << width, depth)]
     slice_width = family.slice_width(depth, width) if sliced else width
     return CyclicMemory(CyclicShape(width, depth, slice_width, rom=True), words)
+
+
+def integer_row(format: WeightFormat, family: Family, multipliers: int = 0) -> IntegerMVU:
+    """An MVU of one row of `INTEGER_LANES` integers, of which so many take a multiplier."""
+    folding = Folding(1, INTEGER_LANES, "streamed", multipliers=multipliers)
+    numbers = Format(OPERAND_BITS, OPERAND_BITS, format)
+    alike = StoredBits((ZERO,))
+    spec = IntegerLayerSpec("row", "dense", INTEGER_COLUMNS, 1, not format.zero, folding, family, numbers, alike)
+    return IntegerMVU(spec.engine)
+
+
+def integer_row_cost(format: WeightFormat, family: Family, multipliers: int = 0) -> Cost:
+    """What such a row takes on a family."""
+    unit = to_rtlil(integer_row(format, family, multipliers), "unit")
+    return synthesise(unit, "unit", family.with_multipliers())
 
 
 UNITS: dict[str, Callable[[Family], wiring.Component]] = {

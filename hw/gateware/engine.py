@@ -36,8 +36,8 @@ class Encoder(Protocol):
 def weight_words(spec: EngineSpec, weights: NDArray[np.int8], encoder: Encoder) -> list[int]:
     """Weights (rows, columns), both already padded to whole row groups and words, as the words of a memory."""
     pe, simd = spec.folding.pe, spec.folding.simd
-    blocks = weights.reshape(spec.groups, pe, spec.words, simd).transpose(0, 2, 1, 3)
-    bits = pack_trits(blocks) if spec.folding.packed else encoder.encode(blocks)
+    blocks = weights.reshape(spec.groups, pe, spec.words, simd).transpose(0, 2, 1, 3).reshape(-1, pe, simd)
+    bits = pack_trits(blocks.reshape(-1, spec.packed_lanes)) if spec.folding.packed else encoder.encode(blocks)
     return integers(bits.reshape(spec.weight_words, -1))
 
 
@@ -191,9 +191,12 @@ class Engine(wiring.Component):
         return memory.ready, delayed(m, memory.o, 2)
 
     def _unpacked(self, m: Module, stored: Value) -> Value:
-        planes = []
-        for row in range(self.spec.folding.pe):
-            m.submodules[f"unpack_{row}"] = unpack = Unpack(self.spec.folding.simd)
-            m.d.comb += unpack.i.eq(stored.word_select(row, len(unpack.i)))
-            planes.append(unpack.o)
-        return Cat(planes)
+        pe, simd, together = self.spec.folding.pe, self.spec.folding.simd, self.spec.packed_lanes
+        signs, nonzeros = [], []
+        for part in range(pe * simd // together):
+            m.submodules[f"unpack_{part}"] = unpack = Unpack(together)
+            m.d.comb += unpack.i.eq(stored.word_select(part, len(unpack.i)))
+            signs.append(unpack.o[:together])
+            nonzeros.append(unpack.o[together:])
+        planes = Cat(signs), Cat(nonzeros)
+        return Cat(plane.word_select(row, simd) for row in range(pe) for plane in planes)

@@ -4,7 +4,7 @@ from amaranth.hdl import Module, Mux, Signal, Value, signed
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from hw.gateware.lanes import lanes
+from hw.gateware.lanes import MULTIPLIER, Multiplier, lanes
 from hw.gateware.popcount import delayed
 from hw.shape.integer_engine_spec import IntegerEngineSpec, integer_mvu_latency
 
@@ -27,7 +27,8 @@ class IntegerMVU(wiring.Component):
 
     Latency: `latency` cycles from the last word to the result: a register behind the products, one behind each level of
     adders, one to accumulate. Throughput: one word per cycle, without back-pressure.
-    Cost per row: a lane (`hw.gateware.lanes`) and an adder per column, the accumulator, the sum that waits.
+    Cost per row: a lane (`hw.gateware.lanes`) and an adder per column, the accumulator, the sum that waits;
+    `folding.multipliers` lanes of all rows take a multiplier each.
 
     Members
     -------
@@ -63,7 +64,7 @@ class IntegerMVU(wiring.Component):
         begins = marks["first"] | marks.get("turn", 0)
         x = [word.x[lane] for lane in range(spec.folding.simd)]
         for row in range(spec.folding.pe):
-            products = lanes(spec.weights_format).products(word.weights[row], x)
+            products = self._products(m, row, word.weights[row], x)
             sums = self.o.payload.data[row]
             total = Signal(signed(spec.accumulator_bits), reset_less=True, name=f"total_{row}")
             added = _tree(m, [_register(m, product, spec.product_bits) for product in products])
@@ -77,6 +78,17 @@ class IntegerMVU(wiring.Component):
             else:
                 m.d.comb += sums.w.eq(total)
         return m
+
+    def _products(self, m: Module, row: int, weights: Value, x: list[Value]) -> list[Value]:
+        """The products of a row: the lanes with a multiplier come first, row by row."""
+        spec, format = self.spec, self.spec.weights_format
+        products = lanes(format).products(weights, x)
+        for lane in range(min(spec.folding.multipliers - row * spec.folding.simd, spec.folding.simd)):
+            multiplier = Multiplier(format.bits, spec.operand_bits)
+            m.submodules[f"{MULTIPLIER}_{row}_{lane}"] = multiplier
+            m.d.comb += [multiplier.weight.eq(weights.word_select(lane, format.bits)), multiplier.x.eq(x[lane])]
+            products[lane] = multiplier.product
+        return products
 
 
 def _register(m: Module, value: Value, bits: int) -> Signal:

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import numpy as np
-from amaranth.hdl import Array, Const, Mux, Value
+from amaranth.hdl import Array, Const, Module, Mux, Value, signed
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 from numpy.typing import NDArray
 
 from model.bundle.formats import WeightFormat
 
-__all__ = ["Lanes", "lanes"]
+__all__ = ["MULTIPLIER", "Lanes", "Multiplier", "lanes"]
+
+MULTIPLIER = "times"
+"""Name of the modules with a multiplier; `hw.flow.synth` keeps these separate until everything else is mapped."""
 
 Codes = NDArray[np.int8]
 Bits = NDArray[np.uint8]
@@ -59,11 +64,7 @@ class SignsAndZeros:
 
 
 class TwosComplement:
-    """Weights of 3 to 8 bits in two's complement, lane by lane.
-
-    A product is a sum of shifted operands, in LUTs and carry chains: every family builds the same, and no lane competes
-    for multipliers with the audio engine (docs/hardware.md has what either takes).
-    """
+    """Weights of 3 to 8 bits in two's complement, lane by lane. A product is a sum of shifted operands, in LUTs."""
 
     def __init__(self, format: WeightFormat) -> None:
         self.format = format
@@ -75,16 +76,37 @@ class TwosComplement:
     def products(self, stored: Value, x: Sequence[Value]) -> list[Value]:
         bits = self.format.bits
         weights = [stored.word_select(lane, bits) for lane in range(len(x))]
-        return [_product(weight, value) for weight, value in zip(weights, x, strict=True)]
+        return [self._product(weight, value) for weight, value in zip(weights, x, strict=True)]
+
+    def _product(self, weight: Value, x: Value) -> Value:
+        """A balanced sum of shifted operands; the highest bit of the weight subtracts."""
+        terms = [Mux(bit, x << place, 0) for place, bit in enumerate(weight[:-1])]
+        while len(terms) > 1:
+            pairs = [terms[index] + terms[index + 1] for index in range(0, len(terms) - 1, 2)]
+            terms = pairs + terms[2 * len(pairs) :]
+        return terms[0] - Mux(weight[-1], x << (len(weight) - 1), 0)
 
 
-def _product(weight: Value, x: Value) -> Value:
-    """A product as a balanced sum of shifted operands; the highest bit of the weight subtracts."""
-    terms = [Mux(bit, x << place, 0) for place, bit in enumerate(weight[:-1])]
-    while len(terms) > 1:
-        pairs = [terms[index] + terms[index + 1] for index in range(0, len(terms) - 1, 2)]
-        terms = pairs + terms[2 * len(pairs) :]
-    return terms[0] - Mux(weight[-1], x << (len(weight) - 1), 0)
+class Multiplier(wiring.Component):
+    """A weight in two's complement times an operand, for which Yosys takes a multiplier of the device.
+
+    It is a separate module (`hw.flow.synth` keeps it), because Yosys' `ice40_dsp` would otherwise put the adder behind
+    the product into the SB_MAC16 too, on which ABC crashes.
+
+    Members
+    -------
+    weight : In(signed(bits)); x : In(signed(operand_bits)); product : Out(signed), all of its bits
+    """
+
+    def __init__(self, bits: int, operand_bits: int) -> None:
+        super().__init__(
+            {"weight": In(signed(bits)), "x": In(signed(operand_bits)), "product": Out(signed(bits + operand_bits))}
+        )
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.d.comb += self.product.eq(self.weight * self.x)
+        return m
 
 
 class Shifts:

@@ -81,19 +81,25 @@ class Network(wiring.Component):
         foldings = {layer.name: layer.folding for layer in spec.layers}
         return cls(bundle, foldings, spec.family, spec.in_width, spec.out_width)
 
+    @property
+    def synthesis_family(self) -> Family:
+        """The family that it is synthesised for: with multipliers if a layer has integers."""
+        integers = any(isinstance(layer.spec, IntegerLayerSpec) for layer in self.layers.values())
+        return self.family.with_multipliers() if integers else self.family
+
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        *before, last = self.spec.repacks
+        *before, last = zip(self.spec.repack_names, self.spec.repacks, strict=True)
         source: Any = wiring.flipped(self.i)
-        for (name, layer), shape in zip(self.layers.items(), before, strict=True):
+        for (name, layer), repack in zip(self.layers.items(), before, strict=True):
             m.submodules[name] = layer
-            source = self._carry(m, f"into_{name}", shape, source)
+            source = self._carry(m, *repack, source)
             wiring.connect(m, source, layer.i)
             wiring.connect(m, layer.probe, wiring.flipped(getattr(self, f"probe_{name}")))
             if layer.folding.weights != "rom":
                 wiring.connect(m, wiring.flipped(getattr(self, f"load_{name}")), layer.load)
             source = layer.o
-        wiring.connect(m, self._carry(m, "out_of_network", last, source), wiring.flipped(self.o))
+        wiring.connect(m, self._carry(m, *last, source), wiring.flipped(self.o))
         return m
 
     @staticmethod

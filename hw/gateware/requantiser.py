@@ -1,15 +1,17 @@
 """The requantiser of a layer of integers: sums of a row to an entry of a table, row after row."""
 
 import numpy as np
-from amaranth.hdl import Cat, Module, Mux, Signal, Value, signed
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value, signed
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from hw.gateware.integer_mvu import Sums
 from hw.gateware.memory import CyclicMemory, ram, read
+from hw.gateware.popcount import delayed
 from hw.gateware.streams import Word
 from hw.shape.integer_layer_spec import IntegerLayerSpec
-from hw.shape.requantiser import MULTIPLIER_BITS, ROW_CYCLES, SHIFT_BITS, THRESHOLD_BITS, constant_words
+from hw.shape.requantiser import ROW_CYCLES
+from hw.shape.row_constants import MULTIPLIER_BITS, ONE, SHIFT_BITS, THRESHOLD_BITS, constant_words
 from model.bundle.integer_layers import IntegerLayer
 
 __all__ = ["Requantiser", "table_words"]
@@ -29,7 +31,8 @@ class Requantiser(wiring.Component):
     addresses the table. The tables of a gru layer are in one memory: r and z use sigmoid, h~ uses tanh.
 
     Throughput: a row in `hw.shape.requantiser.ROW_CYCLES`, whatever its constants, if `o` does not wait.
-    Memory: a word of constants per row, an entry for each index. Cost: about 300 LUT4 in a gru layer.
+    Memory: the constants of all rows (`hw.shape.row_constants`), an entry for each index. Cost: about 300 LUT4 in a gru
+    layer, and a flip-flop for each bit of all words of a row's constants but the last.
 
     Members
     -------
@@ -49,20 +52,21 @@ class Requantiser(wiring.Component):
     def elaborate(self, platform: object) -> Module:
         m = Module()
         spec, shape = self.spec, self.spec.requantiser
-        m.submodules.constants = constants = CyclicMemory(shape.constants, constant_words(self.layer))
         contents = table_words(self.layer, spec.own_bits)
         m.submodules.table = table = ram(spec.own_bits, shape.entries, contents, ram_style="block")
-        threshold, rest = constants.o[:THRESHOLD_BITS].as_signed(), constants.o[THRESHOLD_BITS:]
+
+        load, step = Signal(), Signal(range(ROW_CYCLES))
+        constants = self._constants(m, load, step)
+        threshold, rest = constants[:THRESHOLD_BITS].as_signed(), constants[THRESHOLD_BITS:]
         w_multiplier, u_multiplier = (rest[SHIFT_BITS:].word_select(place, MULTIPLIER_BITS) for place in range(2))
 
-        step, row, unit, matrix = (Signal(range(n)) for n in (ROW_CYCLES, spec.folding.pe, spec.units, spec.matrices))
+        row, unit, matrix = (Signal(range(n)) for n in (spec.folding.pe, spec.units, spec.matrices))
         last_unit = unit == spec.units - 1
         last_row = (row == spec.folding.pe - 1) | last_unit
-        load, sums = Signal(), self.i.payload.data[row]
+        sums = self.i.payload.data[row]
         m.d.comb += [
             load.eq((step == 0) & self.i.valid),
             self.i.ready.eq((step == 0) & last_row),
-            constants.next.eq(load),
         ]
 
         # The product is `high` and, below it, `low`, in which the multiplier of W makes room for it.
@@ -115,3 +119,26 @@ class Requantiser(wiring.Component):
         address = Cat(index, gate) if spec.recurrent else index
         m.d.comb += [self.o.valid.eq(step == ROW_CYCLES - 1), self.o.payload.data.eq(read(m, table, address))]
         return m
+
+    def _constants(self, m: Module, load: Value, step: Value) -> Value:
+        """All bits of the next row's constants, while `step` is 0: bits of a memory, copies of them, and constants.
+
+        All words of a row but the last go into a register, while the row before is computed; the last stays at the
+        memory's output. After reset the first row's are in the register, and the memory begins with its last word.
+        """
+        shape = self.spec.requantiser
+        if shape.constants is None:
+            stored: Value = Const(0, 0)
+        else:
+            words = shape.stored.words(constant_words(self.layer), shape.constants)
+            early = shape.reads - 1
+            m.submodules.constants = memory = CyclicMemory(shape.constants, words[early:] + words[:early])
+            m.d.comb += memory.next.eq(load | ((step != 0) & (step <= early)))
+            width = shape.constants.width
+            held = Signal(early * width, init=sum(word << place * width for place, word in enumerate(words[:early])))
+            if early:
+                taken = delayed(m, (step != 0) & (step <= early), shape.constants.latency, reset=True)
+                with m.If(taken):
+                    m.d.sync += held.eq(Cat(held, memory.o) >> width)
+            stored = Cat(held, memory.o)
+        return Cat(stored[bit] if bit >= 0 else Const(int(bit == ONE), 1) for bit in shape.stored.sources)

@@ -64,10 +64,17 @@ class EngineSpec:
         return self.groups * self.words
 
     @property
+    def packed_lanes(self) -> int:
+        """Lanes that share codes where weights are packed: those of a row."""
+        return self.folding.simd
+
+    @property
     def weight_width(self) -> int:
         """Bits of a word of weights."""
-        pe, simd = self.folding.pe, self.folding.simd
-        return pe * (packed_bits(simd) if self.folding.packed else self.format.bits * simd)
+        lanes = self.folding.pe * self.folding.simd
+        if self.folding.packed:
+            return lanes // self.packed_lanes * packed_bits(self.packed_lanes)
+        return self.format.bits * lanes
 
     @cached_property
     def weights(self) -> CyclicShape | None:

@@ -1,7 +1,7 @@
 """FPGA families: their RAM blocks, their cells, and how Yosys synthesises for them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 __all__ = ["ECP5", "FAMILIES", "GOWIN", "ICE40", "Family"]
 
@@ -19,6 +19,9 @@ class Family:
     absorbs : whether carry chains absorb LUT4 (`hw.flow.absorb`) and block RAM absorbs flip-flops
         (`hw.flow.bram_output_registers`)
     cells : cell type to (resource of the report, how many of it the cell is)
+    multiplying : the option by which Yosys takes multipliers, where it needs one
+    multipliers : cell types of its multipliers
+    least_factor, least_product : the fewest bits for which Yosys takes one
     """
 
     name: str
@@ -30,6 +33,19 @@ class Family:
     absorbs: bool = False
     single_port_ram: tuple[int, int] | None = None
     cells: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    multiplying: str = ""
+    multipliers: tuple[str, ...] = ()
+    least_factor: int = 2
+    least_product: int = 4
+
+    def with_multipliers(self) -> "Family":
+        """The family with its multipliers used, and counted as `multiplier`."""
+        cells = {**self.cells, **dict.fromkeys(self.multipliers, ("multiplier", 1))}
+        return replace(self, synthesis=self.synthesis + self.multiplying, cells=cells)
+
+    def multiplies(self, factors: tuple[int, int], product: int) -> bool:
+        """Whether Yosys takes a multiplier for signed factors of so many bits, of whose product so many are used."""
+        return min(factors) >= self.least_factor and product >= self.least_product
 
     def slice_width(self, depth: int, width: int) -> int:
         """Width of a memory slice of `depth` words for which one block RAM is deep enough.
@@ -80,6 +96,7 @@ ECP5 = Family(
         "DP16KD": ("block_ram", 1),
         "PDPW16KD": ("block_ram", 1),
     },
+    multipliers=("MULT18X18D",),
 )
 
 ICE40 = Family(
@@ -96,6 +113,9 @@ ICE40 = Family(
         "SB_RAM40_4K": ("block_ram", 1),
         "SB_SPRAM256KA": ("spram", 1),
     },
+    multiplying=" -dsp",
+    multipliers=("SB_MAC16",),
+    least_product=11,
 )
 
 GOWIN = Family(
@@ -112,6 +132,8 @@ GOWIN = Family(
         **{f"DFF{kind}": ("ff", 1) for kind in ("", "E", "S", "SE", "R", "RE", "P", "PE", "C", "CE")},
         **{kind: ("block_ram", 1) for kind in ("SP", "SPX9", "SDPB", "SDPX9B", "DPB", "DPX9B", "pROM", "pROMX9")},
     },
+    multipliers=("MULT9X9", "MULT18X18"),
+    least_factor=4,
 )
 
 FAMILIES = {family.name: family for family in (ECP5, ICE40, GOWIN)}

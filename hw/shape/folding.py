@@ -16,12 +16,15 @@ class Folding:
     pe, simd : rows and columns of its matrices that one cycle takes
     weights : where its weights come from
     packed : whether ternary weights are stored five in eight bits (`hw.gateware.trits`)
+    multipliers : lanes of integers that take one of the device's multipliers instead of LUTs
     """
 
     pe: int
     simd: int
     weights: Source = "rom"
     packed: bool = False
+    multipliers: int = 0
 
     def __str__(self) -> str:
-        return f"{self.pe}x{self.simd}{'-packed' if self.packed else ''}"
+        multipliers = f"-dsp{self.multipliers}" if self.multipliers else ""
+        return f"{self.pe}x{self.simd}{'-packed' if self.packed else ''}{multipliers}"

@@ -58,9 +58,21 @@ class IntegerEngineSpec(EngineSpec):
         return WEIGHT_FORMATS[self.format.name]
 
     @property
+    def packed_lanes(self) -> int:
+        """All lanes: operands of several bits make a wide SIMD costly, and a narrow one would waste most of a code."""
+        return self.folding.pe * self.folding.simd
+
+    @property
     def product_bits(self) -> int:
         """Bits of a product."""
         return signed_bits(self.weights_format.largest * one(self.operand_bits))
+
+    @property
+    def most_multipliers(self) -> int:
+        """All lanes, where a weight is an integer of several bits and Yosys takes a multiplier for the product."""
+        lanes = self.weights_format
+        taken = self.family.multiplies((lanes.bits, self.operand_bits), self.product_bits)
+        return self.folding.pe * self.folding.simd if taken and lanes.most > 1 and not lanes.exponent else 0
 
     @property
     def accumulator_bits(self) -> int:

@@ -1,8 +1,8 @@
-"""What a layer of integers will need, from its shape: cycles and RAM blocks exactly, LUT4 about."""
+"""What a layer of integers will need, from its shape: cycles, RAM blocks and multipliers exactly, LUT4 about."""
 
+from dataclasses import replace
 from typing import Any
 
-from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.estimate import AreaEstimate, slices_of
 from hw.shape.family import Family
 from hw.shape.folding import Folding
@@ -10,7 +10,7 @@ from hw.shape.integer_layer_spec import IntegerLayerSpec
 from hw.shape.layer_spec import LayerSpec
 from hw.shape.number_format import TRITS
 from hw.shape.ram_mapping import Mapped
-from hw.shape.requantiser import MULTIPLIER_BITS, constant_words
+from hw.shape.row_constants import MULTIPLIER_BITS
 from hw.shape.words import ceil_log2, words
 from model.bundle.integer_layers import IntegerLayer
 from model.bundle.layers import Layer
@@ -26,38 +26,30 @@ def estimate_of(layer: Layer | IntegerLayer, family: Family) -> AreaEstimate:
 class IntegerAreaEstimate(AreaEstimate):
     """What a layer of integers needs.
 
-    Its weights do not matter; its constants do, of which Yosys leaves out a bit that is the same in all words.
+    Its weights do not matter; its constants do (`hw.shape.row_constants`).
     """
 
     NUMBERS = "integers"
 
     def __init__(self, layer: IntegerLayer, family: Family) -> None:
         self._start(family)
-        self._layer = layer
-        words = constant_words(layer)
-        self._varying = 0
-        for word in words:
-            self._varying |= word ^ words[0]
+        self._smallest = IntegerLayerSpec.of_integers(layer, Folding(1, 1), family)
 
     def spec(self, folding: Folding) -> IntegerLayerSpec:
         """The layer's shape at a folding."""
-        return IntegerLayerSpec.of_integers(self._layer, folding, self.family)
+        return replace(self._smallest, folding=folding)
 
     def memories(self, spec: LayerSpec) -> list[tuple[int, Mapped]]:
         """What Yosys makes of each memory: how many of its slices are alike, and what one of them becomes."""
-        assert isinstance(spec, IntegerLayerSpec)
-        found = []
-        for name, memory in spec.memories.items():
-            slices = slices_of(memory, memory.width)
-            if name == "requantiser.constants":
-                slices = [(1, width) for width in self._stored(spec.requantiser.constants) if width]
-            found += [(count, self._mapped(width, memory)) for count, width in slices]
-        return found
+        return [
+            (count, self._mapped(width, memory))
+            for memory in spec.memories.values()
+            for count, width in slices_of(memory, memory.width)
+        ]
 
-    def _stored(self, shape: CyclicShape) -> list[int]:
-        """Bits of each slice that Yosys keeps: it doesn't store what is the same in all words."""
-        kept = self._varying if not shape.spare_words else (1 << shape.width) - 1
-        return [(kept >> low & ((1 << width) - 1)).bit_count() for low, width in shape.slices.items()]
+    def resources(self, folding: Folding) -> dict[str, int]:
+        """LUT4, RAM blocks of each kind that the family has, and multipliers."""
+        return super().resources(folding) | {"multiplier": folding.multipliers}
 
     def _parts(self, spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
         assert isinstance(spec, IntegerLayerSpec)
@@ -67,7 +59,7 @@ class IntegerAreaEstimate(AreaEstimate):
 def _parts(spec: IntegerLayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
     engine, pe, simd = spec.engine, spec.folding.pe, spec.folding.simd
     lanes, recurrent, width = spec.lanes, int(spec.recurrent), spec.engine.operand_bits
-    small, shifts = lanes.most == 1, lanes.exponent
+    small, shifts, summed = lanes.most == 1, lanes.exponent, pe * simd - spec.folding.multipliers
     distributed = [(count, one) for count, one in memories if one.resource == "distributed"]
     logic = [(count, one) for count, one in memories if one.resource == "logic"]
     counters = [spec.words, engine.groups, spec.units, pe]
@@ -75,12 +67,12 @@ def _parts(spec: IntegerLayerSpec, memories: list[tuple[int, Mapped]]) -> dict[s
         counters.append(engine.weight_words)
     return {
         "bit of a signed operand": pe * simd * (width + 1) if small else 0,
-        "bit of a partial product": pe * simd * (lanes.bits - 1) * (width + 1) if not (small or shifts) else 0,
+        "bit of a partial product": summed * (lanes.bits - 1) * (width + 1) if not (small or shifts) else 0,
         "bit of a shift": pe * simd * (lanes.bits - 1) * engine.product_bits if shifts else 0,
         "bit of an adder": pe * _tree_bits(simd, engine.product_bits),
         "accumulator bit": pe * engine.accumulator_bits,
         "bit of another row": (pe - 1) * sum(engine.sum_bits),
-        "trit decoder": pe * words(simd, TRITS) if spec.folding.packed else 0,
+        "trit decoder": words(pe * simd, TRITS) if spec.folding.packed else 0,
         "distributed RAM": sum(count * one.cells for count, one in distributed),
         "bit of a RAM in logic": sum(count * one.width * one.depth for count, one in logic),
         "bit that is selected": sum(count * one.width * (one.deep - 1) for count, one in memories),

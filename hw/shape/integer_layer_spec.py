@@ -12,6 +12,7 @@ from hw.shape.layer_spec import LayerSpec, Memory, cyclic_memory
 from hw.shape.number_format import NumberFormat
 from hw.shape.repack import RepackShape
 from hw.shape.requantiser import ROW_CYCLES, RequantiserShape
+from hw.shape.row_constants import StoredBits, stored_bits
 from hw.shape.words import ceil_log2
 from model.bundle.formats import WEIGHT_FORMATS, Format, WeightFormat
 from model.bundle.integer_layers import IntegerLayer
@@ -24,11 +25,15 @@ __all__ = ["IntegerLayerSpec"]
 class IntegerLayerSpec(LayerSpec):
     """The shape of a gru layer, or of a dense layer with a format. It gives one element of a vector at a time.
 
-    Raises `BadInput` also for W and U that no lane can multiply (`lanes_of`), and for packed weights that are not
-    ternary.
+    Raises `BadInput` also for W and U that no lane can multiply (`lanes_of`), for packed weights that are not ternary,
+    and for more multipliers than `most_multipliers`.
+
+    format : of its numbers
+    stored : the bits of its requantiser's constants that are in memory
     """
 
     format: Format
+    stored: StoredBits
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -42,12 +47,17 @@ class IntegerLayerSpec(LayerSpec):
         """The shape of a bundle's layer."""
         own = layer.format
         binary = own.w.zero is False and (own.u is None or own.u.zero is False)
-        return cls(layer.name, layer.kind, layer.inputs, layer.units, binary, folding, family, own)
+        return cls(layer.name, layer.kind, layer.inputs, layer.units, binary, folding, family, own, stored_bits(layer))
 
     @property
     def lanes(self) -> WeightFormat:
         """The format of its lanes."""
         return lanes_of(self.format.w, self.format.u, self.name)
+
+    @property
+    def most_multipliers(self) -> int:
+        """Lanes that can take a multiplier of the device."""
+        return self.engine.most_multipliers
 
     @property
     def input_bits(self) -> int:
@@ -136,7 +146,7 @@ class IntegerLayerSpec(LayerSpec):
         sums = [sum_bits(self.inputs, own.w, own.input_bits)]
         if own.u is not None:
             sums.append(sum_bits(self.units, own.u, own.output_bits))
-        return RequantiserShape(own, self.inputs, self.units, self.matrices, tuple(sums), self.family)
+        return RequantiserShape(own, self.inputs, self.units, self.matrices, tuple(sums), self.stored, self.family)
 
     @cached_property
     def repack(self) -> RepackShape:
@@ -153,7 +163,8 @@ class IntegerLayerSpec(LayerSpec):
             found["engine.weights" if rom else f"engine.{LOADED}"] = cyclic_memory(engine.weights)
         result = engine.result_bits + 1
         found["engine.queue"] = Memory(result, engine.queue_words, result, synchronous=False)
-        found["requantiser.constants"] = cyclic_memory(requantiser.constants)
+        if requantiser.constants is not None:
+            found["requantiser.constants"] = cyclic_memory(requantiser.constants)
         entry = requantiser.own_bits
         found["requantiser"] = Memory(entry, requantiser.entries, entry, rom=True, block=True)
         found["x"] = Memory(self.in_width, 2 << ceil_log2(self.x_words), self.in_width)
@@ -168,7 +179,7 @@ class IntegerLayerSpec(LayerSpec):
         """Bits stored: the weights, and everything else (constants, tables, operands, state)."""
         engine, requantiser = self.engine, self.requantiser
         weights = 0 if engine.weights is None else engine.weight_words * engine.weight_width
-        constants = requantiser.constants.depth * requantiser.constants.width
+        constants = requantiser.rows * requantiser.stored.count
         table, operand = requantiser.entries * self.own_bits, 2 * self.x_words * self.in_width
         words, units = 4 * self.h_words * self.folding.simd, 3 * self.units
         state = (words + units) * self.own_bits if self.recurrent else 0

@@ -63,7 +63,8 @@ class LayerSpec:
 
     binary : whether no weight is 0 (rho = 1)
 
-    Raises `BadInput` for PE beyond the units, SIMD beyond the columns of the widest matrix, and packed binary weights.
+    Raises `BadInput` for PE beyond the units, SIMD beyond the columns of the widest matrix, packed binary weights, and
+    multipliers.
     """
 
     name: str
@@ -86,6 +87,11 @@ class LayerSpec:
             raise BadInput(
                 f"layer {self.name}: expected no packing, for it has no weight that is 0; got {self.folding}"
             )
+        if self.folding.multipliers > self.most_multipliers:
+            raise BadInput(
+                f"layer {self.name}: expected at most {self.most_multipliers} multipliers on {self.family.name}, "
+                f"got {self.folding}"
+            )
 
     @classmethod
     def of(cls, layer: Layer, folding: Folding, family: Family) -> "LayerSpec":
@@ -96,6 +102,11 @@ class LayerSpec:
     def recurrent(self) -> bool:
         """Whether it has a state: a BGRU or gru layer."""
         return self.kind != "dense"
+
+    @property
+    def most_multipliers(self) -> int:
+        """Lanes that can take a multiplier of the device: none of bits."""
+        return 0
 
     @property
     def input_bits(self) -> int:

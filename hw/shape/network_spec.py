@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hw.shape.engine_spec import LOADED
 from hw.shape.family import Family
 from hw.shape.folding import Folding
 from hw.shape.integer_layer_spec import IntegerLayerSpec
@@ -11,6 +12,7 @@ from hw.shape.repack import RepackShape
 from model.bundle.bundle import Bundle
 from model.bundle.integer_layers import IntegerLayer
 from model.bundle.layers import Layer
+from model.errors import BadInput
 
 __all__ = ["NetworkSpec", "spec_of"]
 
@@ -24,11 +26,22 @@ def spec_of(layer: Layer | IntegerLayer, folding: Folding, family: Family) -> La
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """The shape of a network: its layers in order, and the widths of the words at its ends."""
+    """The shape of a network: its layers in order, and the widths of the words at its ends.
+
+    Raises `BadInput` for a layer with the name of another module.
+    """
 
     layers: tuple[LayerSpec, ...]
     in_width: int
     out_width: int
+
+    def __post_init__(self) -> None:
+        names = [*self.repack_names, LOADED]  # the contents of memories in a module of that name are dropped
+        for layer in self.layers:
+            if layer.name in names:
+                raise BadInput(
+                    f"layer {layer.name}: expected a name that the hardware does not use itself ({', '.join(names)})"
+                )
 
     @classmethod
     def of(
@@ -60,6 +73,11 @@ class NetworkSpec:
     def mask_bits(self) -> int:
         """Bits of a frame's mask."""
         return self.layers[-1].units * self.layers[-1].output_bits
+
+    @property
+    def repack_names(self) -> list[str]:
+        """Names of the repacks, next to those of the layers."""
+        return [*(f"into_{layer.name}" for layer in self.layers), "out_of_network"]
 
     @property
     def repacks(self) -> list[RepackShape]:

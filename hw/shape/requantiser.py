@@ -1,20 +1,14 @@
 """The shape of a requantiser: its constants, its table, its registers and its cycles."""
 
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
-
-from numpy.typing import NDArray
 
 from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.family import Family
 from hw.shape.integer_engine_spec import signed_bits
+from hw.shape.row_constants import MULTIPLIER_BITS, THRESHOLD_BITS, StoredBits, constants_shape
 from model.bundle.formats import Format, sum_most
-from model.bundle.integer_layers import IntegerLayer
 
-__all__ = ["MULTIPLIER_BITS", "ROW_CYCLES", "SHIFT_BITS", "THRESHOLD_BITS", "RequantiserShape", "constant_words"]
-
-MULTIPLIER_BITS, SHIFT_BITS, THRESHOLD_BITS = 16, 6, 32
+__all__ = ["ROW_CYCLES", "RequantiserShape"]
 
 SHIFT_CYCLES = MULTIPLIER_BITS + 7 + 7
 """A bit of the multipliers at a time, then shifts by 8 and shifts by 1, seven of each at most."""
@@ -31,6 +25,7 @@ class RequantiserShape:
     inputs, units : of the layer
     matrices : 3 in a gru layer, 1 in a dense one
     sum_bits : of a row's sum over W and, in a gru layer, of that over U
+    stored : the bits of its constants that are in memory
     """
 
     format: Format
@@ -38,6 +33,7 @@ class RequantiserShape:
     units: int
     matrices: int
     sum_bits: tuple[int, ...]
+    stored: StoredBits
     family: Family
 
     @property
@@ -65,33 +61,22 @@ class RequantiserShape:
         u = self.format.u
         return signed_bits(self._most + (sum_most(self.units, u, self.format.output_bits) if u else 0))
 
-    @cached_property
-    def constants(self) -> CyclicShape:
-        """A word a row: the threshold, the shift, and the multipliers of W and U."""
-        width = THRESHOLD_BITS + SHIFT_BITS + len(self.sum_bits) * MULTIPLIER_BITS
-        depth = self.matrices * self.units
-        return CyclicShape(width, depth, self.family.slice_width(depth, width), rom=True)
+    @property
+    def rows(self) -> int:
+        """Rows of a frame."""
+        return self.matrices * self.units
+
+    @property
+    def constants(self) -> CyclicShape | None:
+        """The memory of the rows' constants; None if all rows have the same."""
+        return constants_shape(self.stored.count, self.rows, self.family.name)
+
+    @property
+    def reads(self) -> int:
+        """Words of a row's constants."""
+        return 0 if self.constants is None else self.constants.depth // self.rows
 
     @property
     def entries(self) -> int:
         """Entries of the table: tanh and, in a gru layer, sigmoid behind it."""
         return len(self.sum_bits) << self.bits
-
-
-def constant_words(layer: IntegerLayer) -> list[int]:
-    """A word for each row, in the order of use: threshold, shift, multiplier of W and, with U, that of U."""
-    fields: list[tuple[NDArray[Any], int]] = [
-        (layer.threshold, THRESHOLD_BITS),
-        (layer.shift, SHIFT_BITS),
-        (layer.w_multiplier, MULTIPLIER_BITS),
-    ]
-    if layer.u_multiplier is not None:
-        fields.append((layer.u_multiplier, MULTIPLIER_BITS))
-    found = [0] * layer.threshold.size
-    place = 0
-    for values, bits in fields:
-        found = [
-            word | (value % (1 << bits)) << place for word, value in zip(found, values.ravel().tolist(), strict=True)
-        ]
-        place += bits
-    return found

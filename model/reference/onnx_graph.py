@@ -25,6 +25,7 @@ from model.bundle.read import read_bundle
 from model.console import console
 from model.errors import BadInput
 from model.files import replacing
+from model.reference.qonnx_graph import to_qonnx
 
 __all__ = ["run", "to_onnx"]
 
@@ -205,11 +206,11 @@ def to_onnx(bundle: Bundle) -> onnx.ModelProto:
     return model
 
 
-def run(folder: Path, out: Path) -> None:
-    """Write a bundle's network as an ONNX file: `bgru onnx`."""
+def run(folder: Path, out: Path, qonnx: bool = False) -> None:
+    """Write a bundle's network as an ONNX file, or as a QONNX one: `bgru onnx`."""
     if out.suffix != ".onnx":
         raise BadInput(f"{out}: expected a name that ends in .onnx, got {out.suffix or 'none'}")
-    model = to_onnx(read_bundle(folder))
+    model = (to_qonnx if qonnx else to_onnx)(read_bundle(folder))
     with replacing(out) as temporary:
         temporary.write_bytes(model.SerializeToString())
     console.print(f"{out}: features in, gains out, {out.stat().st_size:,} bytes (docs/onnx.md)")

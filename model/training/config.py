@@ -236,6 +236,7 @@ PRESETS: dict[str, dict[str, Any]] = {
     "swift": {"hidden": (256,), "fft_size": 128, "hop": 32, "gain_frames": 256, "frames": 1600, "mask_bits": 3},
     "paper": {"hidden": (1024,), "fft_size": 1024, "hop": 256, "frames": 200, "mask_bits": 3},
     "tiny-int4": {"hidden": (96,), **INT4},
+    "tiny-mixed": {**INT4, "hidden": (96,), "format": ("int4", "ternary")},
     "small-int4": {"hidden": (256,), **INT4},
     "swift-int4": {**INT4, "hidden": (256,), "fft_size": 128, "hop": 32, "gain_frames": 256, "frames": 1600},
 }

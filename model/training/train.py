@@ -95,7 +95,9 @@ def run(
                 "setting stages: expected a last one at pi 1:1 and input bits, as a bundle needs, got another"
             )
         check_name(out.resolve().name)  # fail before the work, not after it
-        trainer.untrained_front_end(chosen).to_integers().check()
+        front_end = trainer.untrained_front_end(chosen)
+        front_end.to_integers().check()
+        to_bundle(trainer.make_network(front_end, chosen), front_end, "untrained", {})  # it checks the formats
         folders = [*speech, *noise, *([rooms_folder] if rooms_folder else [])]
         licence = "\n\n".join(part for part in (read_notice(notice), *map(attributions, folders)) if part)
         names = (_names(test_speakers), _names(validation_speakers))

@@ -181,7 +181,7 @@ def test_a_clock_that_is_none_is_refused():
 def test_an_unknown_bundle_names_the_shipped_ones():
     result = bgru("plan", "--bundle", "smal")
     assert result.exit_code == 2
-    shipped = "paper, small, small-int4, swift, swift-int4, tiny, tiny-int4"
+    shipped = "paper, small, small-int4, swift, swift-int4, tiny, tiny-int4, tiny-mixed"
     assert result.stderr == f"error: smal: expected a bundle's folder or one of {shipped}, found neither\n"
 
 

@@ -1,6 +1,7 @@
 """A row from training to its JSON, tiny, on synthetic recordings."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -92,10 +93,27 @@ def test_a_row_of_integers_starts_from_a_real_valued_run(data: Path, tmp_path: P
     assert made["four"]["weight_bits"] == 4 * (3 * 8 * (33 + 8) + 8 * 33)
     trained, rounded = (scores["all"]["mean"]["sdr"] for scores in made["four"]["scores"].values())
     assert trained != rounded
-    lines = tables.format_table(made, [real, four])
-    assert lines[2].startswith("| real-valued |  |")
+    rows = [replace(row, settings=("hidden=8",)) for row in (real, four)]
+    lines = tables.format_table(made, rows, {"four": {"RAM bits": 5}})
+    assert lines[2].startswith("| real-valued | 8 |  | ")
+    assert lines[3].startswith("| int4 | 8 | 5 | ")
     assert f"| {trained:.2f} " in lines[3]
     assert f"| {rounded:.2f} " in lines[3]
+
+
+def test_a_mixed_row_has_no_more_bits_than_the_uniform_one(data: Path, tmp_path: Path) -> None:
+    real = Experiment("real", "formats", "real-valued", (Phase(REAL, 1, 1e-2, 1e-2),))
+    mixed = Experiment("mixed", "formats", "mixed", (Phase(BINARY, 1, 1e-2, 1e-2),), start="real", fit="divergence")
+    made = {}
+    for row, stages in ((real, "1:0:0:0.01:0.01"), (mixed, "1:1:1:0.01:0.01")):
+        settings = config.with_settings("small", (*SMALLEST, *INTEGERS, f"stages={stages}"))
+        made[row.name] = run.train_and_score(row, settings, data, tmp_path / row.name, Team(), run.QUICK)
+    result = made["mixed"]
+    assert len(result["settings"]["format"]) == 2
+    assert result["weight_bits"] <= 4 * (3 * 8 * (33 + 8) + 8 * 33)
+    record = json.loads((tmp_path / "mixed" / "fit.json").read_text())
+    assert record["fit"] == "the weight bits of int4, by divergence"
+    assert record["assignments"][0]["formats"] == list(result["settings"]["format"])
 
 
 def test_networks_at_other_pi_differ(result: dict) -> None:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hw.gateware.layers import LayerComponent
 from hw.gateware.network import Network, make_layer
-from hw.shape.family import ECP5
+from hw.shape.family import ECP5, Family
 from hw.shape.folding import Folding, Source
 from hw.shape.layer_spec import computed_of, vectors_of
 from hw.shape.words import words
@@ -97,10 +97,11 @@ def run_layer(
     stall: float = 0.0,
     abort: int = 0,
     weights: Source = "rom",
+    family: Family = ECP5,
 ) -> tuple[Any, LayerWatch, list[int], list[int]]:
     """The bundle's first layer by itself: the component, its watch, and the cycles of all words in and out."""
     layer = bundle.layers[0]
-    dut = make_layer(layer, replace(folding, weights=weights), ECP5)
+    dut = make_layer(layer, replace(folding, weights=weights), family)
     loads = [dut.load] if weights != "rom" else []
     bench = Bench(dut, rng)
     if abort:

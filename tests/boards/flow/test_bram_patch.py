@@ -26,6 +26,7 @@ from hw.shape.folding import Folding, Source
 from hw.shape.network_spec import NetworkSpec
 from model.errors import BadInput
 from tests.support.hw_bench import some
+from tests.support.integer_bundles import mixed_bundle, small_integer_bundle
 from tests.support.random_bundles import random_bundle, random_foldings, seeds
 
 OPTIONS = {
@@ -85,7 +86,7 @@ def contents_of(network):
 )
 def test_contents_written_into_a_placed_design_make_the_design_of_a_full_build(family, mask, tmp_path):
     one, other = (Network.of(*made_of(seed, family, **mask)) for seed in (1, 2))
-    stand_in = placeholder(one.bundle, one.spec)
+    stand_in = placeholder(one)
     placed = full_build(stand_in, tmp_path)
     inserted = insert(placed, other)
     assert inserted == full_build(other, tmp_path)
@@ -171,7 +172,7 @@ def test_networks_of_one_shape_have_one_placeholder_without_a_bit_that_yosys_cou
     hidden, bins = [(kind, int(sizes.integers(4, 40)))], int(sizes.integers(4, 40))
     bundles = [random_bundle(np.random.default_rng(seed), hidden, bins, rho=rho) for seed in (one, other)]
     folding = random_foldings(sizes, bundles[0])
-    stand_ins = [placeholder(bundle, NetworkSpec.of(bundle, folding, family, 8, 8)) for bundle in bundles]
+    stand_ins = [placeholder(Network(bundle, folding, family, 8, 8)) for bundle in bundles]
     assert described(stand_ins[0]) == described(stand_ins[1])
     first, second = (contents_of(stand_in) for stand_in in stand_ins)
     assert first.keys() == second.keys()
@@ -185,11 +186,18 @@ def test_networks_of_one_shape_have_one_placeholder_without_a_bit_that_yosys_cou
 
 def test_a_stand_in_depends_on_the_shape_and_on_nothing_else():
     def stand_in(*network, **shape):
-        return described(placeholder(*made_of(*network, **shape)))
+        return described(placeholder(Network.of(*made_of(*network, **shape))))
 
     assert stand_in(2, ECP5) == stand_in(1, ECP5)
     for other in (stand_in(1, ECP5, hidden=13), stand_in(1, ECP5, simd=4), stand_in(1, ICE40)):
         assert other != stand_in(1, ECP5)
+
+
+@pytest.mark.parametrize("made", [small_integer_bundle(), mixed_bundle()], ids=lambda value: value.name)
+def test_a_network_with_integers_is_placed_as_it_is(made):
+    network = Network(made, {layer.name: Folding(1, 1) for layer in made.layers}, ECP5, 8, 8)
+    assert placeholder(network) is network
+    assert insert("a placed design", network) == "a placed design"
 
 
 @given(seeds)

@@ -76,7 +76,7 @@ def test_of_equal_points_the_lowest_in_what_is_free_is_kept():
 def test_weights_are_no_deeper_than_a_ram_block_unless_all_are(family):
     deepest = max(family.block_ram)
     layer = random_layer(np.random.default_rng(0), "dense", 300, 200)
-    options = Options(layer, family, "rom").all
+    options = Options(layer, family, "rom").shallow
     assert options and max(option.ideal for option in options) <= deepest
     wide = random_layer(np.random.default_rng(0), "dense", 2100, 2050)
     deep = Options(wide, ICE40, "rom").all  # 4.3 million weights, at most 256 a cycle
@@ -90,6 +90,21 @@ def test_foldings_have_so_many_lanes_at_most_and_only_ternary_ones_are_packed():
     assert max(folding.pe * folding.simd for folding in foldings) <= LANES
     assert {folding.packed for folding in foldings} == {False, True}
     assert {option.folding.packed for option in binary.all} == {False}
+
+
+def test_weights_deeper_than_a_ram_block_are_taken_only_where_no_others_fit():
+    layer = random_layer(np.random.default_rng(0), "dense", 96, 257)
+    options, deepest = {"layer": Options(layer, ICE40, "rom")}, max(ICE40.block_ram)
+
+    def found(block_ram):
+        design = cheapest(options, PLENTY, limit=192_000, free={**PLENTY, "block_ram": block_ram})
+        return None if design is None else (design.ideal > deepest, design.needs["block_ram"])
+
+    least = min(one.needs["block_ram"] for one in options["layer"].shallow)
+    deep, blocks = found(least - 1)
+    assert found(least) == (False, least)
+    assert deep and blocks < least
+    assert found(min(one.needs["block_ram"] for one in options["layer"].all) - 1) is None
 
 
 def test_a_folding_that_is_given_is_the_only_one_however_slow():

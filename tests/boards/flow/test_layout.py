@@ -9,7 +9,7 @@ import pytest
 
 from boards.definitions.registry import find
 from boards.flow.folding_search import cheapest
-from boards.flow.layout import choose, design, homed, lay_out, options_of, room
+from boards.flow.layout import choose, design, homed, lay_out, options_of, parse_folding, room
 from boards.flow.sdram_bus import SdramBus
 from hw.flow.rtl import to_rtlil
 from hw.shape.folding import Folding
@@ -84,7 +84,7 @@ def test_too_little_time_is_said_with_the_cycles_and_the_clock_that_would_do():
 
 
 def test_too_little_memory_is_said_in_bits():
-    board = having(without_sdram("ulx3s_85f"), {"lut4": 83640, "ff": 83640, "block_ram": 1})
+    board = having(without_sdram("ulx3s_85f"), {"lut4": 83640, "ff": 83640, "block_ram": 1, "multiplier": 156})
     assert "does not fit ulx3s_85f: it needs" in refused(board)
     assert "bits of block RAM, the LFE5U-85F has 18,432" in refused(board)
 
@@ -176,3 +176,27 @@ def test_too_little_bandwidth_is_said_in_megabytes_per_second():
     assert missing == pytest.approx(needed - there, abs=0.11)
     # Every weight of gru0 takes 1.6 bits at least.
     assert needed > LARGE.layers[0].weights * 1.6 * 1000 / 8e6
+
+
+def test_layers_share_the_multipliers_that_the_audio_path_leaves_by_their_weights():
+    bundle = read_bundle(Path("bundles") / "tiny-int4")  # 101,664 and 24,672 weights
+    for board, shares in (("ulx3s_25f", {"gru0": 20, "mask": 5}), ("icebreaker", {"gru0": 4, "mask": 1})):
+        options = options_of(bundle, find(board), {})
+        assert {name: max(one.folding.multipliers for one in it.all) for name, it in options.items()} == shares
+        assert all(
+            one.folding.multipliers <= one.folding.pe * one.folding.simd for it in options.values() for one in it.all
+        )
+
+
+def test_a_folding_with_multipliers_is_read_as_it_is_written():
+    folding = Folding(2, 4, multipliers=6)
+    assert str(folding) == "2x4-dsp6" and parse_folding([f"gru0={folding}"]) == {"gru0": folding}
+    both = Folding(1, 5, packed=True, multipliers=2)
+    assert parse_folding([f"gru0={both}"]) == {"gru0": both}
+
+
+def test_more_multipliers_than_there_are_is_said():
+    bundle, board = read_bundle(Path("bundles") / "tiny-int4"), find("ulx3s_25f")
+    given = {"gru0": Folding(4, 8, multipliers=32)}
+    with pytest.raises(BadInput, match=r"lanes take 3\d multiplier, the LFE5U-25F has 28, \d+ fewer"):
+        lay_out(bundle, board, given)

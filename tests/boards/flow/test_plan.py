@@ -79,7 +79,7 @@ def test_the_front_is_one_and_fits(net):
     assert not any(one.design.over(board.available) for one in plans)
     # Nothing that was left out is better by more than it was left out for.
     for layer, choice in options.items():
-        for option in choice.all[:: len(choice.all) // 40]:
+        for option in choice.shallow[:: len(choice.shallow) // 40]:
             changed = {**plans[0].design.foldings, layer: option.folding}
             needs = {
                 kind: sum(options[name].estimate.resources(folding)[kind] for name, folding in changed.items())
@@ -112,7 +112,7 @@ def test_a_plan_with_sound_counts_the_audio_path_and_tells_the_delay(tmp_path):
     result = plan("--bundle", "tiny", "--board", "icebreaker", "--sound", "codec", "--build", str(tmp_path))
     assert result.returncode == 0, result.stderr
     assert re.search(r"^audio +[\d,]+ +[\d,]+ +8 +2 +2 *$", result.stdout, re.M)
-    assert re.search(r"^multiplier +2 of 8", result.stdout, re.M)
+    assert re.search(r"^DSP +2 of 8", result.stdout, re.M)
     assert re.search(r"^RAM +29 of 30", result.stdout, re.M)
     whole = int(re.search(r"^delay +(\d+) samples", result.stdout, re.M)[1])
     parts = re.findall(r"^ +(?:window|computing|waiting|converter) +([\d.]+) samples", result.stdout, re.M)

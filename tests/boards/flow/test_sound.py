@@ -10,7 +10,6 @@ from boards.definitions.registry import Board, find
 from boards.flow.elaboration import top_rtlil
 from boards.flow.layout import options_of
 from boards.flow.sound import audio_parts, lay_out_sound, sound_design, sound_frame_rate, sound_room
-from hw.flow.audio import multiplying
 from hw.flow.synth import synthesise
 from hw.shape.estimate import AreaEstimate
 from hw.shape.folding import Folding
@@ -48,7 +47,7 @@ def test_the_plan_of_a_denoiser_is_what_its_top_takes(name):
     bundle = read_bundle(Path("bundles/tiny"))
     board = find(name).at_sound_clock(None)
     rtlil, _ = top_rtlil(lay_out_sound(bundle, board, {}), board, "codec")
-    found, plan = synthesise(rtlil, "top", multiplying(board.family)), planned(bundle, board)
+    found, plan = synthesise(rtlil, "top", board.family.with_multipliers()), planned(bundle, board)
     assert plan.pop("lut4") == pytest.approx(found["lut4"], rel=0.1)
     assert plan == {kind: found[kind] for kind in plan}
 

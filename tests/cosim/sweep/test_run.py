@@ -100,10 +100,10 @@ def test_plans_are_the_bitstreams_own_and_then_the_front_from_end_to_end():
 
 
 @pytest.mark.parametrize("text", ["fast", "0", "-3", "nan", "inf", ""])
-def test_a_clock_is_auto_or_a_number(text):
-    with pytest.raises(BadInput, match="--clock: expected auto or MHz, got"):
+def test_a_clock_is_auto_the_board_s_or_a_number(text):
+    with pytest.raises(BadInput, match="--clock: expected auto, board or MHz, got"):
         sweep.clock_of(text)
-    assert sweep.clock_of("auto") is None and sweep.clock_of("24.5") == 24.5
+    assert sweep.clock_of("auto") is sweep.clock_of("board") is None and sweep.clock_of("24.5") == 24.5
 
 
 def test_a_fold_that_does_not_fit_is_a_sentence_and_leaves_nothing(tmp_path):

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 from amaranth.sim import Simulator
 
-from hw.flow.components import LANES, UNITS, Registered, cost, weight_rom
+from hw.flow.components import INTEGER_LANES, LANES, UNITS, Registered, cost, integer_row_cost, weight_rom
 from hw.gateware.mvu import MVU
 from hw.gateware.popcount import Popcount
 from hw.shape.family import ECP5, FAMILIES, ICE40
 from hw.shape.popcount import latency, popcount_cost
+from model.bundle.formats import WEIGHT_FORMATS
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
@@ -54,3 +55,12 @@ def test_between_registers_a_unit_does_the_same_two_cycles_later():
 def test_a_unit_costs_what_it_costs_without_the_registers():
     expected = popcount_cost(LANES - 1)
     assert cost("popcount", ECP5) == {"lut4": expected.lut4, "ff": expected.ff, "block_ram": 0}
+
+
+@pytest.mark.synthesis
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+def test_a_row_of_integers_has_a_multiplier_for_each_lane_that_is_to_have_one(family):
+    int4 = WEIGHT_FORMATS["int4"]
+    adders, multiplied = (integer_row_cost(int4, family, count) for count in (0, INTEGER_LANES))
+    assert (adders["multiplier"], multiplied["multiplier"]) == (0, INTEGER_LANES)
+    assert multiplied["lut4"] < adders["lut4"] / 3

@@ -7,6 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from hw.shape.cycles import predict
+from hw.shape.family import ICE40
 from hw.shape.folding import Folding
 from hw.shape.integer_engine_spec import lanes_of
 from model.bundle.bundle import Bundle
@@ -25,7 +27,9 @@ KINDS = ("gru", "dense")
 def drawn_folding(data, format: Format, kind: str, inputs: int, units: int) -> Folding:
     simd = data.draw(st.integers(1, max(inputs, units if kind == "gru" else 1)))
     packed = lanes_of(format.w, format.u, "layer").name == "ternary" and data.draw(st.booleans())
-    return Folding(data.draw(st.integers(1, units)), simd, packed=packed)
+    pe, lanes = data.draw(st.integers(1, units)), lanes_of(format.w, format.u, "layer")
+    multiplied = lanes.most > 1 and not lanes.exponent
+    return Folding(pe, simd, packed=packed, multipliers=data.draw(st.integers(0, pe * simd)) if multiplied else 0)
 
 
 @given(
@@ -95,3 +99,19 @@ def test_reset_in_mid_frame_and_then_a_right_utterance(kind, pe, simd, abort):
     bundle = integer_layer_bundle(rng, kind, 8, 6, Format(8, 5, int4, int4 if kind == "gru" else None))
     features = any_features(rng, bundle.front_end, 3)
     run_layer(bundle, Folding(pe, simd), features, [0, 0, 0], rng, idle=0.1, stall=0.2, abort=abort)
+
+
+def test_constants_in_nearly_as_many_words_as_a_row_has_cycles_come_in_time():
+    rng, int3 = np.random.default_rng(0), WEIGHT_FORMATS["int3"]
+    bundle = integer_layer_bundle(rng, "gru", 4, 22, Format(4, 4, int3, int3))
+    first = bundle.layers[0]
+    assert isinstance(first, IntegerLayer)
+    threshold = rng.integers(0, 2**24, first.threshold.shape, dtype=np.int32)
+    shift = rng.integers(0, 64, threshold.shape, dtype=np.uint8)
+    w, u = (rng.integers(0, 2**16, threshold.shape, dtype=np.uint16) for _ in range(2))
+    first = replace(first, threshold=threshold, shift=shift, w_multiplier=w, u_multiplier=u)
+    bundle = Bundle("wide", bundle.front_end, (first, bundle.layers[1]))
+    features = any_features(rng, bundle.front_end, 3)
+    dut, watch, *_ = run_layer(bundle, Folding(3, 4), features, [1, 0, 0], rng, abort=500, family=ICE40)
+    assert dut.spec.requantiser.reads == 31
+    assert watch.cycles == [predict(dut.spec).alone, *[predict(dut.spec).cycles] * 2]

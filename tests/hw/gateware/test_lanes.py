@@ -7,13 +7,16 @@ import pytest
 from amaranth.hdl import Cat, Module, Signal, signed
 from amaranth.sim import Simulator
 
-from hw.gateware.lanes import lanes
+from hw.gateware.lanes import Multiplier, lanes
 from model.bundle.formats import WEIGHT_FORMATS
 
 OPERANDS = (-128, -127, -37, -1, 0, 1, 2, 64, 127)
 
 
-@pytest.mark.parametrize("name", sorted({format.name for format in WEIGHT_FORMATS.values()}))
+NAMES = sorted({format.name for format in WEIGHT_FORMATS.values()})
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_every_code_times_an_operand(name):
     format = WEIGHT_FORMATS[name]
     codes = [code for code in range(-format.most, format.most + 1) if code or format.zero]
@@ -41,3 +44,22 @@ def test_every_code_times_an_operand(name):
     simulator.add_testbench(bench)
     simulator.run()
     assert got == wanted
+
+
+@pytest.mark.parametrize("bits", range(3, 9))
+def test_a_multiplier_takes_every_weight_times_an_operand(bits):
+    dut, most = Multiplier(bits, 8), 2 ** (bits - 1)
+    pairs = list(product(range(-most, most), OPERANDS))
+    got = []
+
+    async def bench(ctx):
+        for weight, operand in pairs:
+            ctx.set(dut.weight, weight)
+            ctx.set(dut.x, operand)
+            await ctx.delay(1e-6)
+            got.append(ctx.get(dut.product))
+
+    simulator = Simulator(dut)
+    simulator.add_testbench(bench)
+    simulator.run()
+    assert got == [weight * operand for weight, operand in pairs]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cosim.bench.runner import Stimulus, simulate
 from hw.gateware.network import Network
 from hw.shape.family import ECP5
 from hw.shape.folding import Folding
@@ -15,6 +16,7 @@ from tests.support.hw_bench import few
 from tests.support.hw_layers import run_network
 from tests.support.integer_bundles import any_features, possible_bundles
 from tests.support.random_bundles import bundles, random_bundle, random_features, random_foldings, seeds
+from tests.support.simulators import QUICKEST
 
 pytestmark = pytest.mark.simulator
 
@@ -86,3 +88,34 @@ def test_foldings_are_checked_for_each_layer():
     network = random_bundle(np.random.default_rng(0), hidden=[("bgru", 7)], bins=5)
     with pytest.raises(BadInput, match=r"^layer mask: expected PE from 1 to 5 \(its units\), got 6$"):
         Network(network, {"gru0": Folding(1, 1), "mask": Folding(6, 1)}, ECP5, 8, 8)
+
+
+def named(names):
+    """A network of three layers with these names, and foldings."""
+    made = random_bundle(np.random.default_rng(3), hidden=[("bgru", 5), ("dense", 4)], bins=3)
+    layers = tuple(replace(layer, name=name) for layer, name in zip(made.layers, names, strict=True))
+    return replace(made, layers=layers), {name: Folding(2, 2) for name in names}
+
+
+@pytest.mark.parametrize("names", [("a", "into_c", "c"), ("a", "b", "into_a"), ("a", "out_of_network", "c")], ids=str)
+def test_a_layer_with_the_name_of_a_repack_is_refused(names):
+    network, foldings = named(names)
+    with pytest.raises(
+        BadInput, match=r"^layer (into_\w|out_of_network): expected a name that the hardware does not use"
+    ):
+        Network(network, foldings, ECP5, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        *(("into_x", "out", "network"), ("i", "o", "x"), ("clk", "rst", "probe_x"), ("load_x", "x", "weights")),
+        *(("bits_0", "copy_1", "trits_0"), ("engine", "mvu", "h_cells"), ("module", "wire", "reg")),
+    ],
+    ids=str,
+)
+def test_other_names_are_as_good_as_any(names, tmp_path):
+    network, foldings = named(names)
+    hardware = Network(network, foldings, ECP5, 3, 2)
+    stimulus = Stimulus([random_features(np.random.default_rng(1), network, 3)])
+    assert simulate(hardware, network, stimulus, simulator=QUICKEST, quick_build=True).mismatch is None

@@ -105,6 +105,25 @@ def test_the_hardware_of_integers_is_what_the_shape_says(data, seed, kind, input
 
 
 @pytest.mark.parametrize(
+    ("w", "bits", "family", "folding", "most"),
+    [
+        ("int4", 8, ECP5, Folding(2, 2, multipliers=5), 4),
+        ("ternary", 8, ECP5, Folding(1, 2, multipliers=1), 0),
+        ("seo4", 8, ECP5, Folding(1, 2, multipliers=1), 0),
+        ("int3", 8, FAMILIES["ice40"], Folding(1, 2, multipliers=1), 0),  # a product of 10 bits
+        ("int4", 8, FAMILIES["ice40"], Folding(1, 2, multipliers=3), 2),
+        ("int3", 8, FAMILIES["gowin"], Folding(1, 2, multipliers=1), 0),
+    ],
+)
+def test_more_multipliers_than_lanes_that_take_one_are_refused(w, bits, family, folding, most):
+    layer = random_integer_layer(np.random.default_rng(0), "dense", 4, 3, Format(bits, 8, WEIGHT_FORMATS[w]), "mask")
+    with pytest.raises(BadInput) as caught:
+        make_layer(layer, folding, family)
+    assert str(caught.value) == f"layer mask: expected at most {most} multipliers on {family.name}, got {folding}"
+    assert spec_of(layer, replace(folding, multipliers=most), family).folding.multipliers == most
+
+
+@pytest.mark.parametrize(
     ("w", "u", "packed", "sentence"),
     [
         ("seo4", "int3", False, "layer gru0: expected W and U both seo or both int, got seo4 and int3"),

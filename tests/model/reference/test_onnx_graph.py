@@ -67,7 +67,7 @@ def test_the_model_says_whose_it_is():
 
 def test_the_command_and_the_example_of_its_page(tmp_path):
     page = (ROOT / "docs" / "onnx.md").read_text(encoding="utf-8")
-    (code,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    code, _ = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     assert bgru("onnx", tmp_path / "small.onnx").exit_code == 0
     made = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert made.stdout == "the same as `bgru denoise`: True\n"

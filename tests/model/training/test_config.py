@@ -115,7 +115,7 @@ def test_a_wrong_setting_is_refused_by_name(setting: str, message: str) -> None:
 
 
 def test_an_unknown_preset_is_refused() -> None:
-    known = "tiny, small, swift, paper, tiny-int4, small-int4, swift-int4"
+    known = "tiny, small, swift, paper, tiny-int4, tiny-mixed, small-int4, swift-int4"
     with pytest.raises(BadInput, match=f"preset: expected {known}, got huge"):
         config.with_settings("huge", [])
 

@@ -25,7 +25,7 @@ from model.reference.audio import read  # noqa: E402 (after importorskip)
 from model.reference.denoise import hear  # noqa: E402 (after importorskip)
 from model.reference.golden_model import GoldenModel  # noqa: E402 (after importorskip)
 from model.reference.recording import to_samples  # noqa: E402 (after importorskip)
-from model.training import checkpoint, train, trainer  # noqa: E402 (after importorskip)
+from model.training import checkpoint, config, train, trainer  # noqa: E402 (after importorskip)
 from model.training.distributed import Team  # noqa: E402 (after importorskip)
 from model.training.export import to_bundle  # noqa: E402 (after importorskip)
 from model.training.network import BINARY, REAL, Pi  # noqa: E402 (after importorskip)
@@ -187,7 +187,7 @@ def test_a_folder_that_no_bundle_can_be_named_after_is_refused_before_the_work(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"preset": "huge"}, "preset: expected tiny, small, swift, paper, tiny-int4, small-int4, swift-int4, got huge"),
+        ({"preset": "huge"}, f"preset: expected {', '.join(config.PRESETS)}, got huge"),
         ({"notice": Path("nowhere.md")}, "nowhere.md: expected a text file with the recordings' licence"),
         ({"test_speakers": "zoe"}, "test speaker zoe: expected one of the corpus' 4 speakers"),
         ({"speech": [Path("nowhere")]}, "nowhere: expected speech as speaker/utterance recordings"),
