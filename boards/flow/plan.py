@@ -237,9 +237,9 @@ def _print_bus(bus: SdramBus, layers: list[LayerSpec]) -> None:
     for layer in layers:
         if count := bus.words(layer):
             lanes, memory = predict(layer).cycles, bus.cycles(count)
-            pace = "memory" if bus.limits(layer) else "lanes"
+            pace = "memory sets" if bus.limits(layer) else "lanes set"
             console.print(
-                f"           {layer.name}: {lanes:,} cycles of its lanes, {memory:,} of memory: {pace} set the pace"
+                f"           {layer.name}: {lanes:,} cycles of its lanes, {memory:,} of memory: {pace} the pace"
             )
 
 

@@ -142,7 +142,7 @@ def test_a_plan_with_weights_in_sdram_tells_their_bandwidth_and_what_sets_the_pa
     assert re.findall(r"^(?:gru0|mask) .*?(SDRAM|block RAM) ", result.stdout, re.M) == homes
     used, there, share = re.search(r"^SDRAM kB/s ([\d,]+) of ([\d,]+) \(([\d.]+)%\)", result.stdout, re.M).groups()
     assert float(share) == pytest.approx(100 * int(used.replace(",", "")) / int(there.replace(",", "")), abs=0.06)
-    pattern = r"^ +gru0: ([\d,]+) cycles of its lanes, ([\d,]+) of memory: (lanes|memory) set the pace"
+    pattern = r"^ +gru0: ([\d,]+) cycles of its lanes, ([\d,]+) of memory: (lanes|memory) sets? the pace"
     lanes, memory, pace = re.search(pattern, result.stdout, re.M).groups()
     assert (int(lanes.replace(",", "")) < int(memory.replace(",", ""))) == (pace == "memory")
     assert re.search(r"^sdram +[\d,]+", result.stdout, re.M)
