@@ -170,7 +170,9 @@ def multiplied() -> str:
     with h.m.Else(), h.m.Switch(it.step):
         for bit in range(MULTIPLIER_BITS):
             with h.m.Case(bit + 1):
-                h.m.d.sync += exact.eq(exact + (Mux(m_w[bit], w, 0) << bit) + (Mux(m_u[bit], u, 0) << bit))
+                # In its place: the bits below stay.
+                added = exact[bit:].as_signed() + Mux(m_w[bit], w, 0) + Mux(m_u[bit], u, 0)
+                h.m.d.sync += exact.eq(Cat(exact[:bit], added))
 
     multiplies = (it.step != 0) & (it.step <= MULTIPLIER_BITS)
     h.check((it.step == 0) | (it.multiplying == multiplies))
@@ -207,6 +209,10 @@ def entry() -> str:
     h.check(~works | (it.gate == gate))
     h.check(~works | (it.multiplying == ~shifts))
     h.check(~(works & ~shifts) | (left == shift))
+    # The multiplier of U is used up, or it would add to what is shifted.
+    for bit in range(MULTIPLIER_BITS):
+        h.check((it.step != bit + 1) | (it.factor[MULTIPLIER_BITS - bit :] == 0))
+    h.check(~shifts | (it.factor == 0))
     h.check(~shifts | (left <= shift))
     for count in range(1 << SHIFT_BITS):
         h.check(~(shifts & (passed == count)) | (product == (whole >> count)))
