@@ -247,7 +247,7 @@ PROOFS = (
         (
             Mutant(FrameFeeder.elaborate, "self.form.frame_span[1]", "self.form.frame_span[1] - 1"),
             Mutant(FrameFeeder.elaborate, "self.taken != self.expected", "self.taken == self.expected"),
-            Mutant(FrameFeeder.elaborate, "with m.If(self.o.ready):", "with m.If(1):"),
+            Mutant(FrameFeeder.elaborate, "with m.If(ready):", "with m.If(1):"),
         ),
     ),
     Proof(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -35,6 +36,14 @@ def command(
         bool, typer.Option("--live", help="Like --audio, with raw samples from standard input to standard output.")
     ] = False,
     bypass: Bypass = False,
+    load: Annotated[
+        Path | None,
+        typer.Option(
+            exists=True,
+            dir_okay=False,
+            help="First send these weights (`weights.bin`) to a board that has none in its flash.",
+        ),
+    ] = None,
 ) -> None:
     """Denoise a recording through a board.
 
@@ -56,6 +65,8 @@ def command(
     from model.standard import standard_input, standard_output
 
     folder = bundle_for(bundle, board)
+    if load is not None:
+        transfer.load(port, baud, load)
     if bypass and not (audio or live):
         raise typer.BadParameter("expected --audio or --live with --bypass: only the whole denoiser can pass sound")
     if live:

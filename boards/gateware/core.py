@@ -1,5 +1,7 @@
 """Everything between the pins of a board: the same on all boards, and what is simulated."""
 
+from dataclasses import replace
+
 from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
@@ -7,7 +9,7 @@ from amaranth.lib.wiring import In, Out
 from boards.gateware.byte_denoiser import ByteDenoiser
 from boards.gateware.link import HostLink
 from boards.gateware.link_format import LinkFormat
-from boards.gateware.sdram_weights import Memory
+from boards.gateware.sdram_weights import Memory, SdramWeights
 from boards.gateware.uart import Receiver, Transmitter
 from boards.gateware.weights import add_weights, pins_of, source_of
 from boards.host.protocol import BAUD, Kind
@@ -54,6 +56,8 @@ class BoardCore(wiring.Component):
                 f"UART: expected a clock of 4 x {baud:,} Hz or more, a multiple to 2.5 %, got {clock_hz:,} Hz"
             )
         self.weights = source_of(network, clock_hz, flash_offset, memory, self.form.rom_style)
+        if isinstance(self.weights, SdramWeights):  # the host may bring them
+            self.form = replace(self.form, image_bytes=self.weights.reader.loader.size)
         flags = {"overrun": Out(1), "failed": Out(1)}
         super().__init__({"rx": In(1, init=1), "tx": Out(1, init=1), **flags, **pins_of(self.weights)})
 
@@ -74,4 +78,7 @@ class BoardCore(wiring.Component):
         if self.weights is not None:
             loading, failed = add_weights(m, self, self.weights, engine)
             m.d.comb += [link.loading.eq(loading), link.failed.eq(failed), self.failed.eq(failed)]
+            if isinstance(self.weights, SdramWeights):
+                wiring.connect(m, link.image, self.weights.image)
+                m.d.comb += link.loadable.eq(self.weights.loadable)
         return m

@@ -10,8 +10,8 @@ contents of the SDRAM (`boards.gateware.sdram_layout`), words of 16 bits |
 
 import zlib
 
-from amaranth.hdl import Cat, Const, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.hdl import Cat, Const, Module, Mux, Signal, Value
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.crc.catalog import CRC32_ISO_HDLC
 from amaranth.lib.wiring import In, Out
 
@@ -29,6 +29,7 @@ __all__ = [
     "RELEASE_SECONDS",
     "SPI",
     "FlashLoader",
+    "ImageByte",
     "identity_rom",
     "image",
     "loaded_layer",
@@ -48,6 +49,9 @@ SPI = wiring.Signature({"cs": Out(1), "clk": Out(1), "copi": Out(1), "cipo": In(
 """SPI mode 0, from the controller's side; `cs` is 1 while the chip is selected."""
 
 IDENTITY_BYTES, CRC_BYTES = 8, 4
+
+BYTE_CYCLES = 5
+"""Cycles of a byte from elsewhere, at least: the expected identity comes from a block RAM, three cycles late."""
 
 
 def loaded_layer(network: Network) -> str | None:
@@ -81,6 +85,13 @@ def identity_rom(identity: bytes) -> list[int]:
     return [*identity, 0x00, 0xFF]
 
 
+class ImageByte(data.StructLayout):
+    """A byte of an image from elsewhere; `first` with its first one."""
+
+    def __init__(self) -> None:
+        super().__init__({"data": 8, "first": 1})
+
+
 class FlashLoader(wiring.Component):
     """Read the weights from flash once after reset, and check them.
 
@@ -108,6 +119,10 @@ class FlashLoader(wiring.Component):
     o : Out(stream of unsigned(width)), the weight words, not yet checked
     done : Out(1), the image is read, and identity and CRC are right
     failed : Out(1), the image is read, and identity or CRC is wrong
+
+    Only with `twice`, where an image may come from elsewhere after the flash's has failed, as often as it fails:
+    image : In(stream of ImageByte), its bytes; others are dropped. A byte takes `BYTE_CYCLES` cycles at least
+    loadable : Out(1), an image may come, or is coming
     """
 
     def __init__(
@@ -119,6 +134,7 @@ class FlashLoader(wiring.Component):
         clock_hz: int,
         rom_style: str = "block",
         read_hz: int = READ_HZ,
+        twice: bool = False,
     ) -> None:
         self.rom_style = rom_style
         self.words, self.width, self.identity, self.offset = words, width, identity, offset
@@ -128,7 +144,11 @@ class FlashLoader(wiring.Component):
         assert 0 <= offset <= (1 << 24) - self.size  # READ's address has 24 bits
         self.half = pieces(clock_hz, 2 * read_hz)
         self.pause = round(clock_hz * RELEASE_SECONDS) + 1
-        super().__init__({"spi": Out(SPI), "o": Out(stream.Signature(width)), "done": Out(1), "failed": Out(1)})
+        self.twice = twice
+        members = {"spi": Out(SPI), "o": Out(stream.Signature(width)), "done": Out(1), "failed": Out(1)}
+        if twice:
+            members |= {"image": In(stream.Signature(ImageByte())), "loadable": Out(1)}
+        super().__init__(members)
 
     @property
     def cycles(self) -> int:
@@ -137,10 +157,14 @@ class FlashLoader(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        received, byte, over = Signal(), Signal(8), Signal()
-        self._spi(m, received, byte, over)
+        received, byte, over, elsewhere = Signal(), Signal(8), Signal(), Signal()
+        restart: Value = Const(0)
+        self._spi(m, received, byte, over | elsewhere)
+        if self.twice:
+            restart = Signal()
+            self._elsewhere(m, received, byte, over, restart, elsewhere)
         m.submodules.crc = crc = CRC32_ISO_HDLC().create()
-        m.d.comb += [crc.valid.eq(received), crc.data.eq(byte)]
+        m.d.comb += [crc.valid.eq(received), crc.data.eq(byte), crc.start.eq(restart)]
 
         # `place` in the identity, in a word, in the CRC.
         place, left = Signal(range(max(IDENTITY_BYTES, self.word_bytes))), Signal(range(self.words))
@@ -174,9 +198,30 @@ class FlashLoader(wiring.Component):
                 right = crc.match_detected & ~stranger
                 m.d.comb += over.eq(1)
                 m.d.sync += [self.done.eq(right), self.failed.eq(~right)]
+                with m.If(restart):
+                    m.d.sync += [self.failed.eq(0), stranger.eq(0), place.eq(0)]
+                    m.next = "identity"
         return m
 
-    def _spi(self, m: Module, received: Signal, byte: Signal, over: Signal) -> None:
+    def _elsewhere(
+        self, m: Module, received: Signal, byte: Signal, over: Signal, restart: Signal, elsewhere: Signal
+    ) -> None:
+        """Bytes from elsewhere take the place of the flash's, once that has failed."""
+        image, pause = self.image, Signal(range(BYTE_CYCLES))
+        coming = elsewhere & ~over
+        m.d.comb += [
+            restart.eq(over & self.failed & image.valid & image.payload.first),
+            self.loadable.eq(coming | (over & self.failed)),
+            image.ready.eq(Mux(over, ~restart, coming & (pause == 0) & (~self.o.valid | self.o.ready))),
+        ]
+        with m.If(pause != 0):
+            m.d.sync += pause.eq(pause - 1)
+        with m.If(coming & image.valid & image.ready):
+            m.d.sync += [received.eq(1), byte.eq(image.payload.data), pause.eq(BYTE_CYCLES - 1)]
+        with m.If(restart):
+            m.d.sync += [elsewhere.eq(1), pause.eq(BYTE_CYCLES - 1)]
+
+    def _spi(self, m: Module, received: Signal, byte: Signal, over: Value) -> None:
         """Wake the chip and read bytes until `over`; `received` is 1 for one cycle with each `byte`."""
         sent = Const(RELEASE << 32 | READ << 24 | self.offset, 40)[::-1]
         timer = Signal(range(max(self.pause, self.half)), init=self.pause - 1)

@@ -11,6 +11,7 @@ from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from boards.gateware.flash import ImageByte
 from boards.gateware.link_collector import AnswerCollector
 from boards.gateware.link_feeder import FrameFeeder
 from boards.gateware.link_format import LinkFormat
@@ -44,6 +45,8 @@ class HostLink(wiring.Component):
     loading : In(1), the weights are not loaded yet: frames are refused
     failed : In(1), the weights can't be used: frames are dropped, all bytes of every answer are 0xFF
     overrun : Out(1), a frame came without room for it; stays until reset
+    image : Out(stream of ImageByte), only with `form.blocks`: bytes of weights from the host
+    loadable : In(1), only with `form.blocks`: they are accepted
     """
 
     def __init__(self, form: LinkFormat) -> None:
@@ -58,6 +61,7 @@ class HostLink(wiring.Component):
                 "loading": In(1),
                 "failed": In(1),
                 "overrun": Out(1),
+                **({"image": Out(stream.Signature(ImageByte())), "loadable": In(1)} if form.blocks else {}),
             }
         )
 
@@ -108,6 +112,15 @@ class HostLink(wiring.Component):
         ]
         if form.bypass:
             m.d.comb += self.passed.eq(receiver.passed)
-        for name in ("ask", "refuse", "reason", "rewind", "rewind_to", "expected", "overruns", "refused"):
+        if form.blocks:
+            wiring.connect(m, feeder.image, wiring.flipped(self.image))
+            m.d.comb += [
+                receiver.loadable.eq(self.loadable),
+                receiver.storing.eq(feeder.storing),
+                feeder.store.eq(receiver.store),
+                feeder.first.eq(receiver.first),
+            ]
+        names = ("ask", "refuse", "reason", "rewind", "rewind_to", "expected", "overruns", "refused", "blocks")
+        for name in names:
             m.d.comb += getattr(sender, name).eq(getattr(receiver, name))
         return m

@@ -1,10 +1,11 @@
 """Streams accepted frames out of their slots."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
+from boards.gateware.flash import ImageByte
 from boards.gateware.link_format import LinkFormat
 from hw.gateware.streams import Word
 
@@ -24,6 +25,10 @@ class FrameFeeder(wiring.Component):
     taken : Out(8), sequence of the next frame to stream
     skipped : Out(1), pulse: a frame was dropped
     o : Out(stream of Word(8)), `frame_bytes` for each frame
+
+    Only with `form.blocks`:
+    store, first : In, from `PacketReceiver`; storing : Out(1), a block of weights is being streamed
+    image : Out(stream of ImageByte), its bytes
     """
 
     def __init__(self, form: LinkFormat) -> None:
@@ -38,12 +43,23 @@ class FrameFeeder(wiring.Component):
                 "taken": Out(8),
                 "skipped": Out(1),
                 "o": Out(stream.Signature(Word(8))),
+                **({"store": In(1), "first": In(1), "storing": Out(1)} if form.blocks else {}),
+                **({"image": Out(stream.Signature(ImageByte()))} if form.blocks else {}),
             }
         )
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        byte = Signal(8)
+        byte, storing = Signal(8), Signal()
+        if self.form.blocks:
+            begins = Signal()
+            with m.If(self.store):
+                m.d.sync += [storing.eq(1), begins.eq(self.first)]
+            m.d.comb += [
+                self.storing.eq(storing),
+                self.image.payload.data.eq(byte),
+                self.image.payload.first.eq(begins & (self.place == self.form.frame_span[0])),
+            ]
         slot = self.taken[: exact_log2(self.form.slots)]
         m.d.comb += [self.o.payload.data.eq(byte), self.o.payload.start.eq(self.starts.bit_select(slot, 1))]
         with m.FSM(name="feed"):
@@ -54,17 +70,24 @@ class FrameFeeder(wiring.Component):
                         m.d.sync += self.taken.eq(self.taken + 1)
                     with m.Else():
                         m.next = "read"
+                with m.Elif(storing):
+                    m.next = "read"
             with m.State("read"):
                 m.next = "hold"
             with m.State("hold"):
                 m.d.sync += byte.eq(self.data)
                 m.next = "offer"
             with m.State("offer"):
-                m.d.comb += self.o.valid.eq(1)
-                with m.If(self.o.ready):
+                m.d.comb += self.o.valid.eq(~storing)
+                ready: Value = self.o.ready
+                if self.form.blocks:
+                    m.d.comb += self.image.valid.eq(storing)
+                    ready = Mux(storing, self.image.ready, self.o.ready)
+                with m.If(ready):
                     m.d.sync += self.place.eq(self.place + 1)
                     m.next = "read"
                     with m.If(self.place == self.form.frame_span[1]):
-                        m.d.sync += [self.place.eq(self.form.frame_span[0]), self.taken.eq(self.taken + 1)]
+                        m.d.sync += [self.place.eq(self.form.frame_span[0]), storing.eq(0)]
+                        m.d.sync += self.taken.eq(self.taken + ~storing)
                         m.next = "wait"
         return m

@@ -10,6 +10,7 @@ from amaranth.utils import ceil_log2
 from boards.host.protocol import HEADER, STATUS_BYTES, Kind, Type, info_constants
 from hw.shape.family import Family
 from hw.shape.ram_mapping import mapped
+from hw.shape.words import words as pieces
 from model.bundle.bundle import Bundle
 
 __all__ = ["AREA", "LinkFormat", "Sent"]
@@ -41,6 +42,7 @@ class LinkFormat:
     info : the constant bytes at the start of an INFO packet's payload
     rom_style : of the packets' ROM: in block RAM, another bundle's identity can be written into a finished bitstream
     bypass : frames of type `PASSED_START` and `PASSED_FRAME` are accepted
+    image_bytes : of the weights that the host may send; 0 if it may not
     """
 
     frame_bytes: int
@@ -49,6 +51,7 @@ class LinkFormat:
     info: bytes
     rom_style: Literal["block", "logic"] = "block"
     bypass: bool = False
+    image_bytes: int = 0
 
     @classmethod
     def of(cls, bundle: Bundle, family: Family, kind: Kind = Kind.NETWORK) -> "LinkFormat":
@@ -59,6 +62,11 @@ class LinkFormat:
         info = info_constants(bundle.identity, kind, *sizes, slots)
         sound = kind == Kind.SOUND
         return cls(frame_bytes, answer_bytes, slots, info, "logic" if sound else "block", bypass=sound)
+
+    @property
+    def blocks(self) -> int:
+        """Blocks of weights in an image, `frame_bytes` each."""
+        return pieces(self.image_bytes, self.frame_bytes)
 
     @property
     def frame_bits(self) -> int:

@@ -25,6 +25,10 @@ class PacketReceiver(wiring.Component):
     taken : In(8), sequence of the next frame that leaves its slot
     to_send : In(8), sequence of the next answer to send
     loading : In(1), frames are refused
+    loadable : In(1), only with `form.blocks`: blocks of weights are accepted
+    storing : In(1), only with `form.blocks`: the last block is still in its slot
+    store, first : Out(1), only with `form.blocks`, pulse: slot `expected` has the next block of weights; the first one
+    blocks : Out(16), blocks of an image accepted, up to all; then another image may begin
     expected : Out(8), sequence of the next frame to accept
     starts : Out(slots), 1 for each slot whose frame begins an utterance
     passed : Out(slots), only with `form.bypass`: 1 for each slot whose frame is to pass unchanged
@@ -49,6 +53,9 @@ class PacketReceiver(wiring.Component):
                 "expected": Out(8),
                 "starts": Out(form.slots),
                 **({"passed": Out(form.slots)} if form.bypass else {}),
+                **(dict.fromkeys(("loadable", "storing"), In(1)) if form.blocks else {}),
+                **(dict.fromkeys(("store", "first"), Out(1)) if form.blocks else {}),
+                "blocks": Out(16),
                 "ask": Out(1),
                 "refuse": Out(1),
                 "reason": Out(range(max(Reason) + 1)),
@@ -70,6 +77,7 @@ class PacketReceiver(wiring.Component):
         kind, sequence = Signal(8), Signal(8)
         capital = Cat(kind[:5], Const(0), kind[6:]) if form.bypass else kind  # s and S differ in bit 5
         identify, start, follows = kind == Type.IDENTIFY, capital == Type.START, capital == Type.FRAME
+        weights = (kind == Type.WEIGHTS) if form.blocks else Const(0)
         length = Signal(16)
         m.d.comb += length.eq(Mux(identify, 0, form.frame_bytes))
         right, whole, room, begun = Signal(), Signal(), Signal(), Signal()
@@ -97,6 +105,9 @@ class PacketReceiver(wiring.Component):
                 # Decided once a packet: all of its payload is written, or nothing.
                 with m.If(index == 0):
                     m.d.sync += room.eq((self.expected - self.taken)[:8] != form.slots)
+                    if form.blocks:
+                        with m.If(self.storing):
+                            m.d.sync += room.eq(0)
                 with m.If(unstuff.o.valid & ~item.end):
                     with m.If(index != OVERHEAD + form.frame_bytes + 1):
                         m.d.sync += index.eq(index + 1)
@@ -116,12 +127,15 @@ class PacketReceiver(wiring.Component):
                 m.next = "packet"
                 with m.If(~right):
                     refuse(Reason.CRC)
-                with m.Elif(~(identify | start | follows)):
+                with m.Elif(~(identify | start | follows | weights)):
                     refuse(Reason.TYPE)
                 with m.Elif(~whole):
                     refuse(Reason.LENGTH)
                 with m.Elif(identify):
                     m.d.comb += self.ask.eq(1)
+                with m.Elif(weights):
+                    if form.blocks:
+                        self._store(m, sequence, room)
                 with m.Elif(self.loading):
                     refuse(Reason.NOT_READY)
                 with m.Elif(~begun & ~start):
@@ -145,3 +159,11 @@ class PacketReceiver(wiring.Component):
                 with m.Else():
                     refuse(Reason.ORDER)
         return m
+
+    def _store(self, m: Module, sequence: Signal, room: Signal) -> None:
+        """Accept the next block of weights. Others are dropped: the host asks how many were accepted."""
+        place = Signal(16)
+        m.d.comb += [place.eq(Mux(self.blocks == self.form.blocks, 0, self.blocks)), self.first.eq(place == 0)]
+        with m.If(room & self.loadable & (sequence == place[:8])):
+            m.d.comb += self.store.eq(1)
+            m.d.sync += self.blocks.eq(place + 1)

@@ -21,7 +21,7 @@ class PacketSender(wiring.Component):
 
     Members
     -------
-    ask, refuse, reason, rewind, rewind_to, expected, overruns, refused : In, from `PacketReceiver`
+    ask, refuse, reason, rewind, rewind_to, expected, overruns, refused, blocks : In, from `PacketReceiver`
     done : In(8), from `AnswerCollector`
     loading, failed : In(1), the state of the weights; while `failed`, all bytes of an answer are 0xFF
     slot : Out(8), sequence whose slot is read; place : Out, of the byte in it; data : In(8), that byte a cycle later
@@ -41,6 +41,7 @@ class PacketSender(wiring.Component):
                 "expected": In(8),
                 "overruns": In(8),
                 "refused": In(8),
+                "blocks": In(16),
                 "done": In(8),
                 "loading": In(1),
                 "failed": In(1),
@@ -89,7 +90,7 @@ class PacketSender(wiring.Component):
                 with m.Switch(kind):
                     with m.Case(Sent.INFO):
                         first = HEADER + len(self.form.info)
-                        status = (state, self.overruns, self.refused)
+                        status = (state, self.overruns, self.refused, self.blocks[:8], self.blocks[8:])
                         for offset, value in enumerate(status):
                             with m.If(place == first + offset):
                                 m.d.sync += stuff.i.payload.data.eq(value)

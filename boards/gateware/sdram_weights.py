@@ -6,11 +6,11 @@ from amaranth.hdl import Cat, Const, DomainRenamer, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.cdc import FFSynchronizer
 from amaranth.lib.fifo import AsyncFIFO, SyncFIFO
-from amaranth.lib.wiring import Out
+from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from boards.definitions.sdram import Chip
-from boards.gateware.flash import SPI, FlashLoader
+from boards.gateware.flash import SPI, FlashLoader, ImageByte
 from boards.gateware.sdram import PINS, SdramController, start_cycles
 from boards.gateware.sdram_layout import SDRAM_BITS, Part
 from boards.gateware.weight_queue import WeightQueue
@@ -53,7 +53,8 @@ class WeightReader(wiring.Component):
     3. Run: each part is read again and again, chunk by chunk; layers with room in their queues take turns. Every pass
        is checked.
 
-    A wrong image, or a wrong part in step 2 or 3, sets `failed`.
+    A wrong image, or a wrong part in step 2 or 3, sets `failed`. After a wrong image another may come on `image`, which
+    clears it; a wrong part stays wrong until reset.
 
     Throughput: `boards.gateware.sdram.data_share` words per cycle for one layer. With several, a chunk may wait for a
     row of its bank: docs/sdram.md has the share measured. Latency: `cycles` until `ready` or `failed`.
@@ -70,7 +71,8 @@ class WeightReader(wiring.Component):
     -------
     pins : Out(PINS), to the SDRAM; flash : Out(SPI)
     load_<layer> : Out(stream of weight words), of each part
-    ready : Out(1), all parts were loaded and right; failed : Out(1), the weights are wrong. Both stay until reset
+    ready : Out(1), all parts were loaded and right, until reset; failed : Out(1), the weights are wrong
+    image : In(stream of ImageByte), loadable : Out(1), as of `FlashLoader`
     """
 
     def __init__(
@@ -81,7 +83,7 @@ class WeightReader(wiring.Component):
         self.words = parts[-1].first * parts[-1].chunk + parts[-1].size
         self.controller = SdramController(memory.chip, memory.clock_hz, memory.pads)
         self.loader = FlashLoader(
-            self.words, SDRAM_BITS, identity, flash_offset, round(memory.clock_hz), rom_style, FLASH_READ_HZ
+            self.words, SDRAM_BITS, identity, flash_offset, round(memory.clock_hz), rom_style, FLASH_READ_HZ, True
         )
         super().__init__(
             {
@@ -90,6 +92,8 @@ class WeightReader(wiring.Component):
                 **{f"load_{part.name}": Out(stream.Signature(part.width)) for part in parts},
                 "ready": Out(1),
                 "failed": Out(1),
+                "image": In(stream.Signature(ImageByte())),
+                "loadable": Out(1),
             }
         )
 
@@ -116,15 +120,20 @@ class WeightReader(wiring.Component):
             controller.write.valid.eq(loader.o.valid),
             loader.o.ready.eq(controller.write.ready),
         ]
-        with m.If(loader.o.valid & loader.o.ready):
+        with m.If(loader.failed):
+            m.d.sync += address.eq(0)
+        with m.Elif(loader.o.valid & loader.o.ready):
             m.d.sync += address.eq(address + 1)
+        wiring.connect(m, wiring.flipped(self.image), loader.image)
+        m.d.comb += self.loadable.eq(loader.loadable)
 
         # Check, and then run.
-        checked = Signal(len(queues))
+        checked, spoilt = Signal(len(queues)), Signal()
         m.d.sync += [
             checked.eq(checked | Cat(queue.right for queue in queues)),
+            spoilt.eq(spoilt | Cat(queue.wrong for queue in queues).any()),
             self.ready.eq(checked.all()),
-            self.failed.eq(self.failed | loader.failed | Cat(queue.wrong for queue in queues).any()),
+            self.failed.eq(loader.failed | spoilt),
         ]
         m.d.comb += [queue.testing.eq(~self.ready) for queue in queues]
         tags = self._ask(m, queues)
@@ -188,7 +197,7 @@ class SdramWeights(wiring.Component):
     Members
     -------
     pins, flash, as of `WeightReader`, in the domain `DOMAIN`
-    load_<layer>, ready, failed, as of `WeightReader`, in `sync`
+    load_<layer>, ready, failed, image, loadable, as of `WeightReader`, in `sync`
     """
 
     def __init__(
@@ -208,8 +217,17 @@ class SdramWeights(wiring.Component):
         m.submodules.reader = DomainRenamer(DOMAIN)(reader)
         wiring.connect(m, reader.pins, wiring.flipped(self.pins))
         wiring.connect(m, reader.flash, wiring.flipped(self.flash))
-        for name in ("ready", "failed"):
+        for name in ("ready", "failed", "loadable"):
             m.submodules[name] = FFSynchronizer(getattr(reader, name), getattr(self, name))
+        m.submodules.image = image = AsyncFIFO(width=9, depth=CROSSING, r_domain=DOMAIN, w_domain="sync")
+        m.d.comb += [
+            image.w_en.eq(self.image.valid),
+            image.w_data.eq(self.image.payload),
+            self.image.ready.eq(image.w_rdy),
+            reader.image.valid.eq(image.r_rdy),
+            reader.image.payload.eq(image.r_data),
+            image.r_en.eq(reader.image.ready),
+        ]
         for part in reader.parts:
             name = f"load_{part.name}"
             source, sink = getattr(reader, name), getattr(self, name)

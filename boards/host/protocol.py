@@ -34,7 +34,7 @@ __all__ = [
 
 BAUD = 1_000_000
 
-VERSION = 3
+VERSION = 4
 """Of this protocol."""
 
 END, ESC = 0xC0, 0xDB
@@ -51,10 +51,10 @@ OVERHEAD = HEADER + 2
 INFO_CONSTANTS = "<B8sBHHB"
 """An INFO payload up to its status: version, identity, kind, inputs, outputs, window."""
 
-STATUS_BYTES = 3
-"""The rest of an INFO payload: state, overruns, refused."""
+STATUS_BYTES = 5
+"""The rest of an INFO payload: state, overruns, refused, and two bytes of blocks."""
 
-INFO = INFO_CONSTANTS + STATUS_BYTES * "B"
+INFO = INFO_CONSTANTS + "BBBH"
 
 
 MOST_WINDOW = 127
@@ -69,6 +69,7 @@ class Type(IntEnum):
     FRAME = ord("F")
     PASSED_START = ord("s")
     PASSED_FRAME = ord("f")
+    WEIGHTS = ord("W")
     INFO = ord("B")
     ANSWER = ord("M")
     REFUSAL = ord("N")
@@ -130,6 +131,7 @@ class Info:
     inputs, outputs : bits per frame and per mask, or samples per hop in and per hop out
     window : frames that may be outstanding at once
     overruns, refused : frames that found no room, packets refused for any reason; both saturate at 255
+    blocks : blocks of weights that it took from the host since the last image began
     """
 
     expected: int
@@ -141,6 +143,12 @@ class Info:
     state: State
     overruns: int
     refused: int
+    blocks: int = 0
+
+    @property
+    def frame_bytes(self) -> int:
+        """Length of a frame's payload, and of a block of weights."""
+        return self.kind.octets(self.inputs)
 
     @property
     def answer_bytes(self) -> int:
@@ -155,18 +163,21 @@ class Info:
                 f"board: expected version {VERSION} of the protocol, got {packet.payload[:1].hex() or 'none'}; "
                 "build its bitstream and this host from the same revision"
             )
-        _, identity, kind, inputs, outputs, window, state, overruns, refused = struct.unpack(INFO, packet.payload)
+        _, identity, kind, inputs, outputs, window, state, overruns, refused, blocks = struct.unpack(
+            INFO, packet.payload
+        )
         if kind not in set(Kind):
             raise BadInput(f"board: expected 0 or 1 as the kind of its payloads, got {kind}")
         if state not in set(State):
             raise BadInput(f"board: expected 0, 1 or 2 as the state of its weights, got {state}")
         if not 1 <= window <= MOST_WINDOW:
             raise BadInput(f"board: expected a window of 1 to {MOST_WINDOW} frames, got {window}")
-        return cls(packet.sequence, identity, Kind(kind), inputs, outputs, window, State(state), overruns, refused)
+        sizes = inputs, outputs, window
+        return cls(packet.sequence, identity, Kind(kind), *sizes, State(state), overruns, refused, blocks)
 
 
 def info_constants(identity: bytes, kind: Kind, inputs: int, outputs: int, window: int) -> bytes:
-    """The constant part of a board's INFO payload; `STATUS_BYTES` follow: state, overruns, refused."""
+    """The constant part of a board's INFO payload; `STATUS_BYTES` follow."""
     return struct.pack(INFO_CONSTANTS, VERSION, identity, kind, inputs, outputs, window)
 
 

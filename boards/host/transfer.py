@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import serial
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, DownloadColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from serial.tools import list_ports
 
 from boards.host.protocol import END, Info, Kind, Packet, PacketDecoder, Reason, State, Type, encode
@@ -31,6 +31,9 @@ FIRST_TIMEOUT, SHORTEST_TIMEOUT = 1.0, 0.05
 """Seconds until unanswered frames are sent again: before the first answer, and the minimum."""
 
 LOADING_PAUSE = 0.05
+
+LOAD_BLOCKS, LOAD_TRIES = 32, 10
+"""Blocks of weights sent before the board is asked how many it took, and how often it may take none in a row."""
 
 KINDS_OF_FRAMES = {
     (False, True): Type.START,
@@ -119,13 +122,7 @@ class Link:
 
     def ready(self, network: Bundle, kind: Kind) -> Info:
         """Wait until the board has its weights; refuse a board with another network, or of another kind."""
-        end = time.monotonic() + self.patience
-        while (info := self.identify()).state == State.LOADING:
-            if time.monotonic() > end:
-                raise BadInput(
-                    f"{self.port}: expected weights after {self.patience:g} s, the board is still loading them"
-                )
-            time.sleep(LOADING_PAUSE)
+        info = self._settled()
         if info.identity != network.identity:
             raise BadInput(
                 f"{self.port}: expected the bundle {network.name} ({network.identity.hex()}) on the board, got another "
@@ -145,8 +142,54 @@ class Link:
         if info.state == State.FAILED:
             raise BadInput(
                 f"{self.port}: expected weights in the board's flash, it found damaged ones, or another bundle's; "
-                "write the whole image of `make bitstream` to it"
+                "write the whole image of `make bitstream` to it, or send it with --load"
             )
+        return info
+
+    def load(self, image: bytes) -> Iterator[int]:
+        """Send weights to a board that has none, from where an earlier host stopped; yields the bytes it has.
+
+        image : as `bgru bitstream` writes it for the flash
+
+        Raises `BadInput` if the board has weights, expects another bundle's, or does not take them.
+        """
+        size = self.identify().frame_bytes
+        blocks = [image[begin : begin + size].ljust(size, b"\0") for begin in range(0, len(image), size)]
+        info = self._settled(len(blocks))
+        if info.state == State.READY:
+            raise BadInput(f"{self.port}: expected a board without weights, it has those of {info.identity.hex()}")
+        if image[: len(info.identity)] != info.identity:
+            raise BadInput(
+                f"{self.port}: expected weights of {info.identity.hex()}, got those of {image[:8].hex()}; "
+                "take the file of the bitstream that is on the board"
+            )
+        done, tries = info.blocks % len(blocks), 0
+        while done < len(blocks):
+            yield done * size
+            places = range(done, min(done + LOAD_BLOCKS, len(blocks)))
+            self.send([Packet(Type.WEIGHTS, place & 0xFF, blocks[place]) for place in places])
+            now = self.identify().blocks
+            tries = tries + 1 if now == done else 0
+            if tries == LOAD_TRIES or now not in range(done, places.stop + 1):
+                raise BadInput(
+                    f"{self.port}: expected the board to take weights from block {done} on, it has {now} of "
+                    f"{len(blocks)}; does its network stream weights, and is the line good?"
+                )
+            done = now
+        yield len(image)
+        if self._settled().state == State.FAILED:
+            raise BadInput(f"{self.port}: expected the weights to be right in the board's memory, they are not")
+
+    def _settled(self, blocks: int = 0) -> Info:
+        """What the board is, once it has its weights or none, or waits for more of so many blocks from the host."""
+        end = time.monotonic() + self.patience
+        while (info := self.identify()).state == State.LOADING and not 0 < info.blocks < blocks:
+            if time.monotonic() > end:
+                raise BadInput(
+                    f"{self.port}: expected weights after {self.patience:g} s, the board is still loading them; "
+                    "if a host has sent a part of them, give --load for the rest"
+                )
+            time.sleep(LOADING_PAUSE)
         return info
 
 
@@ -330,6 +373,17 @@ def carry(
         after = link.identify()
     _summary(transfer, seconds, network.front_end.frame_rate, after)
     return answers
+
+
+def load(port: str, baud: int, image: Path) -> None:
+    """Send weights to a board that has none in its flash: `bgru host --load`."""
+    contents = image.read_bytes()
+    with closing(Link(port, baud)) as link:
+        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as bars:
+            task = bars.add_task("weights to the board", total=len(contents))
+            for done in link.load(contents):
+                bars.update(task, completed=done)
 
 
 def to_frames(features: Bits) -> list[bytes]:

@@ -205,6 +205,65 @@ def test_a_restart_at_any_time_begins_again(weights, part):
     assert got == words
 
 
+class Twice(Wired):
+    """A loader that takes images from elsewhere after its flash has failed."""
+
+    def __init__(self, contents, words, width):
+        super().__init__(contents, words, width)
+        self.loader = FlashLoader(words, width, IDENTITY, 0, MHZ, twice=True)
+
+
+@given(weights=weights(), seed=seeds, wrong=st.integers(0, 2), stall=st.sampled_from([0, 0.9]))
+@few
+def test_images_from_elsewhere_are_taken_until_one_is_right(weights, seed, wrong, stall):
+    """Some wrong ones first, with bytes after each that belong to none; a right one is the last."""
+    width, words = weights
+    rng = np.random.default_rng(seed)
+    good = laid_out(IDENTITY, words, width)
+    dut = Twice(b"\xff" * len(good), len(words), width)
+    bench = Bench(dut, rng, limit=60_000)
+    ends, given_, got = [], [], []
+
+    async def send(ctx, contents):
+        image = dut.loader.image
+        for place, byte in enumerate(contents):
+            ctx.set(image.payload, {"data": byte, "first": place == 0})
+            ctx.set(image.valid, 1)
+            taken = False
+            while not taken:
+                *_, taken = await ctx.tick().sample(image.ready)
+            ctx.set(image.valid, 0)
+
+    async def host(ctx):
+        while not ctx.get(dut.failed):
+            await ctx.tick()
+        for turn in range(wrong + 1):
+            contents = bytearray(good)
+            if turn < wrong:
+                bit = int(rng.integers(8 * len(good)))
+                contents[bit // 8] ^= 1 << bit % 8
+            assert ctx.get(dut.loader.loadable)
+            given_.append(len(got))
+            await send(ctx, contents + rng.bytes(5))
+            await ctx.tick().repeat(20)
+            ends.append((ctx.get(dut.done), ctx.get(dut.failed), ctx.get(dut.loader.loadable)))
+        await send(ctx, good)
+        assert ctx.get(dut.done)
+
+    async def reader(ctx):
+        while True:
+            ctx.set(dut.o.ready, not (stall and rng.random() < stall))
+            *_, valid, ready, word = await ctx.tick().sample(dut.o.valid, dut.o.ready, dut.o.payload)
+            if valid and ready:
+                got.append(word)
+
+    bench.simulator.add_testbench(reader, background=True)
+    bench.script(host)
+    bench.run()
+    assert ends == [(0, 1, 1)] * wrong + [(1, 0, 0)]
+    assert got[given_[-1] :] == words
+
+
 def wired_for(network, clock_hz):
     """A loader with a flash that has the network's image."""
     (name,) = [name for name in network.layers if hasattr(network, f"load_{name}")]

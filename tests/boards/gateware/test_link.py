@@ -401,7 +401,7 @@ def test_payloads_of_any_length_and_meaning_go_through(data, frame_bytes, slots,
 
     async def script(host):
         answer = await host.ask(IDENTIFY)
-        assert answer == Packet(Type.INFO, 0, info + bytes([State.READY, 0, 0]))
+        assert answer == Packet(Type.INFO, 0, info + bytes([State.READY, 0, 0, 0, 0]))
         for n, payload in enumerate(payloads):
             answer = await host.ask(Packet(Type.FRAME if n else Type.START, n, payload))
             assert answer == Packet(Type.ANSWER, n, bytes(255 - byte for byte in payload[:answer_bytes]))
@@ -446,3 +446,103 @@ def test_the_cost_is_as_docs_host_md_has_it(family, name, divisor):
     cost = synthesise(to_rtlil(OnUart(form, divisor), "link"), "link", family)
     row = f"| {name}, window of {form.slots} | {cost['lut4']} | {cost['ff']} | {cost['block_ram']} |"
     assert row in Path("docs/host.md").read_text(encoding="utf-8"), row
+
+
+class Loaded(wiring.Component):
+    """A link that takes weights, with nothing behind it."""
+
+    def __init__(self, form: LinkFormat) -> None:
+        self.link = HostLink(form)
+        names = ("i", "o", "loading", "failed", "loadable", "image")
+        super().__init__({name: self.link.signature.members[name] for name in names})
+
+    def elaborate(self, platform: object) -> Module:
+        m = Module()
+        m.submodules.link = link = self.link
+        wiring.connect(m, wiring.flipped(self.i), link.i)
+        for name in ("o", "image"):
+            wiring.connect(m, getattr(link, name), wiring.flipped(getattr(self, name)))
+        m.d.comb += [getattr(link, name).eq(getattr(self, name)) for name in ("loading", "failed", "loadable")]
+        return m
+
+
+FIVE = LinkFormat(frame_bytes=3, answer_bytes=2, slots=4, info=b"", image_bytes=14)
+IMAGE = bytes(range(10, 25))  # with the last block's filling
+
+
+def blocks_of(answer: Packet) -> int:
+    return int.from_bytes(answer.payload[-2:], "little")
+
+
+def weights(place: int, image: bytes = IMAGE) -> Packet:
+    return Packet(Type.WEIGHTS, place % 256, image[3 * place : 3 * place + 3])
+
+
+@given(seed=seeds)
+@few
+def test_blocks_of_weights_come_once_in_order_whatever_else_comes(seed):
+    """Blocks again, too early, damaged; the reader waits. After the last one another image may begin."""
+    rng = np.random.default_rng(seed)
+    link = Loaded(FIVE)
+    got: list[tuple[int, int]] = []
+
+    async def script(host):
+        async def read() -> None:
+            """Take what is there, sometimes."""
+            host.ctx.set(link.image.ready, int(rng.random() < 0.7))
+            *_, valid, ready, byte = await host.ctx.tick().sample(
+                link.image.valid, link.image.ready, link.image.payload
+            )
+            if valid and ready:
+                got.append((byte.data, byte.first))
+            host.ctx.set(link.image.ready, 0)
+
+        host.ctx.set(link.loadable, 1)
+        host.ctx.set(link.failed, 1)
+        for done in range(2 * FIVE.blocks):
+            expected = done % FIVE.blocks
+            for wrong in rng.permutation([place for place in range(FIVE.blocks) if place != expected])[:2]:
+                await host.send(weights(int(wrong)))
+            damaged = bytearray(encode(weights(expected)))
+            damaged[5] ^= 4
+            assert await host.ask(bytes(damaged)) == refusal(Reason.CRC, 0)
+            assert blocks_of(await host.ask(IDENTIFY)) == (expected or (FIVE.blocks if done else 0))
+            await host.send(weights(expected))
+            for _ in range(60):
+                await read()
+            assert blocks_of(await host.ask(IDENTIFY)) == expected + 1
+        host.ctx.set(link.loadable, 0)
+        await host.send(weights(0))
+        assert blocks_of(await host.ask(IDENTIFY)) == FIVE.blocks
+        assert not host.got
+
+    converse(link, script)
+    assert got == 2 * [(byte, int(place == 0)) for place, byte in enumerate(IMAGE)]
+
+
+def test_a_block_that_is_not_taken_yet_is_not_overwritten():
+    link = Loaded(FIVE)
+    got: list[int] = []
+
+    async def script(host):
+        host.ctx.set(link.loadable, 1)
+        host.ctx.set(link.loading, 1)
+        await host.send(weights(0), weights(1), weights(1))
+        assert blocks_of(await host.ask(IDENTIFY)) == 1
+        host.ctx.set(link.image.ready, 1)
+        for _ in range(20):
+            *_, valid, byte = await host.ctx.tick().sample(link.image.valid, link.image.payload.data)
+            if valid:
+                got.append(byte)
+
+    converse(link, script)
+    assert got == list(IMAGE[:3])
+
+
+def test_a_link_without_room_for_weights_refuses_them():
+    link, *_ = small_link()
+
+    async def script(host):
+        assert await host.ask(Packet(Type.WEIGHTS, 0, bytes(3))) == refusal(Reason.TYPE, 0)
+
+    converse(link, script)

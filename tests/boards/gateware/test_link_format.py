@@ -37,10 +37,10 @@ def test_the_rom_begins_each_packet_that_a_board_sends():
     assert len(form.rom) == 4 * AREA
     area = {kind: bytes(form.rom[kind * AREA : (kind + 1) * AREA]) for kind in Sent}
     length = int.from_bytes(area[Sent.INFO][2:4], "little")
-    payload = area[Sent.INFO][HEADER : HEADER + len(form.info)] + bytes([State.FAILED, 3, 4])
+    payload = area[Sent.INFO][HEADER : HEADER + len(form.info)] + bytes([State.FAILED, 3, 4, 5, 0])
     assert length == len(payload)
     assert Info.of(Packet(Type.INFO, 9, payload)) == Info(
-        9, made.identity, Kind.NETWORK, 22, 11, form.slots, State.FAILED, 3, 4
+        9, made.identity, Kind.NETWORK, 22, 11, form.slots, State.FAILED, 3, 4, 5
     )
     assert area[Sent.ANSWER][:HEADER] == bytes([Type.ANSWER, 0, 2, 0])
     assert area[Sent.REFUSAL][:HEADER] == bytes([Type.REFUSAL, 0, 1, 0])

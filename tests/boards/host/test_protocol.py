@@ -67,16 +67,16 @@ def test_the_bytes_of_a_packet():
 
 
 def test_an_info_says_what_the_board_is():
-    payload = bytes([VERSION]) + bytes(range(8)) + bytes.fromhex("00 0404 0101 08 02 03 ff")
+    payload = bytes([VERSION]) + bytes(range(8)) + bytes.fromhex("00 0404 0101 08 02 03 ff 2a01")
     info = Info.of(Packet(Type.INFO, 9, payload))
-    assert info == Info(9, bytes(range(8)), Kind.NETWORK, 1028, 257, 8, State.FAILED, 3, 255)
+    assert info == Info(9, bytes(range(8)), Kind.NETWORK, 1028, 257, 8, State.FAILED, 3, 255, 298)
 
 
 @pytest.mark.parametrize(
     "payload", [b"", bytes([VERSION + 1]) + bytes(16), bytes([VERSION])], ids=["none", "newer", "cut"]
 )
 def test_a_board_of_another_version_is_refused(payload):
-    with pytest.raises(BadInput, match=r"^board: expected version 3 of the protocol, got .*; build its bitstream"):
+    with pytest.raises(BadInput, match=r"^board: expected version 4 of the protocol, got .*; build its bitstream"):
         Info.of(Packet(Type.INFO, 0, payload))
 
 
@@ -103,7 +103,7 @@ def test_the_pages_code_prints_a_bundles_identity(name, capsys):
 
 
 def test_a_kind_that_no_board_has_is_refused():
-    payload = bytes([VERSION]) + bytes(8) + bytes.fromhex("02 8000 8000 04 00 00 00")
+    payload = bytes([VERSION]) + bytes(8) + bytes.fromhex("02 8000 8000 04 00 00 00 0000")
     with pytest.raises(BadInput, match=r"^board: expected 0 or 1 as the kind of its payloads, got 2$"):
         Info.of(Packet(Type.INFO, 0, payload))
 

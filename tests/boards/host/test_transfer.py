@@ -61,7 +61,7 @@ def info(
 ) -> Packet:
     sizes = (MADE.front_end.features, MADE.front_end.bins)
     payload = bytes([version]) + identity + bytes([kind]) + b"".join(size.to_bytes(2, "little") for size in sizes)
-    return Packet(Type.INFO, expected, payload + bytes([WINDOW, state, 0, 0]))
+    return Packet(Type.INFO, expected, payload + bytes([WINDOW, state, 0, 0, 0, 0]))
 
 
 class GoldenBoard:
@@ -212,7 +212,7 @@ def test_another_bundle_on_the_board(folder):
 
 def test_another_version_of_the_protocol(folder):
     with board(lambda packet: [info(version=1)]) as port:
-        assert "expected version 3 of the protocol, got 01" in refused(folder, port)
+        assert "expected version 4 of the protocol, got 01" in refused(folder, port)
 
 
 def test_weights_that_cannot_be_used(folder):
@@ -291,20 +291,20 @@ def test_a_refusal_of_a_wrong_length_is_dropped_like_a_damaged_packet(folder, pa
 
 
 def test_a_state_of_the_weights_that_the_host_does_not_know(folder):
-    strange = Packet(Type.INFO, 0, info().payload[:-3] + bytes([9, 0, 0]))
+    strange = Packet(Type.INFO, 0, info().payload[:-5] + bytes([9, 0, 0, 0, 0]))
     with board(lambda packet: [strange]) as port:
         assert "board: expected 0, 1 or 2 as the state of its weights, got 9" in refused(folder, port)
 
 
 def test_a_window_of_no_frames(folder):
-    shut = Packet(Type.INFO, 0, info().payload[:-4] + bytes([0, State.READY, 0, 0]))
+    shut = Packet(Type.INFO, 0, info().payload[:-6] + bytes([0, State.READY, 0, 0, 0, 0]))
     with board(lambda packet: [shut]) as port:
         assert "board: expected a window of 1 to 127 frames, got 0" in refused(folder, port)
 
 
 def test_a_board_whose_sizes_are_not_the_bundles(folder):
     constants = info_constants(MADE.identity, Kind.NETWORK, MADE.front_end.features, 10, WINDOW)
-    with board(lambda packet: [Packet(Type.INFO, 0, constants + bytes([State.READY, 0, 0]))]) as port:
+    with board(lambda packet: [Packet(Type.INFO, 0, constants + bytes([State.READY, 0, 0, 0, 0]))]) as port:
         message = refused(folder, port)
     assert "expected frames of 18 and answers of 9 elements from the board, got 18 and 10" in message
 

@@ -10,7 +10,7 @@ import threading
 import time
 import tty
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +22,7 @@ from boards.definitions.sdram import ULX3S_SDRAM
 from boards.flow.layout import lay_out
 from boards.gateware.sdram_weights import Memory
 from boards.host.protocol import BAUD, END, Packet, Type, encode
+from boards.host.transfer import Link
 from cosim.chips.board import Program, build, serving
 from hw.gateware.network import Network
 from hw.shape.folding import Folding
@@ -58,9 +59,9 @@ def command(folder: Path, port: str, recording: str = "in.wav", net: Path | str 
     return [sys.executable, "-m", *map(str, words), "--loop-check"]
 
 
-def run(folder: Path, port: str, **options) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, port: str, *more: str, **options) -> subprocess.CompletedProcess[str]:
     (folder / "out.wav").unlink(missing_ok=True)
-    return subprocess.run(command(folder, port, **options), capture_output=True, text=True, timeout=120)
+    return subprocess.run([*command(folder, port, **options), *more], capture_output=True, text=True, timeout=120)
 
 
 def assert_bit_exact(result: subprocess.CompletedProcess[str], folder: Path) -> None:
@@ -225,6 +226,53 @@ def test_a_damaged_flash_next_to_an_sdram(folder, streamed):
     finally:
         contents.write_text(whole)
     assert "it found damaged ones" in message
+
+
+@contextmanager
+def erased(program) -> Iterator[bytes]:
+    """The board's flash without an image, and that image."""
+    (contents,) = [file for file in program.folder.glob("*.mem") if _begins_with_identity(file)]
+    whole = contents.read_text()
+    contents.write_text("11111111\n" * len(whole.splitlines()))
+    try:
+        yield bytes(int(line, 2) for line in whole.splitlines())
+    finally:
+        contents.write_text(whole)
+
+
+def test_weights_from_the_host_where_the_flash_has_none(folder, streamed):
+    with erased(streamed) as contents:
+        (folder / "weights.bin").write_bytes(contents)
+        with serving(streamed) as (port, _):
+            assert "send it with --load" in refused(run(folder, port), folder)
+            assert_bit_exact(run(folder, port, "--load", str(folder / "weights.bin")), folder)
+            message = refused(run(folder, port, "--load", str(folder / "weights.bin")), folder)
+    assert f"expected a board without weights, it has those of {MADE.identity.hex()}" in message
+
+
+def test_weights_go_on_where_an_earlier_host_stopped_and_over_a_bad_line(folder, streamed):
+    with erased(streamed) as contents, serving(streamed) as (port, _):
+        with closing(Link(port, BAUD)) as link:
+            sent = link.load(contents)
+            while next(sent) < len(contents) // 2:
+                pass
+        (folder / "weights.bin").write_bytes(contents)
+        with between(port, 0.001, 0.001, seed=5) as bad:
+            assert_bit_exact(run(folder, bad, "--load", str(folder / "weights.bin")), folder)
+
+
+def test_wrong_weights_from_the_host_are_found_and_right_ones_taken_after_them(folder, streamed):
+    with erased(streamed) as contents:
+        wrong = bytearray(contents)
+        wrong[100] ^= 1
+        for name, written in (("wrong", wrong), ("weights", contents), ("strange", bytes(len(contents)))):
+            (folder / f"{name}.bin").write_bytes(written)
+        with serving(streamed) as (port, _):
+            message = refused(run(folder, port, "--load", str(folder / "strange.bin")), folder)
+            assert f"expected weights of {MADE.identity.hex()}, got those of {bytes(8).hex()}" in message
+            message = refused(run(folder, port, "--load", str(folder / "wrong.bin")), folder)
+            assert "expected the weights to be right in the board's memory, they are not" in message
+            assert_bit_exact(run(folder, port, "--load", str(folder / "weights.bin")), folder)
 
 
 def test_frames_that_find_no_room_are_shown_by_the_led(folder):
