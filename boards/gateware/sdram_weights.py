@@ -1,3 +1,5 @@
+# amaranth: UnusedElaboratable=no
+# A simulation puts another loader in the place of the flash's (`cosim.chips.sdram`).
 """Weights in a board's SDRAM: loaded from flash at start, checked, and streamed to the network in every frame."""
 
 from dataclasses import dataclass

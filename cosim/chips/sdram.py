@@ -100,7 +100,7 @@ class StreamedWeights(wiring.Component):
         self.chip: SdramChip | VerilogChip
         self.chip = SdramChip(memory.clock_hz / 1e6, words, timing) if model is None else VerilogChip()
         members = self.weights.signature.members
-        kept = {name: members[name] for name in members if name not in ("pins", "flash")}
+        kept = {name: members[name] for name in members if name in ("ready", "failed") or name.startswith("load_")}
         super().__init__({**kept, "broken": Out(Rule)})
 
     def cycles(self, count: float) -> int:
