@@ -41,6 +41,7 @@ SHIPPED = {
 SOUNDING = {
     **SHIPPED,
     "swift": Shipped(bundle_folder("swift"), "ulx3s_25f"),
+    "tiny-int4": Shipped(bundle_folder("tiny-int4"), "ulx3s_25f"),
     "tiny-mixed": Shipped(bundle_folder("tiny-mixed"), "icebreaker"),
 }
 """Those measured as whole denoisers, with a codec."""
