@@ -92,6 +92,7 @@ def folder(tmp_path):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(boards.host.transfer, "PATIENCE", 3.0)
+    monkeypatch.setattr(boards.host.transfer.run, "__defaults__", (3.0,))
     monkeypatch.setattr(boards.host.transfer, "FIRST_TIMEOUT", 0.5)
 
 
