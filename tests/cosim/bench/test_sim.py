@@ -132,8 +132,8 @@ def test_a_folder_with_a_space_is_as_good_as_any(tmp_path):
 def test_a_wrong_network_ends_with_1_and_names_the_bit(tmp_path, monkeypatch):
     generate = cosim.bench.sim.generate
 
-    def with_another_tie_rule(network, folder):
-        verilog = generate(network, folder)
+    def with_another_tie_rule(network, folder, weights):
+        verilog = generate(network, folder, weights)
         verilog.write_text(verilog.read_text().replace(" >= ", " > "))
         return verilog
 
