@@ -16,6 +16,7 @@ from tests.support.paths import ROOT
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOUND = (ROOT / "docs" / "sound.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+SWEEPS = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
 HARDWARE = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
 STUDY = json.loads((ROOT / "docs" / "study" / "generalisation-presets.json").read_text())["scores"]["held out"]
 BASELINES = json.loads((ROOT / "baselines.json").read_text())
@@ -126,3 +127,24 @@ def test_the_readme_has_the_placed_tops_of_the_baselines(name):
     if name == "small":
         assert re.search(rf"lut4 +{top['lut4']:,} of +83,640", README)
         assert f"latency    {top['latency']:,} cycles" in README
+
+
+@pytest.mark.parametrize("board", ["icebreaker", "icesugar"])
+def test_the_page_about_sweeps_has_the_designs_of_the_committed_sweep(board):
+    designs = json.loads((ROOT / "docs" / "sweep" / "tiny" / "sweep.json").read_text())["designs"]
+    (found,) = (one for one in designs if one["board"] == board)
+    reached = found["mhz"].values()
+    assert row(SWEEPS, f"`{board}`") == [
+        f"`{found['fold']}`",
+        f"{found['estimate']['lut4']:,}",
+        f"{found['synthesised']['lut4']:,}",
+        f"{found['placed']['lut4']:,}",
+        f"{found['median_mhz']:.1f} MHz",
+        f"{min(reached):.1f}, {max(reached):.1f}",
+        f"{found['best_seed']}",
+        f"{found['toggles']['frame']:,}",
+        f"{100 * found['toggles']['share']:.1f} %",
+    ]
+    if board == "icebreaker":
+        assert f"reaches {min(reached):.1f} to {max(reached):.1f} MHz on the iCEBreaker" in README
+        assert f"{found['median_mhz']:.1f} in the median" in README

@@ -5,7 +5,7 @@ from dataclasses import replace
 from boards.definitions.registry import Board
 from boards.flow.cost import any_constants
 from boards.flow.folding_search import Options
-from boards.flow.layout import design, room, sources
+from boards.flow.layout import design, multipliers_of, room, sources
 from boards.flow.sound import sound_frame_rate, sound_room
 from hw.shape.folding import Source
 from model.bundle.bundle import Bundle
@@ -20,7 +20,7 @@ class BoardBudget:
     def __init__(self, board: Board, audio: bool = False) -> None:
         on_chip = replace(board, sdram=None)
         self._board, self._audio = on_chip.at_sound_clock(None) if audio else on_chip, audio
-        self._options: dict[tuple[IntegerLayer, Source], Options] = {}
+        self._options: dict[tuple[IntegerLayer, Source, int], Options] = {}
 
     def __call__(self, bundle: Bundle) -> dict[str, tuple[int, int]]:
         """What the smallest design in real time takes, and what there is, by resource: LUT4 about, RAM blocks exactly.
@@ -31,9 +31,9 @@ class BoardBudget:
         board, names = self._board, [layer.name for layer in bundle.layers]
         layers = [layer for layer in bundle.layers if isinstance(layer, IntegerLayer)]
         assert len(layers) == len(names)  # bitwise layers have no format to choose
+        homes, multipliers = sources(bundle, board), multipliers_of(bundle, board)
         options = {
-            layer.name: self._options_of(layer, source)
-            for layer, source in zip(layers, sources(bundle, board).values(), strict=True)
+            layer.name: self._options_of(layer, homes[layer.name], multipliers.get(layer.name, 0)) for layer in layers
         }
         free, rate, neighbour = room(bundle, board), bundle.front_end.frame_rate, "the link"
         if self._audio:
@@ -41,7 +41,8 @@ class BoardBudget:
         chosen = design(options, bundle, board, rate, free, neighbour)
         return {kind: (count, free[kind]) for kind, count in chosen.needs.items()}
 
-    def _options_of(self, layer: IntegerLayer, source: Source) -> Options:
-        if (layer, source) not in self._options:
-            self._options[layer, source] = Options(any_constants(layer), self._board.family, source)
-        return self._options[layer, source]
+    def _options_of(self, layer: IntegerLayer, source: Source, multipliers: int) -> Options:
+        key = (layer, source, multipliers)
+        if key not in self._options:
+            self._options[key] = Options(any_constants(layer), self._board.family, source, multipliers=multipliers)
+        return self._options[key]

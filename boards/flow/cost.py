@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from boards.definitions.registry import Board
 from boards.flow.folding_search import cheapest
-from boards.flow.layout import options_of, shape
+from boards.flow.layout import options_of, shape, smallest
 from hw.shape.cycles import interval
 from model.bundle.bundle import Bundle
 from model.bundle.integer_layers import MOST_SHIFT, IntegerLayer
@@ -27,7 +27,9 @@ def cost(bundle: Bundle, board: Board) -> dict[str, int]:
     bundle = replace(bundle, layers=tuple(any_constants(layer) for layer in bundle.layers))
     board = replace(board, sdram=None)
     options = options_of(bundle, board, {})
-    chosen = cheapest(options, board.available, board.clock_hz / bundle.front_end.frame_rate, fitting=False)
+    rate = bundle.front_end.frame_rate
+    chosen = smallest(options, board, rate, board.available)
+    chosen = chosen or cheapest(options, board.available, board.clock_hz / rate, fitting=False)
     assert chosen is not None  # each layer has a folding that is fast enough on the boards that there are
     bits = [sum(options[name].spec(folding).bits.values()) for name, folding in chosen.foldings.items()]
     return {

@@ -3,11 +3,10 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import product
+from typing import Protocol
 
 import numpy as np
 
-from boards.flow.sdram_bus import SdramBus
-from boards.gateware.sdram_layout import SDRAM_BITS
 from hw.shape.cycles import predict
 from hw.shape.family import Family
 from hw.shape.folding import Folding, Source
@@ -61,6 +60,24 @@ class Design:
         return {kind: count - available[kind] for kind, count in self.needs.items() if count > available[kind]}
 
 
+class Bus(Protocol):
+    """What the search asks of a memory that streams weights (`boards.flow.sdram_bus.SdramBus`).
+
+    word_bits : of the memory's words
+    words : that a layer reads per frame, if it streams; taken : their bandwidth in kB/s
+    cycles : of the network's clock in which so many words come
+    """
+
+    @property
+    def word_bits(self) -> int: ...
+
+    def words(self, layer: LayerSpec) -> int: ...
+
+    def taken(self, layer: LayerSpec) -> int: ...
+
+    def cycles(self, count: int) -> int: ...
+
+
 class Options:
     """A layer's foldings to choose from: up to `LANES` lanes, packed or not; or `folding` alone, if given.
 
@@ -68,8 +85,8 @@ class Options:
     all : deeper ones too, with multiplexers between blocks. These cost clock, so a deep folding is taken only where no
         design of shallow ones fits: it can fill its blocks better.
 
-    Up to `multipliers` lanes of each take a multiplier, where the layer's lanes can. Words of streamed weights are
-    whole words of the SDRAM. With a `bus`, bandwidth is one of the resources.
+    Up to `multipliers` lanes of each take a multiplier, where the layer's lanes can. With a `bus`, bandwidth is
+    one of the resources, and words of streamed weights are whole words of the memory.
     """
 
     def __init__(
@@ -78,7 +95,7 @@ class Options:
         family: Family,
         source: Source,
         folding: Folding | None = None,
-        bus: SdramBus | None = None,
+        bus: Bus | None = None,
         multipliers: int = 0,
     ) -> None:
         self.layer, self.family, self.source, self.folding, self.bus = layer, family, source, folding, bus
@@ -93,7 +110,7 @@ class Options:
                 self.spec(replace(spec.folding, multipliers=count)) for spec, count in zip(specs, taken, strict=True)
             ]
         if source == "streamed":
-            whole = [one for one in specs if one.engine.weight_width % SDRAM_BITS == 0]
+            whole = [one for one in specs if bus is None or one.engine.weight_width % bus.word_bits == 0]
             self.all = self.shallow = [self._option(one) for one in whole or specs]
         else:
             self.all = [self._option(one) for one in specs]
@@ -110,7 +127,7 @@ class Options:
         """Whether its folding was given."""
         return self.folding is not None
 
-    def next_to(self, bus: SdramBus, streamed: bool) -> "Options":
+    def next_to(self, bus: Bus, streamed: bool) -> "Options":
         """The same layer in a network that uses the SDRAM, its own weights streamed from there or not."""
         if not streamed:
             return Options(self.layer, self.family, self.source, self.folding, bus, self.multipliers)

@@ -18,7 +18,18 @@ from model.bundle.bundle import Bundle
 from model.errors import BadInput
 
 __all__ = [
-    *("capacity", "choose", "design", "homed", "lay_out", "left", "options_of", "parse_folding", "room"),
+    *(
+        "capacity",
+        "choose",
+        "design",
+        "homed",
+        "lay_out",
+        "multipliers_of",
+        "left",
+        "options_of",
+        "parse_folding",
+        "room",
+    ),
     *("sdram_parts", "shape", "smallest", "sources", "streaming", "word_widths"),
 ]
 
@@ -51,7 +62,7 @@ def options_of(bundle: Bundle, board: Board, folding: Mapping[str, Folding]) -> 
     for name in folding:
         if name not in layers:
             raise BadInput(f"--fold: expected one of the layers {', '.join(layers)}, got {name!r}")
-    multipliers = _multipliers(bundle, board)
+    multipliers = multipliers_of(bundle, board)
     found = {}
     for name, source in sources(bundle, board).items():
         given = folding.get(name)
@@ -67,7 +78,7 @@ def sources(bundle: Bundle, board: Board) -> dict[str, Source]:
     return {layer.name: "loaded" if layer is largest and board.spram_bits else "rom" for layer in bundle.layers}
 
 
-def _multipliers(bundle: Bundle, board: Board) -> dict[str, int]:
+def multipliers_of(bundle: Bundle, board: Board) -> dict[str, int]:
     """The share of each layer whose lanes can take multipliers, by the number of its weights."""
     takers = {
         layer.name: layer.weights

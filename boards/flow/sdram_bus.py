@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil
+from typing import ClassVar
 
 from boards.definitions.board import Board
 from boards.definitions.sdram import Chip
@@ -29,6 +30,9 @@ class SdramBus:
     frame_rate : frames per second
     readers : layers that stream
     """
+
+    word_bits: ClassVar[int] = SDRAM_BITS
+    """Of a word."""
 
     chip: Chip
     hz: float

@@ -41,6 +41,7 @@ SHIPPED = {
 SOUNDING = {
     **SHIPPED,
     "swift": Shipped(bundle_folder("swift"), "ulx3s_25f"),
+    "tiny-int4": Shipped(bundle_folder("tiny-int4"), "ulx3s_25f"),
     "tiny-mixed": Shipped(bundle_folder("tiny-mixed"), "icebreaker"),
 }
 """Those measured as whole denoisers, with a codec."""
@@ -50,10 +51,14 @@ PRESETS = {
     "tiny": ("icebreaker", "icesugar"),
     "tiny-int4": ("ulx3s_25f",),
     "swift": ("ulx3s_25f",),
+    "swift-int4": ("ulx3s_25f",),
     "small": ("ulx3s_85f",),
     "small-int4": ("ulx3s_85f",),
 }
-"""The shipped bundles, and the boards that `bgru sweep` places them on; no board holds `paper`."""
+"""The shipped bundles, and the boards that `bgru sweep` places them on.
+
+`paper` needs more memory than a device has, and next to the link `tiny-mixed` more than an iCE40UP5K has.
+"""
 
 
 def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, float]]:

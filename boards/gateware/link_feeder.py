@@ -1,6 +1,6 @@
 """Streams accepted frames out of their slots."""
 
-from amaranth.hdl import Module, Mux, Signal, Value
+from amaranth.hdl import Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
@@ -50,7 +50,7 @@ class FrameFeeder(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        byte, storing = Signal(8), Signal()
+        byte, storing = Signal(8), Signal() if self.form.blocks else Const(0, 1)
         if self.form.blocks:
             begins = Signal()
             with m.If(self.store):
@@ -87,7 +87,8 @@ class FrameFeeder(wiring.Component):
                     m.d.sync += self.place.eq(self.place + 1)
                     m.next = "read"
                     with m.If(self.place == self.form.frame_span[1]):
-                        m.d.sync += [self.place.eq(self.form.frame_span[0]), storing.eq(0)]
-                        m.d.sync += self.taken.eq(self.taken + ~storing)
+                        m.d.sync += [self.place.eq(self.form.frame_span[0]), self.taken.eq(self.taken + ~storing)]
+                        if self.form.blocks:
+                            m.d.sync += storing.eq(0)
                         m.next = "wait"
         return m

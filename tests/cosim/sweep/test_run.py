@@ -8,10 +8,12 @@ import pytest
 from boards.definitions.registry import find
 from boards.flow.bitstream import route
 from boards.flow.layout import lay_out, options_of
+from boards.flow.shipped import PRESETS
 from cosim.sweep import run as sweep
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from model.errors import BadInput
+from model.shipped import bundle_folder, bundle_names
 from tests.support.command import bgru
 from tests.support.random_bundles import random_bundle
 
@@ -97,6 +99,14 @@ def test_plans_are_the_bitstreams_own_and_then_the_front_from_end_to_end():
     assert len(set(folds)) == 3
     assert found[1].latency > found[2].latency
     assert [plan.fold for plan in sweep.plans(options, bundle, board, 1)] == folds[:1]
+
+
+def test_the_shipped_networks_are_swept_on_boards_that_hold_them():
+    assert {*PRESETS, "paper", "tiny-mixed"} == set(bundle_names())
+    for name, boards in PRESETS.items():
+        for board in map(find, boards):
+            bundle = read_bundle(bundle_folder(name))
+            assert sweep.plans(options_of(bundle, board, {}), bundle, board, 1)
 
 
 @pytest.mark.parametrize("text", ["fast", "0", "-3", "nan", "inf", ""])
