@@ -38,11 +38,7 @@ def command(
     bypass: Bypass = False,
     load: Annotated[
         Path | None,
-        typer.Option(
-            exists=True,
-            dir_okay=False,
-            help="First send these weights (`weights.bin`) to a board that has none in its flash.",
-        ),
+        typer.Option(help="First send these weights (`weights.bin`) to a board that has none in its flash."),
     ] = None,
 ) -> None:
     """Denoise a recording through a board.

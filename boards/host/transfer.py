@@ -377,6 +377,8 @@ def carry(
 
 def load(port: str, baud: int, image: Path) -> None:
     """Send weights to a board that has none in its flash: `bgru host --load`."""
+    if not image.is_file():
+        raise BadInput(f"{image}: expected the file of weights that `bgru bitstream` writes, found none")
     contents = image.read_bytes()
     with closing(Link(port, baud)) as link:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn())

@@ -92,6 +92,7 @@ def folder(tmp_path):
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
     monkeypatch.setattr(boards.host.transfer, "PATIENCE", 3.0)
+    monkeypatch.setattr(boards.host.transfer.run, "__defaults__", (3.0,))
     monkeypatch.setattr(boards.host.transfer, "FIRST_TIMEOUT", 0.5)
 
 
@@ -99,11 +100,12 @@ def run(folder, port: str, *options: str):
     return bgru("host", folder / "in.wav", folder / "out.wav", "--bundle", folder / "net", "--port", port, *options)
 
 
-def refused(folder, port: str) -> str:
+def refused(folder, port: str, *options: str) -> str:
     """Runs, and is refused: the sentence. Nothing is written."""
-    result = run(folder, port)
+    before = sorted(folder.iterdir())
+    result = run(folder, port, *options)
     assert result.exit_code == 2, result.output
-    assert sorted(path.name for path in folder.iterdir()) == ["in.wav", "net"]
+    assert sorted(folder.iterdir()) == before
     return str(result.stderr)
 
 
@@ -322,3 +324,22 @@ def test_a_port_without_permission_names_the_group_that_has_it(folder, monkeypat
         os.chown(port, -1, next(group.gr_gid for group in grp.getgrall() if group.gr_gid))
     group = grp.getgrgid(port.stat().st_gid).gr_name
     assert f"it belongs to the group {group}: `sudo usermod -a -G {group} $USER`" in refused(folder, str(port))
+
+
+def test_weights_that_are_not_there(folder):
+    with board(lambda packet: [info(state=State.FAILED)]) as port:
+        message = refused(folder, port, "--load", str(folder / "missing.bin"))
+    assert "missing.bin: expected the file of weights that `bgru bitstream` writes, found none" in message
+
+
+def test_a_board_that_takes_no_weights(folder):
+    """A network that streams none drops their packets."""
+    (folder / "weights.bin").write_bytes(MADE.identity + bytes(500))
+    with board(lambda packet: [info(state=State.FAILED)] if packet.type == Type.IDENTIFY else []) as port:
+        message = refused(folder, port, "--load", str(folder / "weights.bin"))
+    assert "expected the board to take weights from block 0 on, it has 0 of" in message
+    (folder / "weights.bin").write_bytes(b"")
+    with board(lambda packet: [info(state=State.FAILED)]) as port:
+        assert f"expected weights of {MADE.identity.hex()}, got those of ;" in refused(
+            folder, port, "--load", str(folder / "weights.bin")
+        )
