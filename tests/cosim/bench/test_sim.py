@@ -132,8 +132,8 @@ def test_a_folder_with_a_space_is_as_good_as_any(tmp_path):
 def test_a_wrong_network_ends_with_1_and_names_the_bit(tmp_path, monkeypatch):
     generate = cosim.bench.sim.generate
 
-    def with_another_tie_rule(network, folder):
-        verilog = generate(network, folder)
+    def with_another_tie_rule(network, folder, weights):
+        verilog = generate(network, folder, weights)
         verilog.write_text(verilog.read_text().replace(" >= ", " > "))
         return verilog
 
@@ -147,3 +147,11 @@ def test_a_wrong_network_ends_with_1_and_names_the_bit(tmp_path, monkeypatch):
 def test_a_layer_that_waits_for_a_slower_one_is_no_failure(tmp_path):
     result = bgru("sim", *small_case(tmp_path, [("dense", 4), ("dense", 20)]))
     assert result.exit_code == 0, result.output
+
+
+def test_a_model_of_the_sdram_needs_its_module_and_a_network_that_streams(tmp_path):
+    model = ("--sdram-model", "tests/support/sdr_chip.v")
+    assert bgru("sim", *model).exit_code == 2
+    assert bgru("sim", "--module", "sdr_chip").exit_code == 2
+    message = refused(tmp_path, *model, "--module", "sdr_chip", "--bundle", "bundles/tiny")
+    assert "--sdram-model: expected a network with weights in SDRAM, got all of them on ulx3s_85f" in message
