@@ -3,6 +3,7 @@
 from proofs import (
     arithmetic,
     audio,
+    audio_passes,
     axi,
     axi_denoiser,
     bgru,
@@ -31,6 +32,7 @@ MODULES = (
     bgru,
     integers,
     audio,
+    audio_passes,
     features,
     axi,
     axi_denoiser,

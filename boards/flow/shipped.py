@@ -42,6 +42,8 @@ SOUNDING = {
     **SHIPPED,
     "swift": Shipped(bundle_folder("swift"), "ulx3s_25f"),
     "tiny-int4": Shipped(bundle_folder("tiny-int4"), "ulx3s_25f"),
+    "small-int4": Shipped(bundle_folder("small-int4"), "ulx3s_85f"),
+    "swift-int4": Shipped(bundle_folder("swift-int4"), "ulx3s_85f"),
     "tiny-mixed": Shipped(bundle_folder("tiny-mixed"), "icebreaker"),
 }
 """Those measured as whole denoisers, with a codec."""
@@ -51,7 +53,7 @@ PRESETS = {
     "tiny": ("icebreaker", "icesugar"),
     "tiny-int4": ("ulx3s_25f",),
     "swift": ("ulx3s_25f",),
-    "swift-int4": ("ulx3s_25f",),
+    "swift-int4": ("ulx3s_85f",),
     "small": ("ulx3s_85f",),
     "small-int4": ("ulx3s_85f",),
 }

@@ -222,7 +222,7 @@ def _integer_lanes(now: Now) -> Iterator[Row]:
             found = []
             for family in FAMILIES.values():
                 now(f"{name} lanes, {family.name}")
-                most = integer_row(format, family).spec.most_multipliers
+                most = integer_row(format, family).most_multipliers
                 cost = integer_row_cost(format, family, multipliers) if multipliers <= most else None
                 found.append("-" if cost is None else f"{cost['lut4'] / INTEGER_LANES:.0f}")
             if set(found) == {"-"}:

@@ -19,6 +19,7 @@ from hw.gateware.trits import Unpack
 from hw.shape.cyclic_memory import CyclicShape
 from hw.shape.family import ECP5, Family
 from hw.shape.folding import Folding
+from hw.shape.integer_engine_spec import IntegerEngineSpec
 from hw.shape.integer_layer_spec import IntegerLayerSpec
 from hw.shape.row_constants import ZERO, StoredBits
 from model.bundle.formats import Format, WeightFormat
@@ -44,18 +45,18 @@ def weight_rom(family: Family, sliced: bool = True) -> CyclicMemory:
     return CyclicMemory(CyclicShape(width, depth, slice_width, rom=True), words)
 
 
-def integer_row(format: WeightFormat, family: Family, multipliers: int = 0) -> IntegerMVU:
-    """An MVU of one row of `INTEGER_LANES` integers, of which so many take a multiplier."""
+def integer_row(format: WeightFormat, family: Family, multipliers: int = 0) -> IntegerEngineSpec:
+    """The shape of one row of `INTEGER_LANES` integers, of which so many take a multiplier."""
     folding = Folding(1, INTEGER_LANES, "streamed", multipliers=multipliers)
     numbers = Format(OPERAND_BITS, OPERAND_BITS, format)
     alike = StoredBits((ZERO,))
     spec = IntegerLayerSpec("row", "dense", INTEGER_COLUMNS, 1, not format.zero, folding, family, numbers, alike)
-    return IntegerMVU(spec.engine)
+    return spec.engine
 
 
 def integer_row_cost(format: WeightFormat, family: Family, multipliers: int = 0) -> Cost:
-    """What such a row takes on a family."""
-    unit = to_rtlil(integer_row(format, family, multipliers), "unit")
+    """What an MVU of such a row takes on a family."""
+    unit = to_rtlil(IntegerMVU(integer_row(format, family, multipliers)), "unit")
     return synthesise(unit, "unit", family.with_multipliers())
 
 
