@@ -11,7 +11,7 @@ from typing import BinaryIO
 import numpy as np
 
 from boards.host.protocol import Kind
-from boards.host.transfer import PATIENCE, SHOWN, Link, Transfer, carry
+from boards.host.transfer import SHOWN, Link, Transfer, carry
 from model.bundle.read import read_bundle
 from model.console import console
 from model.reference import audio
@@ -42,7 +42,7 @@ def run(
     bundle_folder: Path,
     baud: int,
     bypass: bool = False,
-    patience: float = PATIENCE,
+    patience: float | None = None,
 ) -> None:
     """Denoise a recording through a board, and compare every sample with the reference: `bgru host --audio`."""
     network = read_bundle(bundle_folder)

@@ -66,11 +66,12 @@ def _permission(port: str, error: Exception) -> str:
 class Link:
     """Packets over a serial port. Raises `BadInput` if the port can't be opened or goes away.
 
-    patience : seconds to wait for weights, and for an answer to a frame
+    patience : seconds to wait for weights, and for an answer to a frame; by default `PATIENCE`
     """
 
-    def __init__(self, port: str, baud: int, patience: float = PATIENCE) -> None:
-        self.port, self.patience, self._decoder = port, patience, PacketDecoder()
+    def __init__(self, port: str, baud: int, patience: float | None = None) -> None:
+        self.port, self._decoder = port, PacketDecoder()
+        self.patience = PATIENCE if patience is None else patience
         try:
             # Reads wait at most 2 ms, so timers and incoming sound are checked that often.
             self._serial = serial.Serial(port, baud, timeout=0.002, write_timeout=PATIENCE, exclusive=True)
@@ -356,7 +357,7 @@ def carry(
     kind: Kind,
     frames: Sequence[bytes],
     bypass: bool = False,
-    patience: float = PATIENCE,
+    patience: float | None = None,
 ) -> list[bytes]:
     """The board's answers to all frames of a recording. Shows progress; prints rate, latency and repeats."""
     answers = []
@@ -406,7 +407,7 @@ def run(
     bundle_folder: Path,
     baud: int,
     loop_check: bool,
-    patience: float = PATIENCE,
+    patience: float | None = None,
 ) -> None:
     """Denoise a recording through a board: `bgru host`."""
     network = read_bundle(bundle_folder)
