@@ -70,7 +70,7 @@ def command(
         from cosim.bench import samples as whole
 
         if simulator != "verilator" or waves or sdram_model:
-            raise typer.BadParameter("expected no --sim icarus, --waves or --sdram-model with --samples")
+            raise typer.BadParameter("with --samples: expected no --sim icarus, --waves or --sdram-model")
         whole.run(folder, noisy, board, fold, clock, frames, netlist, build, limit)
     elif limit is not None:
         raise typer.BadParameter("expected --samples with --limit")
