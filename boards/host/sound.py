@@ -10,8 +10,9 @@ from typing import BinaryIO
 
 import numpy as np
 
+from boards.host.link import Link
 from boards.host.protocol import Kind
-from boards.host.transfer import SHOWN, Link, Transfer, carry
+from boards.host.transfer import SHOWN, Transfer, carry
 from model.bundle.read import read_bundle
 from model.console import console
 from model.reference import audio

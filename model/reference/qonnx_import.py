@@ -320,4 +320,5 @@ def run(path: Path, front_end: Path, out: Path) -> None:
     except BadInput as error:
         raise BadInput(f"{path}: {error}") from None
     write_bundle(made, out)
-    console.print(f"{out}: {', '.join(f'{layer.name} {layer.format}' for layer in made.layers)}")  # type: ignore[union-attr]
+    formats = (f"{layer.name} {layer.format}" for layer in made.layers if isinstance(layer, IntegerLayer))
+    console.print(f"{out}: {', '.join(formats)}")

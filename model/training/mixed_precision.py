@@ -23,7 +23,7 @@ from model.errors import BadInput
 from model.files import write_json
 from model.reference.audio import Signal
 from model.training import trainer
-from model.training.config import BITWISE, Config
+from model.training.config import BITWISE, Config, Stage
 from model.training.distributed import Team
 from model.training.export import to_bundle
 from model.training.loss import Objective
@@ -182,7 +182,7 @@ def chosen(
     return formats
 
 
-def _stages(settings: Config) -> tuple[tuple, tuple]:  # type: ignore[type-arg]
+def _stages(settings: Config) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
     """The real-valued stages, and those after them."""
     if settings.format == BITWISE:
         raise BadInput("setting format: expected integers with --fit, such as those of --preset tiny-int4, got bitwise")

@@ -15,6 +15,7 @@ import pytest
 import serial
 import soundfile
 
+import boards.host.link
 import boards.host.transfer
 from boards.host.protocol import VERSION, Kind, Packet, PacketDecoder, Reason, State, Type, encode, info_constants
 from model.bundle.write import write_bundle
@@ -91,9 +92,9 @@ def folder(tmp_path):
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch):
-    monkeypatch.setattr(boards.host.transfer, "PATIENCE", 3.0)
-    monkeypatch.setattr(boards.host.transfer.run, "__defaults__", (3.0,))
-    monkeypatch.setattr(boards.host.transfer, "FIRST_TIMEOUT", 0.5)
+    monkeypatch.setattr(boards.host.link, "PATIENCE", 3.0)
+    for module in (boards.host.link, boards.host.transfer):
+        monkeypatch.setattr(module, "FIRST_TIMEOUT", 0.5)
 
 
 def run(folder, port: str, *options: str):
@@ -191,7 +192,7 @@ def test_a_file_that_is_no_port(folder):
 
 def test_a_port_that_another_program_has(folder):
     with board(GoldenBoard()) as port:
-        link = boards.host.transfer.Link(port, 1_000_000)
+        link = boards.host.link.Link(port, 1_000_000)
         assert f"{port}: expected a serial port, could not open it" in refused(folder, port)
         link.close()
 

@@ -21,8 +21,8 @@ from boards.definitions.registry import find
 from boards.definitions.sdram import ULX3S_SDRAM
 from boards.flow.layout import lay_out
 from boards.gateware.sdram_weights import Memory
+from boards.host.link import Link
 from boards.host.protocol import BAUD, END, Packet, Type, encode
-from boards.host.transfer import Link
 from cosim.chips.board import Program, build, serving
 from hw.gateware.network import Network
 from hw.shape.folding import Folding
@@ -185,19 +185,24 @@ def test_weights_from_flash_and_a_recording_that_is_bit_exact(folder, flashed):
         assert_bit_exact(run(folder, port), folder)
 
 
-def test_a_damaged_flash(folder, flashed):
-    (contents,) = [file for file in flashed.folder.glob("*.mem") if _begins_with_identity(file)]
+def with_a_flipped_bit(program, folder) -> str:
+    """What the host says of a board with a bit of its flash's image flipped, whose error LED is lit."""
+    (contents,) = [file for file in program.folder.glob("*.mem") if _begins_with_identity(file)]
     whole = contents.read_text()
     lines = whole.splitlines()
     lines[20] = f"{int(lines[20], 2) ^ 1:08b}"
     contents.write_text("\n".join(lines) + "\n")
     try:
-        with serving(flashed, subprocess.PIPE) as (port, board):
+        with serving(program, subprocess.PIPE) as (port, board):
             message = refused(run(folder, port), folder)
             assert board.stderr is not None and board.stderr.readline().endswith(b": LED error: on\n")
     finally:
         contents.write_text(whole)
-    assert "expected weights in the board's flash, it found damaged ones" in message
+    return message
+
+
+def test_a_damaged_flash(folder, flashed):
+    assert "expected weights in the board's flash, it found damaged ones" in with_a_flipped_bit(flashed, folder)
 
 
 @pytest.fixture(scope="module")
@@ -214,18 +219,7 @@ def test_weights_from_sdram_and_a_recording_that_is_bit_exact(folder, streamed):
 
 
 def test_a_damaged_flash_next_to_an_sdram(folder, streamed):
-    (contents,) = [file for file in streamed.folder.glob("*.mem") if _begins_with_identity(file)]
-    whole = contents.read_text()
-    lines = whole.splitlines()
-    lines[20] = f"{int(lines[20], 2) ^ 1:08b}"
-    contents.write_text("\n".join(lines) + "\n")
-    try:
-        with serving(streamed, subprocess.PIPE) as (port, board):
-            message = refused(run(folder, port), folder)
-            assert board.stderr is not None and board.stderr.readline().endswith(b": LED error: on\n")
-    finally:
-        contents.write_text(whole)
-    assert "it found damaged ones" in message
+    assert "it found damaged ones" in with_a_flipped_bit(streamed, folder)
 
 
 @contextmanager
