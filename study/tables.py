@@ -363,7 +363,8 @@ def draw_kinds(scores: dict[str, Any], path: Path) -> None:
         axis.axhline(0, color="black", linewidth=0.8)
         axis.grid(axis="y", alpha=0.3)
     axes[1].set_xticks(range(len(kinds)), kinds)
-    axes[0].legend(ncols=len(systems), fontsize=8)
+    handles, names = axes[0].get_legend_handles_labels()
+    figure.legend(handles, names, loc="outside upper center", ncols=-(-len(systems) // 2), fontsize=8)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 
@@ -450,8 +451,9 @@ def draw_sizes(series: dict[str, list[Point]], alone: dict[str, list[Point]], pa
             ordered = sorted(found, key=lambda point: point[1])
             style = "o-" if title in series else "s"
             axis.plot([bits for _, bits, _ in ordered], [sdr for _, _, sdr in ordered], style, label=title)
+        side, apart = ("left", (4, -11)) if title in series else ("right", (-6, -3))
         for name, bits, sdr in found:
-            axis.annotate(name, (bits, sdr), xytext=(4, -11), textcoords="offset points", fontsize=8)
+            axis.annotate(name, (bits, sdr), xytext=apart, textcoords="offset points", fontsize=8, ha=side)
     axis.set(xscale="log", xlabel="weight bits (sign and non-zero planes of bitwise layers)", ylabel="SDR (dB)")
     axis.margins(x=0.35, y=0.2)
     axis.grid(alpha=0.3)
@@ -543,13 +545,15 @@ def run(results: Path, bundles: Path, plan: Plan) -> None:
         draw_formats(found, FORMATS, costs, results / "formats.png")
     bitwise = [row for row in OURS if row.stages[-1].pi == BINARY]
     series = {
-        "bitwise presets, on the test speakers and noises of open/": presets(sorted(bundles.glob("*/")), False),
-        "presets of integers, on the same": presets(sorted(bundles.glob("*/")), True),
         "our recipe, on the study's mixtures": points(found, (row for row in bitwise if FORMER not in row.settings)),
         "with the speech of open/, without the envelopes": points(found, (row for row in bitwise if row.open_speech)),
         "short runs, on the study's mixtures": points(found, BY_SIZE),
     }
-    alone = {"the same with 256 units, other front ends": points(found, OTHER_FRONT_ENDS)}
+    alone = {
+        "the same with 256 units, other front ends": points(found, OTHER_FRONT_ENDS),
+        "bitwise presets, on the test speakers and noises of open/": presets(sorted(bundles.glob("*/")), False),
+        "presets of integers, on the same": presets(sorted(bundles.glob("*/")), True),
+    }
     draw_sizes(series, alone, results / "sizes.png")
     draw_rounds(found, (PAPER_BGRU, *(row for row in CAUSES if not row.run_of)), results / "pi.png")
     if scores := on_the_same_mixtures(found, "held out"):
