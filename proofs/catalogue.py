@@ -18,6 +18,7 @@ from proofs import (
     repack,
     sdram,
     sound,
+    weights,
 )
 from proofs.proof import Proof
 
@@ -39,6 +40,7 @@ MODULES = (
     link,
     flash,
     sdram,
+    weights,
     sound,
     netlist,
 )

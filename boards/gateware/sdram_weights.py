@@ -87,6 +87,7 @@ class WeightReader(wiring.Component):
         self.loader = FlashLoader(
             self.words, SDRAM_BITS, identity, flash_offset, round(memory.clock_hz), rom_style, FLASH_READ_HZ, True
         )
+        self.queues = [WeightQueue(part) for part in parts]
         super().__init__(
             {
                 "pins": Out(PINS),
@@ -109,8 +110,7 @@ class WeightReader(wiring.Component):
         m.submodules.controller, m.submodules.loader = controller, loader = self.controller, self.loader
         wiring.connect(m, controller.pins, wiring.flipped(self.pins))
         wiring.connect(m, loader.spi, wiring.flipped(self.flash))
-        queues = [WeightQueue(part) for part in self.parts]
-        for part, queue in zip(self.parts, queues, strict=True):
+        for part, queue in zip(self.parts, queues := self.queues, strict=True):
             m.submodules[f"queue_{part.name}"] = queue
             wiring.connect(m, queue.o, wiring.flipped(getattr(self, f"load_{part.name}")))
 
