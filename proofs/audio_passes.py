@@ -1,7 +1,7 @@
 # amaranth: UnusedElaboratable=no
 """The audio engine's passes: their programs compute the rules' formulas, from the words that are meant."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -28,6 +28,9 @@ WORD, PRODUCT, RESULT = 4, 2 + FRACTION, 8
 
 ENERGY = PRODUCT + 4
 """Bits of the energy so far."""
+
+SUM = 48
+"""Bits of the accumulator."""
 
 OUTPUT_SHIFT = 5
 
@@ -175,6 +178,57 @@ def keys(words: Words) -> Mapping[Place, Value]:
     return {**found, (Mark.LOGARITHM, 1): squares[0] + squares[1]}
 
 
+Term = tuple[bool, int, Index, bool | None]
+"""Of a sum: whether it is subtracted; lane and complex index; whether it is the word's product with the sine. None is
+the word itself."""
+
+
+def sum_of(words: Words, region: Region, terms: Sequence[Term], down: bool) -> Value:
+    """Terms added one after another, and rounded: what `audio-rounding` proves of one word and one product.
+
+    In the order of the program, which does not matter for the sum, and is what z3 needs.
+    """
+    total: Value = Const(HALF - down, signed(SUM))
+    for minus, lane, index, sine in terms:
+        word = words.word(region, lane, index) << FRACTION if sine is None else words.product(region, lane, index, sine)
+        total = (total + (-word if minus else word))[:SUM].as_signed()
+    return total >> FRACTION
+
+
+def _mirrored(
+    words: Words, region: Region, real: Sequence[Term], imaginary: Sequence[Term]
+) -> list[tuple[Index, int, Value]]:
+    """P + t and (P - t)*, with t of the products `real` and `imaginary`: (index, lane, value)."""
+    found = []
+    a, b = Index.N, Index.MIRROR
+    for index in (b, a):
+        for lane, products in ((0, real), (1, imaginary)):
+            minus = index == b and lane == 0
+            flips = (False, False) if lane == 0 else ((True, False) if index == b else (False, True))
+            terms = [(flips[0], lane, a, None), (flips[1], lane, b, None)]
+            terms += [(negative ^ minus, part, where, sine) for negative, part, where, sine in products]
+            found.append((index, lane, sum_of(words, region, terms, minus)))
+    return found
+
+
+def split(words: Words) -> Mapping[Place, Value]:
+    """Rule 12.7: t = (rnd(c Di - s Dr), rnd(-c Dr - s Di)), where D is A - B*."""
+    a, b = Index.N, Index.MIRROR
+    real = ((False, 1, a, False), (False, 1, b, False), (True, 0, a, True), (False, 0, b, True))
+    imaginary = ((True, 0, a, False), (False, 0, b, False), (True, 1, a, True), (True, 1, b, True))
+    found = _mirrored(words, Region.SOURCE, real, imaginary)
+    return {(Region.SPECTRUM, index, lane): value for index, lane, value in found}
+
+
+def merge(words: Words) -> Mapping[Place, Value]:
+    """Rule 13.2: t = (rnd(-s Dr - c Di), rnd(c Dr - s Di)), where D is A - B*; re and im are swapped."""
+    a, b = Index.N, Index.MIRROR
+    real = ((True, 0, a, True), (False, 0, b, True), (True, 1, a, False), (True, 1, b, False))
+    imaginary = ((False, 0, a, False), (True, 0, b, False), (True, 1, a, True), (True, 1, b, True))
+    found = _mirrored(words, Region.SPECTRUM, real, imaginary)
+    return {(Region.TARGET, index, 1 - lane): value for index, lane, value in found}
+
+
 def overlap(words: Words) -> Mapping[Place, Value]:
     """Rule 13.4: v = z - rnd(z c(n)), added to what the frames before left; re and im are still swapped."""
     found: dict[Place, Value] = {}
@@ -301,6 +355,26 @@ PROOFS = (
         "(a + t + 1) >> 1 and (a - t + 1) >> 1, t as in audio-butterfly.",
         partial(butterfly, True),
         Mutant(audio_passes._butterfly, "Bias.DOWN if minus else Bias.UP", "Bias.UP"),
+    ),
+    _proof(
+        Name.SPLIT,
+        "split",
+        "P + t and (P - t)*, t = (rnd(c Di - s Dr), rnd(-c Dr - s Di)), as sums of six terms.",
+        split,
+        Mutant(audio_passes._sums, "Bias.DOWN if minus else Bias.UP", "Bias.UP"),
+        Mutant(audio_passes._split, "(1, 0, True, False))", "(1, 0, True, True))"),
+    ),
+    _proof(
+        Name.MERGE,
+        "merge",
+        "P + t and (P - t)*, t = (rnd(-s Dr - c Di), rnd(c Dr - s Di)), as sums of six terms.",
+        merge,
+        Mutant(
+            audio_passes._sums,
+            "if lane == 0 else ((True, False) if mirror else (False, True))",
+            "if lane == 0 else (False, True)",
+        ),
+        Mutant(audio_passes._merge, "1 - lane", "lane"),
     ),
     _proof(
         Name.KEYS,
