@@ -205,7 +205,7 @@ def _mirrored(
         for lane, products in ((0, real), (1, imaginary)):
             minus = index == b and lane == 0
             flips = (False, False) if lane == 0 else ((True, False) if index == b else (False, True))
-            terms = [(flips[0], lane, a, None), (flips[1], lane, b, None)]
+            terms: list[Term] = [(flips[0], lane, a, None), (flips[1], lane, b, None)]
             terms += [(negative ^ minus, part, where, sine) for negative, part, where, sine in products]
             found.append((index, lane, sum_of(words, region, terms, minus)))
     return found

@@ -17,6 +17,7 @@ from proofs import (
     netlist,
     repack,
     sdram,
+    sequencer,
     sound,
     weights,
 )
@@ -34,6 +35,7 @@ MODULES = (
     integers,
     audio,
     audio_passes,
+    sequencer,
     features,
     axi,
     axi_denoiser,

@@ -4,8 +4,9 @@ from amaranth.hdl import Cat, Const, Mux, Signal, Value
 
 from boards.gateware.link import HostLink
 from boards.gateware.link_feeder import FrameFeeder
-from boards.gateware.link_format import LinkFormat
+from boards.gateware.link_format import LinkFormat, Sent
 from boards.gateware.link_receiver import PacketReceiver
+from boards.gateware.link_sender import PacketSender
 from boards.gateware.slip import Stuff, Unstuff
 from boards.gateware.slots import Slots
 from boards.host.protocol import END, HEADER, OVERHEAD, Type
@@ -14,6 +15,11 @@ from proofs.harness import Harness
 from proofs.proof import Mutant, Proof
 
 __all__ = ["PROOFS"]
+
+SENDING = ("wait", "read", "hold", "choose", "offer")
+"""States of `PacketSender`, in order."""
+
+HOLD, CHOOSE = SENDING.index("hold"), SENDING.index("choose")
 
 FORM = LinkFormat(frame_bytes=1, answer_bytes=1, slots=4, info=b"")
 
@@ -223,6 +229,23 @@ def exactly_once() -> str:
     return h.rtlil()
 
 
+def failing() -> str:
+    """The sender, with answers of any bytes, while the weights may fail at any time."""
+    h = Harness()
+    dut = h.component(PacketSender(FORM))
+    inner, state = h.inside(dut, PacketSender.elaborate), h.signal(dut, "send_state")
+    offer = inner.stuff.i
+    failed = Remembered(h, state == HOLD, dut.failed)
+    answers = offer.valid & (inner.kind == Sent.ANSWER) & (inner.place >= HEADER)
+    h.check(state < len(SENDING))
+    h.check(~answers | ~failed.was | (offer.payload.data == 0xFF))
+    h.check(
+        (state != CHOOSE) | ~failed.was | (inner.kind != Sent.ANSWER) | (inner.place < HEADER) | (inner.stored == 0xFF)
+    )
+    h.check(held(h, offer))
+    return h.rtlil()
+
+
 def slots() -> str:
     """An arbitrary byte of the slots, unless it is read while it is written."""
     h = Harness()
@@ -268,6 +291,15 @@ PROOFS = (
             Mutant(Unstuff.elaborate, "escaped.eq(byte == ESC)", "escaped.eq(escaped | (byte == ESC))"),
             Mutant(PacketReceiver.elaborate, "index.eq(0)]", "index.eq(room)]"),
         ),
+    ),
+    Proof(
+        "link-failed",
+        "Once the weights have failed, every byte of every answer is 0xFF, from the next byte that is read on.",
+        "boards/gateware/link_sender.py",
+        failing,
+        "induction",
+        3,
+        (Mutant(PacketSender.elaborate, "self.data | self.failed.replicate(8)", "self.data | self.failed"),),
     ),
     Proof(
         "slots",
