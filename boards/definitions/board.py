@@ -9,6 +9,7 @@ from amaranth.build import Resource as Pins
 from boards.definitions.devices import Device
 from boards.definitions.sdram import Chip
 from hw.shape.family import Family
+from model.bundle.bundle import Bundle
 
 __all__ = ["Board", "Resource"]
 
@@ -22,6 +23,7 @@ class Board:
 
     part : the FPGA on it
     clock_hz : the network's default clock: whole tops route at it, and the PLL can make it
+    integer_clock_hz : the same for a network with integer layers, whose products take longer; `clock_hz` if None
     sound_clock_hz : the same for a denoiser, whose sample rate is this clock divided
     program : the command that loads a bitstream, or a flash image
     keep : the command that writes it to flash, if `program` loads it only until power-off
@@ -53,10 +55,17 @@ class Board:
     weights: str | None = None
     sdram: Chip | None = None
     sdram_clock_hz: int = 100_000_000
+    integer_clock_hz: int | None = None
 
     def at(self, clock_mhz: float | None) -> "Board":
         """The board with its network at another clock; the same board for None."""
         return self if clock_mhz is None else replace(self, clock_hz=round(clock_mhz * 1e6))
+
+    def at_network_clock(self, bundle: Bundle, clock_mhz: float | None = None) -> "Board":
+        """The board with this network at a clock; at its own clock for such a network for None."""
+        if clock_mhz is None and bundle.has_integers and self.integer_clock_hz is not None:
+            return replace(self, clock_hz=self.integer_clock_hz)
+        return self.at(clock_mhz)
 
     def at_sound_clock(self, clock_mhz: float | None) -> "Board":
         """The board with its denoiser at a clock; at its own sound clock for None."""

@@ -48,6 +48,7 @@ COLORLIGHT_I5 = Board(
     name="colorlight_i5",
     part=LFE5U_25F,
     clock_hz=120_000_000,
+    integer_clock_hz=80_000_000,
     sound_clock_hz=50_000_000,
     platform=ColorlightI5Platform,
     program="openFPGALoader --board colorlight-i5 {}",

@@ -34,6 +34,7 @@ ORANGECRAB = Board(
     name="orangecrab",
     part=LFE5U_25F_MG285,
     clock_hz=120_000_000,
+    integer_clock_hz=80_000_000,
     sound_clock_hz=50_000_000,
     platform=OrangeCrabPlatform,
     program="dfu-util --device 1209:5af0 --alt 0 --download {}",

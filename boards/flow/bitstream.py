@@ -168,7 +168,7 @@ def run(
         check_source(sound, SOURCES, find(board_name))
     network_bundle, folding = read_bundle(bundle_folder), parse_folding(fold or [])
     if sound is None:
-        board = find(board_name).at(clock)
+        board = find(board_name).at_network_clock(network_bundle, clock)
         network = lay_out(network_bundle, board, folding)
     else:
         board = find(board_name).at_sound_clock(clock)

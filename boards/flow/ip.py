@@ -59,8 +59,8 @@ def run(
     width = DEFAULT_WIDTH if width is None else width
     if width % 8 or not 8 <= width <= MOST_WIDTH:
         raise BadInput(f"--width: expected a multiple of 8 bits from 8 to {MOST_WIDTH}, got {width}")
-    board = replace(find(board_name), sdram=None)  # a core comes without the board's memory
     network_bundle = read_bundle(bundle_folder)
+    board = replace(find(board_name).at_network_clock(network_bundle), sdram=None)  # a core has not the board's memory
     foldings = parse_folding(fold or [])
     for layer in streamed or []:
         if layer not in foldings:

@@ -142,7 +142,7 @@ def run(
     board = find(board_name)
     folding = parse_folding(fold or [])
     if sound is None:
-        board = board.at(clock)
+        board = board.at_network_clock(network_bundle, clock)
         options = options_of(network_bundle, board, folding)
         rate, ends = frame_rate or network_bundle.front_end.frame_rate, (LINK_WIDTH, LINK_WIDTH)
         free = room(network_bundle, board)

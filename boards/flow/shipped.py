@@ -30,7 +30,8 @@ class Shipped:
 
     def network(self) -> Network:
         """The network, laid out."""
-        return lay_out(read_bundle(self.bundle), find(self.board), parse_folding(list(self.fold)))
+        bundle = read_bundle(self.bundle)
+        return lay_out(bundle, find(self.board).at_network_clock(bundle), parse_folding(list(self.fold)))
 
 
 SHIPPED = {
@@ -70,7 +71,8 @@ def figures(network: Network, costs: Mapping[str, Cost]) -> dict[str, dict[str, 
 
 def placed(shipped: Shipped) -> dict[str, float]:
     """The whole top for the board, placed and routed: resources, clock reached, interval and latency in cycles."""
-    network, board = shipped.network(), find(shipped.board)
+    network = shipped.network()
+    board = find(shipped.board).at_network_clock(network.bundle)
     placement = route(network, board, SEEDS, lambda step: None).placement
     cycles = {"cycles": network_interval(network.spec, board), "latency": network_latency(network.spec, board)}
     return {**placement.cost, **cycles, "mhz": round(placement.mhz, 1)}

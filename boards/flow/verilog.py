@@ -21,8 +21,8 @@ DESIGN = "design.key"
 
 def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, build: Path) -> None:
     """Write a network as Verilog for a board, synthesise it, and count its resources: `bgru verilog`."""
-    board = find(board_name).at(clock)
     network_bundle = read_bundle(bundle_folder)
+    board = find(board_name).at_network_clock(network_bundle, clock)
     network = lay_out(network_bundle, board, parse_folding(fold or []))
     folder = build / board.name / network_bundle.name
     results = results_of(network, board, build)

@@ -48,9 +48,9 @@ def run(
 
     model : in the place of our model of the SDRAM
     """
-    board = find(board_name).at(clock)
     simulator_path(simulator, waves)  # fail before the work, not after it
     network_bundle = read_bundle(bundle_folder)
+    board = find(board_name).at_network_clock(network_bundle, clock)
     front_end = network_bundle.front_end
     noisy = audio.read_samples(recording, front_end.sample_rate)
     features = hear(front_end, noisy)

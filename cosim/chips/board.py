@@ -156,9 +156,9 @@ def simulated(
     bundle_folder: Path, board_name: str, fold: list[str] | None, build_folder: Path, kind: Kind = Kind.NETWORK
 ) -> tuple[str, AbstractContextManager[tuple[str, "subprocess.Popen[bytes]"]]]:
     """Build a simulated board: its name, and `serving` of it."""
-    board = find(board_name)
     simulator_path("verilator", waves=False)  # fail before the work, not after it
     network_bundle = read_bundle(bundle_folder)
+    board = find(board_name).at_network_clock(network_bundle)
     network = lay_out(network_bundle, board, parse_folding(fold or []), *word_widths(network_bundle, kind))
     with console.status("generate Verilog and build the simulation"):
         program = build(

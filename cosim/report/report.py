@@ -22,8 +22,8 @@ from model.shipped import bundle_folder as shipped_folder
 
 def run(bundle_folder: Path, board_name: str, fold: list[str] | None, clock: float | None, build: Path) -> None:
     """Print estimate, simulation and synthesis side by side, and write a page for a design review: `bgru report`."""
-    board = find(board_name).at(clock)
     network_bundle = read_bundle(bundle_folder)
+    board = find(board_name).at_network_clock(network_bundle, clock)
     folding = parse_folding(fold or [])
     network = lay_out(network_bundle, board, folding)
     results = results_of(network, board, build)

@@ -64,7 +64,7 @@ def run(
     found: dict[int, Measured] = {}
     refused: dict[str, str] = {}
     for name in boards.split(","):
-        board = find(name).at(mhz)
+        board = find(name).at_network_clock(bundle, mhz)
         try:
             designs += _designs(bundle, board, folding, count)
         except BadInput as refusal:

@@ -51,6 +51,11 @@ class Bundle:
         self.expect_bitwise()
         return tuple(layer for layer in self.layers if isinstance(layer, Layer))
 
+    @property
+    def has_integers(self) -> bool:
+        """Whether any layer is one of integers."""
+        return any(isinstance(layer, IntegerLayer) for layer in self.layers)
+
     def expect_bitwise(self) -> None:
         """Raise `BadInput` for an integer layer, for a command that only takes bitwise ones."""
         for layer in self.layers:

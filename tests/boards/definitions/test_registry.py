@@ -16,6 +16,7 @@ from model.bundle.layers import Layer
 from model.bundle.matrices import Matrix
 from model.bundle.read import read_bundle
 from model.errors import BadInput
+from model.shipped import bundle_folder
 from tests.support.random_bundles import random_front_end
 
 
@@ -40,6 +41,14 @@ def test_a_platform_has_the_clock_and_all_pins_that_a_top_needs(board):
     if board.sdram is not None:
         needed.append(("sdram", 0))
     assert len({platform.request(*resource, dir="-") for resource in needed}) == len(needed)
+
+
+@boards
+def test_integers_have_a_clock_of_their_own_unless_another_is_asked_for(board):
+    bits, integers = (read_bundle(bundle_folder(name)) for name in ("tiny", "tiny-int4"))
+    assert board.at_network_clock(bits) == board
+    assert board.at_network_clock(integers).clock_hz == (board.integer_clock_hz or board.clock_hz)
+    assert {board.at_network_clock(network, 12.5).clock_hz for network in (bits, integers)} == {12_500_000}
 
 
 @boards

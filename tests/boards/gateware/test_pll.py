@@ -40,7 +40,9 @@ def test_a_setting_makes_its_frequency_or_the_nearest_are_named(family, referenc
 
 @pytest.mark.parametrize("board", BOARDS.values(), ids=list(BOARDS))
 def test_the_clock_of_every_board_can_be_made(board):
-    assert setting(board.family, board.oscillator_hz, board.clock_hz).hz == board.clock_hz
+    for clock_hz in (board.clock_hz, board.sound_clock_hz, board.integer_clock_hz or board.clock_hz):
+        if clock_hz != board.oscillator_hz:
+            assert setting(board.family, board.oscillator_hz, clock_hz).hz == clock_hz
 
 
 def test_every_family_has_settings():
