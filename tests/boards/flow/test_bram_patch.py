@@ -62,11 +62,14 @@ def unpacked_bitstream(design, family, folder):
     return (folder / "unpacked").read_text()
 
 
-def made_of(seed, family, hidden=12, bins=11, **mask):
+def made_of(seed, family, hidden=12, bins=11, gru=None, **mask):
     """A bundle and a shape for it."""
     made = random_bundle(np.random.default_rng(seed), [("bgru", hidden)], bins, qad_bits=2)
     source: Source = "loaded" if family is ICE40 else "rom"
-    folding = {"gru0": Folding(2, 5, source), "mask": Folding(**{"pe": 2, "simd": 5, **mask})}
+    folding = {
+        "gru0": Folding(**{"pe": 2, "simd": 5, "weights": source, **(gru or {})}),
+        "mask": Folding(**{"pe": 2, "simd": 5, **mask}),
+    }
     return made, NetworkSpec.of(made, folding, family, 8, 8)
 
 
@@ -81,8 +84,8 @@ def contents_of(network):
 @pytest.mark.synthesis
 @pytest.mark.parametrize(
     ("family", "mask"),
-    [(ECP5, {}), (ICE40, {}), (ECP5, {"simd": 6, "packed": True}), (ECP5, {"simd": 7, "packed": True})],
-    ids=["ecp5", "ice40", "ecp5, a code of one weight", "ecp5, a code of two"],
+    [(ECP5, {}), (ICE40, {}), (ECP5, {"gru": {"simd": 6, "packed": True}, "simd": 7, "packed": True})],
+    ids=["ecp5", "ice40", "ecp5, codes of one weight and of two"],
 )
 def test_contents_written_into_a_placed_design_make_the_design_of_a_full_build(family, mask, tmp_path):
     one, other = (Network.of(*made_of(seed, family, **mask)) for seed in (1, 2))

@@ -69,7 +69,7 @@ def test_sound_in_is_the_reference_out_late_by_a_window_and_a_little(source, pre
     bundle = made()
     rng = np.random.default_rng(3)
     loud = 1 << (22 - SHIFTS[source])
-    words = [int(word) for word in rng.integers(-loud, loud, 44)]
+    words = [int(word) for word in rng.integers(-loud, loud, 32)]
     samples = np.array([plain_level(word, SHIFTS[source]) for word in words], np.int16)
     _, mask, wanted = expected(bundle, samples, bypass=pressed, limit=limit)
     assert 0.1 < mask.mean() < 0.9
@@ -86,7 +86,7 @@ def test_the_jack_gets_the_references_samples():
     """Microphone in, resistor DAC out: each sample to the bit into the DAC, and its level on the resistors."""
     bundle, rng = made(), np.random.default_rng(4)
     loud = 1 << (22 - SHIFTS["jack"])
-    words = [int(word) for word in rng.integers(-loud, loud, 44)]
+    words = [int(word) for word in rng.integers(-loud, loud, 32)]
     samples = np.array([plain_level(word, SHIFTS["jack"]) for word in words], np.int16)
     wanted = expected(bundle, samples)[2]
     dut = core(bundle, "jack")

@@ -23,4 +23,6 @@ def test_the_cost_is_that_predicted(family, shape):
 
 @pytest.mark.parametrize("family, mhz", [(ICE40, 24), (ECP5, 60)], ids=["ice40", "ecp5"])
 def test_the_clock_is_reached(family, mhz):
-    assert clock(random_front_end(np.random.default_rng(0), 512, 1, 2, 64), family) >= mhz
+    """By two placements, and so by the median of any three with them."""
+    it = random_front_end(np.random.default_rng(0), 512, 1, 2, 64)
+    assert all(clock(it, family, [seed]) >= mhz for seed in (1, 2))

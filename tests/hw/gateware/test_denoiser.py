@@ -2,8 +2,8 @@
 """The whole denoiser against the reference: every feature bit, mask bit and sample, in Verilator."""
 
 import dataclasses
-import tempfile
-from pathlib import Path
+from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cosim.bench.sound import Heard, Pauses, SoundBench, expected
+from cosim.bench.sound import Pauses, SoundBench, expected
 from hw.gateware.denoiser import Denoiser
 from hw.gateware.network import Network
 from hw.shape.family import FAMILIES
@@ -39,11 +39,15 @@ def made(
     return bundle, Denoiser(Network(bundle, foldings, FAMILIES["ecp5"], 1, mask_bits), limit=limit)
 
 
-def run(denoiser: Denoiser, bundle: Bundle, utterances: list[Samples], **how: Any) -> Heard:
-    """Compare a denoiser with a bundle, its own or another."""
-    with tempfile.TemporaryDirectory() as folder:
-        bench = dataclasses.replace(SoundBench.build(denoiser, Path(folder)), bundle=bundle)
-        return bench.run(utterances, **how)
+@pytest.fixture(scope="module")
+def bench_of(tmp_path_factory) -> Callable[..., SoundBench]:
+    """Of what `made` makes, each built once."""
+
+    @cache
+    def build(*args: Any, **options: Any) -> SoundBench:
+        return SoundBench.build(made(*args, **options)[1], tmp_path_factory.mktemp("denoiser"), quick=True)
+
+    return build
 
 
 pauses = st.builds(Pauses, st.sampled_from([0, 20, 100]), st.sampled_from([1, 30, 2000]))
@@ -58,31 +62,30 @@ kinds = st.sampled_from(["noise", "silence", "dc", "square", "impulse"])
     bypass=st.booleans(),
 )
 @settings(max_examples=25)
-def test_every_bit_and_sample_is_the_reference(shape, seed, signals, both, bypass):
-    bundle, denoiser = made(*shape)
-    rng = np.random.default_rng(seed)
-    hop = bundle.front_end.hop
+def test_every_bit_and_sample_is_the_reference(bench_of, shape, seed, signals, both, bypass):
+    bench, rng = bench_of(*shape), np.random.default_rng(seed)
+    hop = bench.bundle.front_end.hop
     utterances = [random_samples(rng, int(rng.integers(1, 7)) * hop + int(rng.integers(hop)), kind) for kind in signals]
-    heard = run(denoiser, bundle, utterances, pauses=both, bypass=bypass, seed=seed % 1000)
+    heard = bench.run(utterances, pauses=both, bypass=bypass, seed=seed % 1000)
     assert heard.difference is None
     assert heard.compared["sample"] == sum(len(one) // hop * hop for one in utterances)
 
 
 @pytest.mark.parametrize("limit", [6.0, 12.0, 200.0])
-def test_a_limit_is_the_references(limit):
-    bundle, denoiser = made(16, 3, 7, 2, limit=limit)
+def test_a_limit_is_the_references(bench_of, limit):
+    bench = bench_of(16, 3, 7, 2, limit=limit)
     samples = random_samples(np.random.default_rng(3), 64)
-    heard = run(denoiser, bundle, [samples])
+    heard = bench.run([samples])
     assert heard.difference is None
-    assert np.array_equal(heard.samples, expected(bundle, samples)[2]) == (limit == 200.0)
+    assert np.array_equal(heard.samples, expected(bench.bundle, samples)[2]) == (limit == 200.0)
 
 
 # The special cases of docs/audio.md, asked of the samples themselves; `exact` also compares them with the reference.
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory) -> SoundBench:
-    return SoundBench.build(made(32, 2, 9, 3)[1], tmp_path_factory.mktemp("denoiser"), quick=True)
+def bench(bench_of) -> SoundBench:
+    return bench_of(32, 2, 9, 3)
 
 
 SIZE, HOP = 32, 8
@@ -159,19 +162,19 @@ def test_a_source_or_a_sink_that_stops_for_many_frames_changes_no_sample(bench, 
     assert np.array_equal(heard.samples, exact(bench, samples))
 
 
-def test_weights_that_are_loaded_first_give_the_same():
-    bundle, denoiser = made(32, 2, 9, 3, weights="loaded")
+def test_weights_that_are_loaded_first_give_the_same(tmp_path):
+    _, denoiser = made(32, 2, 9, 3, weights="loaded")
     assert denoiser.loads == ["load_gru0", "load_mask"]
-    assert run(denoiser, bundle, [random_samples(np.random.default_rng(3), 64)]).difference is None
+    bench = SoundBench.build(denoiser, tmp_path, quick=True)
+    assert bench.run([random_samples(np.random.default_rng(3), 64)]).difference is None
 
 
-def test_a_wrong_network_is_found():
-    bundle, _ = made(16, 1, 5, 1)
-    _, other = made(16, 1, 5, 2)
+def test_a_wrong_network_is_found(bench_of):
+    bench, (_, other) = bench_of(16, 1, 5, 1), made(16, 1, 5, 2)
     samples = random_samples(np.random.default_rng(3), 64)
-    wrong = dataclasses.replace(bundle, layers=other.network.bundle.layers)
-    assert run(made(16, 1, 5, 1)[1], bundle, [samples]).difference is None
-    difference = run(made(16, 1, 5, 1)[1], wrong, [samples]).difference
+    wrong = dataclasses.replace(bench.bundle, layers=other.network.bundle.layers)
+    assert bench.run([samples]).difference is None
+    difference = dataclasses.replace(bench, bundle=wrong).run([samples]).difference
     assert difference is not None and difference.what == "mask bit"
 
 
