@@ -52,7 +52,7 @@ class Link:
     """
 
     def __init__(self, port: str, baud: int, patience: float | None = None) -> None:
-        self.port, self._decoder = port, PacketDecoder()
+        self.port, self._decoder, self._unanswered = port, PacketDecoder(), 0
         self.patience = PATIENCE if patience is None else patience
         try:
             # Reads wait at most 2 ms, so timers and incoming sound are checked that often.
@@ -89,15 +89,25 @@ class Link:
         return list(self._decoder.feed(data))
 
     def identify(self) -> Info:
-        """Ask the board what it is, until it answers."""
-        end = time.monotonic() + PATIENCE
-        while (now := time.monotonic()) < end:
+        """Ask the board what it is, until it answers.
+
+        A slow board answers each time that it was asked. Only its last answer is up to date, so wait for it.
+        """
+        end, timeout, found = time.monotonic() + PATIENCE, FIRST_TIMEOUT, None
+        while found is None and (asked := time.monotonic()) < end:
             with self._plugged():
                 self._serial.write(bytes([END]) + encode(Packet(Type.IDENTIFY, 0)))
-            while time.monotonic() < min(end, now + FIRST_TIMEOUT):
+            self._unanswered += 1
+            until, timeout = min(end, asked + timeout), 2 * timeout
+            while self._unanswered and time.monotonic() < until:
                 for packet in self.receive():
                     if packet.type == Type.INFO:
-                        return Info.of(packet)
+                        found, self._unanswered = Info.of(packet), max(0, self._unanswered - 1)
+                        now = time.monotonic()
+                        until = now + max(FIRST_TIMEOUT, 2 * (now - asked))
+        if found is not None:
+            self._unanswered = 0  # those that are missing were lost on the line
+            return found
         raise BadInput(
             f"{self.port}: expected a board that identifies itself, got no answer for {PATIENCE:g} s; "
             "is this its port, and is a bitstream of this project on it?"

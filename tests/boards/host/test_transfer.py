@@ -6,9 +6,10 @@ import os
 import re
 import select
 import threading
+import time
 import tty
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import soundfile
 
 import boards.host.link
 import boards.host.transfer
+from boards.host.link import Link
 from boards.host.protocol import VERSION, Kind, Packet, PacketDecoder, Reason, State, Type, encode, info_constants
 from model.bundle.write import write_bundle
 from model.reference.golden_model import GoldenModel
@@ -278,6 +280,28 @@ def test_a_name_that_cannot_be_written(folder):
     with board(GoldenBoard()) as port:
         result = bgru("host", folder / "in.wav", folder / "out.mp3", "--bundle", folder / "net", "--port", port)
     assert "expected a name that ends in .wav or .flac, got .mp3" in result.stderr
+
+
+class LoadingBoard:
+    """Takes blocks of weights, one after another, and each packet takes its time."""
+
+    def __init__(self, blocks: int) -> None:
+        self.blocks, self.taken = blocks, 0
+
+    def __call__(self, packet: Packet) -> list[Packet]:
+        time.sleep(0.001)
+        if packet.type == Type.WEIGHTS:
+            self.taken += packet.sequence == self.taken & 0xFF
+            return []
+        state = State.READY if self.taken == self.blocks else State.LOADING if self.taken else State.FAILED
+        return [Packet(Type.INFO, 0, info(state=state).payload[:-2] + self.taken.to_bytes(2, "little"))]
+
+
+def test_a_slow_boards_answers_to_earlier_questions_are_not_taken_for_new_ones(monkeypatch):
+    monkeypatch.setattr(boards.host.link, "FIRST_TIMEOUT", 0.002)
+    image, size = MADE.identity + bytes(800), (MADE.front_end.features + 7) // 8
+    with board(LoadingBoard((len(image) + size - 1) // size)) as port, closing(Link(port, 1_000_000)) as link:
+        assert list(link.load(image))[-1] == len(image)
 
 
 @pytest.mark.parametrize("payload", [b"", b"\x01\x01"], ids=["empty", "too long"])

@@ -70,14 +70,21 @@ def test_a_header_that_says_nonsense_is_one_sentence(shape, tmp_path):
 
 @pytest.mark.parametrize("compression", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2, zipfile.ZIP_DEFLATED])
 def test_damage_is_one_sentence_however_it_was_compressed(compression, tmp_path):
-    path = archive(tmp_path / "a.npz", compression, a=header("<i4", (10,)) + os.urandom(40))
+    values = np.random.default_rng(0).integers(-(2**31), 2**31, 10, dtype=np.int32)
+    path = archive(tmp_path / "a.npz", compression, a=header("<i4", (10,)) + values.tobytes())
     whole = path.read_bytes()
-    for place in range(30, len(whole) - 80, 7):
+    refused, places = 0, range(30, len(whole) - 80)
+    for place in places:
         damaged = bytearray(whole)
         damaged[place] ^= 0x55
         path.write_bytes(damaged)
-        with open_archive(path) as opened, pytest.raises(BadInput, match="array a: expected"):
-            read_array(opened, "a", "int32", (10,))
+        with open_archive(path) as opened:
+            try:  # the end of a compressed stream and the size of LZMA's dictionary do not matter
+                assert np.array_equal(read_array(opened, "a", "int32", (10,)), values)
+            except BadInput as refusal:
+                assert "array a: expected" in str(refusal)
+                refused += 1
+    assert refused >= len(places) - 6
 
 
 @pytest.mark.parametrize("read", [read_text, open_archive])
