@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
 from boards.flow.folding_search import front
 from model.files import replacing
@@ -72,10 +73,14 @@ def draw(placed: Sequence[Mapping[str, Any]], name: str) -> Figure:
         axes.set_axisbelow(True)
         axes.spines[["top", "right"]].set_visible(False)
     area.set_yscale("log")
+    for axis, scale in ((area.xaxis, 1), (energy.xaxis, 1e-6), (area.yaxis, 1)):
+        axis.set_major_locator(MaxNLocator(5))
+        axis.set_major_formatter(FuncFormatter(lambda value, _, scale=scale: f"{scale * value:,.4g}"))
+        axis.set_minor_locator(NullLocator())
     if placed:
-        area.legend(frameon=False)
+        area.legend(edgecolor="0.9")  # a frame, so that its dots are no designs
     area.set_xlabel("LUT4 of the whole top, placed")
-    energy.set_xlabel("toggles of the network's LUT outputs per frame")
+    energy.set_xlabel("toggles of the network's LUT outputs per frame, millions")
     area.set_ylabel("latency of a frame at the placed clock, ms")
     area.set_title(f"{name}: placed and routed designs", loc="left", fontsize="medium")
     return figure
