@@ -16,7 +16,6 @@ __all__ = ["PROOFS"]
 
 FFTS = (Name.FORWARD, Name.INVERSE)
 
-
 SIZE = 8
 """Points."""
 
