@@ -165,3 +165,25 @@ def test_the_readme_has_the_spread_of_tiny_over_the_seeds():
     reached = found["mhz"].values()
     assert f"reaches {min(reached):.1f} to {max(reached):.1f} MHz on the iCEBreaker" in README
     assert f"{found['median_mhz']:.1f} in the median" in README
+
+
+GAINS = {
+    "twice the weight of the envelopes": "envelopes-2",
+    "6 mask bits a bin": "mask-6",
+    "no clean speech, no noise alone": "never-alone",
+    "no reverberant speech": "no-rooms",
+    "never two noises at once": "one-noise",
+    "no synthetic noise": "no-synthetic",
+    "60 % of the noises synthetic": "half-synthetic",
+    "mixtures at -5 to 5 dB": "snr-5",
+}
+
+
+@pytest.mark.parametrize("change", GAINS)
+def test_the_study_says_what_each_part_of_the_mixtures_is_worth(change):
+    def stoi(name: str) -> float:
+        (scores,) = json.loads((ROOT / "docs" / "study" / f"general-{name}.json").read_text())["scores"].values()
+        return float(scores["all"]["mean"]["stoi"])
+
+    page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
+    assert row(page, change) == [f"{stoi(GAINS[change]) - stoi('base'):+.3f}".replace("0.", ".")]

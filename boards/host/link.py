@@ -52,7 +52,7 @@ class Link:
     """
 
     def __init__(self, port: str, baud: int, patience: float | None = None) -> None:
-        self.port, self._decoder, self._unanswered = port, PacketDecoder(), 0
+        self.port, self._decoder = port, PacketDecoder()
         self.patience = PATIENCE if patience is None else patience
         try:
             # Reads wait at most 2 ms, so timers and incoming sound are checked that often.
@@ -93,20 +93,19 @@ class Link:
 
         A slow board answers each time that it was asked. Only its last answer is up to date, so wait for it.
         """
-        end, timeout, found = time.monotonic() + PATIENCE, FIRST_TIMEOUT, None
+        end, timeout = time.monotonic() + PATIENCE, FIRST_TIMEOUT
+        unanswered, found = 0, None
         while found is None and (asked := time.monotonic()) < end:
             with self._plugged():
                 self._serial.write(bytes([END]) + encode(Packet(Type.IDENTIFY, 0)))
-            self._unanswered += 1
+            unanswered += 1
             until, timeout = min(end, asked + timeout), 2 * timeout
-            while self._unanswered and time.monotonic() < until:
+            while unanswered > 0 and (now := time.monotonic()) < until:
                 for packet in self.receive():
                     if packet.type == Type.INFO:
-                        found, self._unanswered = Info.of(packet), max(0, self._unanswered - 1)
-                        now = time.monotonic()
+                        found, unanswered = Info.of(packet), unanswered - 1
                         until = now + max(FIRST_TIMEOUT, 2 * (now - asked))
-        if found is not None:
-            self._unanswered = 0  # those that are missing were lost on the line
+        if found is not None:  # answers that are still missing were lost on the line
             return found
         raise BadInput(
             f"{self.port}: expected a board that identifies itself, got no answer for {PATIENCE:g} s; "
