@@ -160,6 +160,12 @@ def test_the_page_about_sweeps_has_the_designs_of_the_committed_sweeps(preset, b
     ]
 
 
+@pytest.mark.parametrize("preset", sorted({preset for preset, _ in SWEPT}))
+def test_the_readme_has_the_best_seed_of_each_sweep(preset):
+    best = json.loads((ROOT / "docs" / "sweep" / preset / "sweep.json").read_text())["designs"][0]["best_mhz"]
+    assert row(README, f"[`{preset}`](bundles/{preset}/README.md)")[8] == f"{best:.1f}"
+
+
 def test_the_readme_has_the_spread_of_tiny_over_the_seeds():
     found = swept("tiny")["icebreaker"]
     reached = found["mhz"].values()
