@@ -311,7 +311,7 @@ def _formats(units: int) -> tuple[Experiment, ...]:
     real = Experiment(
         f"format-real{ending}",
         "formats",
-        "real-valued",
+        "real-valued, the shared epochs",
         (_real(12),),
         (size, "format=int8", *INTEGERS),
         protocol="general",
@@ -333,6 +333,7 @@ def _formats(units: int) -> tuple[Experiment, ...]:
             settings=(size, "mask_bits=1", "envelope_weight=2"),
         ),
         real,
+        row("format-real-longer", "real-valued, as many epochs", "format=int8", pi=REAL),
         *(row(f"format-{name}", f"{name} weights, 8-bit states", f"format={name}") for name in weights),
         *(
             row(f"format-int4-state-{bits}", f"int4 weights, {bits}-bit states", "format=int4", f"state_bits={bits}")

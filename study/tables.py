@@ -205,9 +205,8 @@ def draw_formats(
             size = row.settings[0].removeprefix("hidden=")
             axis.axhline(sdr, color="0.6", linewidth=0.8)
             axis.annotate(f"{row.label}, {size} units", (0, sdr), xycoords=("axes fraction", "data"), fontsize=7)
-    for name, scores in results.get("references-general", {"scores": {}})["scores"].items():
-        if name.startswith("RNNoise"):
-            axis.axhline(scores["all"]["mean"]["sdr"], color="black", linestyle=":", label=name)
+    if (rnnoise := on_the_same_mixtures(results, "held out").get("RNNoise")) is not None:
+        axis.axhline(rnnoise["all"]["mean"]["sdr"], color="black", linestyle=":", label="RNNoise")
     for index, (label, points) in enumerate(series.items()):
         marker = "osD^v<>P*X"[index // 10 % 10]
         axis.plot(*zip(*sorted(points), strict=True), f"{marker}-", label=label)
