@@ -50,7 +50,7 @@ class Phase:
 class Experiment:
     """One training run. `layers` are the sizes of its hidden layers as shares of the study's units, unless set.
 
-    `run_of` names the experiment whose run is scored in another way, `start` the real-valued one whose network this one
+    `run_of` names the experiment whose run is scored in another way, `start` the one whose network this one
     starts from. With `fit`, a method of `model.training.sensitivity` chooses the layers' formats, with no more weight
     bits than all layers have in the format of the settings. Without `hold_out`, training also hears the
     validation speakers. The protocol `general` is for networks for any noise, see `protocol.general`.

@@ -101,6 +101,15 @@ def test_a_row_of_integers_starts_from_a_real_valued_run(data: Path, tmp_path: P
     assert f"| {rounded:.2f} " in lines[3]
 
 
+def test_a_bitwise_row_goes_on_from_a_bitwise_run(data: Path, tmp_path: Path) -> None:
+    first = Experiment("first", "general", "bits", (Phase(BINARY, 1, 1e-2, 1e-2),))
+    more = replace(first, name="more", start="first")
+    settings = config.with_settings("small", (*SMALLEST, "stages=1:1:1:0.01:0.01"))
+    made = [run.train_and_score(row, settings, data, tmp_path / row.name, Team(), run.QUICK) for row in (first, more)]
+    assert [list(result["scores"]) for result in made] == [["1-1"], ["1-1"]]
+    assert made[0]["scores"] != made[1]["scores"]
+
+
 def test_a_mixed_row_has_no_more_bits_than_the_uniform_one(data: Path, tmp_path: Path) -> None:
     real = Experiment("real", "formats", "real-valued", (Phase(REAL, 1, 1e-2, 1e-2),))
     mixed = Experiment("mixed", "formats", "mixed", (Phase(BINARY, 1, 1e-2, 1e-2),), start="real", fit="divergence")
