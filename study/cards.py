@@ -5,18 +5,11 @@ from typing import Any
 
 from model.bundle.read import read_bundle
 from model.console import console
+from model.errors import BadInput
 from model.evaluation.scoring import MIXTURE
 from model.files import replacing
-from study.tables import (
-    BY_SNR,
-    GENERAL_PARTS,
-    Result,
-    by_snr_table,
-    general_table,
-    harmed_by_snr_table,
-    on_the_same_mixtures,
-    read,
-)
+from study.results import Result, on_the_same_mixtures, read
+from study.tables import BY_SNR, GENERAL_PARTS, by_snr_table, general_table, harmed_by_snr_table
 
 __all__ = ["run", "section", "with_section"]
 
@@ -61,7 +54,10 @@ def with_section(card: str, lines: list[str]) -> str:
 
 
 def run(results: Path, bundles: list[Path]) -> None:
-    """Write the section into the card of each bundle that has scores: `bgru study cards`."""
+    """Write the section into the card of each bundle that has scores: `bgru study cards`.
+
+    Raises `BadInput` for a folder that is no bundle, or has no card.
+    """
     found = read(results)
     for folder in bundles:
         read_bundle(folder)
@@ -70,6 +66,8 @@ def run(results: Path, bundles: list[Path]) -> None:
             console.print(f"{folder.name}: no scores in {results}; its card stays as it is", highlight=False)
             continue
         path = folder / CARD
+        if not path.is_file():
+            raise BadInput(f"{folder}: expected a bundle with a model card, got no {CARD}")
         text = with_section(path.read_text(encoding="utf-8"), lines)
         with replacing(path) as temporary:
             temporary.write_text(text, encoding="utf-8")

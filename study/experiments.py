@@ -257,21 +257,21 @@ OURS = (
 """The recipe, on the paper's corpus, bitwise and real-valued; its earlier rows also train on the speech of open/."""
 
 SHORT = ("hidden=96", "sequences=32", "mask_bits=3")
-"""Stages of the experiments with any noise: they show directions, not limits."""
+"""Settings of the experiments with any noise: they show directions, not limits."""
 
 
-BITWISE_STAGE = Phase(BINARY, 12, 1e-2, 5e-4)
-
-
-def _general(
-    name: str, label: str, *settings: str, stages: tuple[Phase, ...] = (BITWISE_STAGE,), start: str = ""
-) -> Experiment:
-    settings = (*SHORT, *settings)
-    return Experiment(f"general-{name}", "general", label, stages, settings, protocol="general", start=start)
-
+BITS_ALONE = (Phase(BINARY, 12, 1e-2, 5e-4),)
+"""Their stages, unless said."""
 
 WARM = (Phase(REAL, 6, 1e-2, 3e-3, scored=False), Phase(BINARY, 6, 5e-3, 5e-4))
 """Real-valued for half of the epochs."""
+
+
+def _general(
+    name: str, label: str, *settings: str, stages: tuple[Phase, ...] = BITS_ALONE, start: str = ""
+) -> Experiment:
+    settings = (*SHORT, *settings)
+    return Experiment(f"general-{name}", "general", label, stages, settings, protocol="general", start=start)
 
 
 GENERAL = (

@@ -2,14 +2,19 @@
 
 import json
 import re
+from functools import cache
 
 import pytest
 
 from boards.definitions.registry import find
+from boards.flow.layout import choose
+from boards.flow.shipped import PRESETS as SWEPT
 from boards.flow.shipped import SOUNDING
+from boards.flow.sound import audio_parts
 from boards.gateware.sample_rate import rate
 from cosim.measure.skipping import shares, stored_bits
 from hw.flow.components import LANES
+from hw.shape.integer_estimate import estimate_of
 from model.bundle.read import read_bundle
 from study.run import UNTRAINED
 from tests.support.paths import ROOT
@@ -32,6 +37,17 @@ def row(text: str, first: str) -> list[str]:
 
 def read(name: str):
     return read_bundle(ROOT / "bundles" / name)
+
+
+@cache
+def planned(name: str, board: str) -> dict[str, tuple[str, int]]:
+    """What the planner chooses for each layer of a preset on a board: its folding and LUT4."""
+    network = read(name)
+    specs = choose(network, find(board).at_network_clock(network), {}).layers
+    return {
+        spec.name: (str(spec.folding), estimate_of(layer, spec.family).resources(spec.folding)["lut4"])
+        for layer, spec in zip(network.layers, specs, strict=True)
+    }
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -89,6 +105,24 @@ def test_the_readme_shows_the_layers_of_the_baselines(layer):
     found = BASELINES["presets"]["small"][layer]
     words = line.split()
     assert all(f"{found[key]:,}" in words for key in ("lut4", "ff", "block_ram", "cycles"))
+    assert f"{planned('small', 'ulx3s_85f')[layer][1]:,}" in words
+
+
+@pytest.mark.parametrize("name", ["small", "tiny"])
+def test_the_sound_page_has_the_planned_lut4_of_the_denoisers(name):
+    shipped = SOUNDING[name]
+    audio = sum(part["lut4"] for part in audio_parts(read(name), find(shipped.board)).values())
+    network = sum(lut4 for _, lut4 in planned(name, shipped.board).values())
+    assert f"| `{shipped.board}` | `{name}` | {network + audio:,} |" in SOUND
+
+
+@pytest.mark.parametrize(("preset", "board"), [(name, board) for name, boards in SWEPT.items() for board in boards])
+def test_the_committed_sweeps_have_todays_plan(preset, board):
+    found = json.loads((ROOT / "docs" / "sweep" / preset / "sweep.json").read_text())
+    first = next(design for design in found["designs"] if design["board"] == board)
+    layers = planned(preset, board)
+    assert first["fold"] == " ".join(f"{name}={folding}" for name, (folding, _) in layers.items())
+    assert first["estimate"]["lut4"] == sum(lut4 for _, lut4 in layers.values())
 
 
 def test_the_page_about_the_hardware_has_the_baselines_of_a_rom():

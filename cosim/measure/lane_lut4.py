@@ -1,9 +1,10 @@
 """LUT4 of the product of a weight and an operand, for every weight format and operand width, from synthesis."""
 
-from amaranth.hdl import Module, Signal
+from amaranth.hdl import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from hw.flow.components import Registered
 from hw.flow.rtl import to_rtlil
 from hw.flow.synth import synthesise
 from hw.gateware.lanes import lanes
@@ -14,13 +15,14 @@ from model.bundle.formats import MOST_BITS, WEIGHT_FORMATS, WeightFormat, one
 __all__ = ["OPERAND_BITS", "Products", "lane_lut4"]
 
 OPERAND_BITS = range(2, MOST_BITS + 1)
+"""Bits of a lane's operand, signed."""
 
 LANES = 4
 """Lanes that are synthesised together."""
 
 
 class Products(wiring.Component):
-    """Lanes between registers, as in an integer MVU.
+    """Lanes by themselves, without adders.
 
     Members
     -------
@@ -40,15 +42,13 @@ class Products(wiring.Component):
 
     def elaborate(self, platform: object) -> Module:
         m = Module()
-        weights, x = Signal.like(self.weights), Signal.like(self.x)
-        m.d.sync += [weights.eq(self.weights), x.eq(self.x)]
-        operands = [x.word_select(lane, self.operand_bits).as_signed() for lane in range(LANES)]
-        for lane, product in enumerate(lanes(self.format).products(weights, operands)):
-            m.d.sync += self.o.word_select(lane, self.product_bits).eq(product)
+        operands = [self.x.word_select(lane, self.operand_bits).as_signed() for lane in range(LANES)]
+        for lane, product in enumerate(lanes(self.format).products(self.weights, operands)):
+            m.d.comb += self.o.word_select(lane, self.product_bits).eq(product)
         return m
 
 
 def lane_lut4(name: str, operand_bits: int, family: Family) -> float:
     """LUT4 of a lane of a weight format that takes no multiplier of the device."""
-    products = to_rtlil(Products(WEIGHT_FORMATS[name], operand_bits), "products")
+    products = to_rtlil(Registered(Products(WEIGHT_FORMATS[name], operand_bits)), "products")
     return synthesise(products, "products", family)["lut4"] / LANES

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from functools import cache
 from math import gcd
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -23,22 +24,33 @@ from hw.shape.ram_mapping import Mapped, mapped
 from hw.shape.words import ceil_log2, words
 from model.bundle.layers import Layer
 
-__all__ = ["CALIBRATION", "AreaEstimate", "calibrated", "layer_cycles", "slices_of", "weight_use"]
+__all__ = [
+    *("CALIBRATION", "AreaEstimate", "LaneLut4"),
+    *("calibrated", "lane_lut4", "layer_cycles", "slices_of", "weight_use"),
+]
 
 CALIBRATION = Path(__file__).parent / "calibration.json"
 
 
+LaneLut4 = Mapping[str, Mapping[str, float]]
+"""LUT4 of a lane of integers without a multiplier, by the weights' format and the operand's bits."""
+
+
 @cache
+def _recorded(family: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(CALIBRATION.read_text())[family]
+    return found
+
+
 def calibrated(family: str) -> Mapping[str, Mapping[str, float]]:
     """LUT4 for one of each part of a layer, as calibrated, by the part's name: of "bits" and of "integers"."""
-    found = json.loads(CALIBRATION.read_text())[family]
+    found = _recorded(family)
     return {"bits": found["coefficients"], "integers": found["integers"]["coefficients"]}
 
 
-@cache
-def lane_lut4(family: str) -> Mapping[str, Mapping[str, float]]:
-    """LUT4 of a lane of integers without a multiplier, by the weights' format and the operand's bits."""
-    found: Mapping[str, Mapping[str, float]] = json.loads(CALIBRATION.read_text())[family]["integers"]["lanes"]
+def lane_lut4(family: str) -> LaneLut4:
+    """What a lane takes on a family, as synthesised by `cosim.measure.lane_lut4`."""
+    found: LaneLut4 = _recorded(family)["integers"]["lanes"]
     return found
 
 

@@ -1,10 +1,9 @@
 """What a layer of integers will need, from its shape: cycles, RAM blocks and multipliers exactly, LUT4 about."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from hw.shape.estimate import AreaEstimate, lane_lut4, slices_of
+from hw.shape.estimate import AreaEstimate, LaneLut4, lane_lut4, slices_of
 from hw.shape.family import Family
 from hw.shape.folding import Folding
 from hw.shape.integer_layer_spec import IntegerLayerSpec
@@ -19,23 +18,22 @@ from model.bundle.layers import Layer
 __all__ = ["IntegerAreaEstimate", "estimate_of", "layer_resources", "ram_blocks"]
 
 
-def estimate_of(layer: Layer | IntegerLayer, family: Family) -> AreaEstimate:
-    """What a layer needs on a family, at any folding."""
+def estimate_of(layer: Layer | IntegerLayer, family: Family, lanes: LaneLut4 | None = None) -> AreaEstimate:
+    """What a layer needs on a family, at any folding, with lanes as in the calibration or as given."""
     if isinstance(layer, IntegerLayer):
-        return IntegerAreaEstimate(layer, family, lane_lut4(family.name))
+        return IntegerAreaEstimate(layer, family, lanes or lane_lut4(family.name))
     return AreaEstimate(layer, family)
 
 
 class IntegerAreaEstimate(AreaEstimate):
     """What a layer of integers needs.
 
-    Its weights do not matter; its constants do (`hw.shape.row_constants`).
-    `lanes` : LUT4 of a lane, as `hw.shape.estimate.lane_lut4` gives them
+    Its weights do not matter; its constants do (`hw.shape.row_constants`), and what a lane takes.
     """
 
     NUMBERS = "integers"
 
-    def __init__(self, layer: IntegerLayer, family: Family, lanes: Mapping[str, Mapping[str, float]]) -> None:
+    def __init__(self, layer: IntegerLayer, family: Family, lanes: LaneLut4) -> None:
         self._start(family)
         self._lanes = lanes
         self._smallest = IntegerLayerSpec.of_integers(layer, Folding(1, 1), family)

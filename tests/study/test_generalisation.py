@@ -11,7 +11,7 @@ pytest.importorskip("pesq")
 
 from model.errors import BadInput
 from model.evaluation.scoring import System, unprocessed
-from study import generalisation, protocol, tables
+from study import generalisation, pictures, protocol, results, tables
 
 DATA = os.environ.get("BGRU_DATA")
 
@@ -93,7 +93,7 @@ def test_a_result_becomes_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert len(by_kind) == 2 + 1
     assert tables.by_snr_table(scores["snr"], "stoi")[2].startswith("| -5 dB | 0.")
     assert tables.harmed_by_snr_table(scores["snr"])[0] == "| STOI lowered in | `tiny` |"
-    page = tables.page(tables.read(tmp_path))
+    page = tables.page(results.read(tmp_path))
     assert all(title in page for title in tables.GENERAL_PARTS.values())
-    tables.draw_kinds(scores["held out"], tmp_path / "kinds.png")
+    pictures.draw_kinds(scores["held out"], tmp_path / "kinds.png")
     assert (tmp_path / "kinds.png").stat().st_size > 1000

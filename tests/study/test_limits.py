@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("pesq")
 
-from study import generalisation, limits, tables
+from study import generalisation, limits, pictures, tables
 
 DATA = os.environ.get("BGRU_DATA")
 
@@ -34,5 +34,5 @@ def test_the_lower_the_limit_the_nearer_the_scores_are_to_the_mixtures(
         "| 12 dB",
         "| 6 dB",
     ]
-    tables.draw_limits(result, tmp_path / "limits-tiny.png")
+    pictures.draw_limits(result, tmp_path / "limits-tiny.png")
     assert (tmp_path / "limits-tiny.png").stat().st_size > 1000

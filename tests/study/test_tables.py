@@ -9,7 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from model.bundle.bundle import Bundle
-from study import tables
+from study import pictures, tables
 from study.experiments import FORMAT_UNITS, FORMATS
 from study.run import UNTRAINED
 
@@ -71,7 +71,7 @@ def test_the_page_has_the_table_and_the_picture_where_there_is_a_result(tmp_path
     assert "![SDR by RAM bits](formats.png)" in page
     assert "formats.png" not in tables.page({}, costs)
     others = {"scores": {"held out": {"mixture": scored(5.0), "RNNoise": scored(9.5)}}}
-    tables.draw_formats({**results, "generalisation-presets": others}, SMALL, costs, tmp_path / "formats.png")
+    pictures.draw_formats({**results, "generalisation-presets": others}, SMALL, costs, tmp_path / "formats.png")
     assert (tmp_path / "formats.png").stat().st_size > 10_000
 
 

@@ -27,31 +27,32 @@ from hw.shape.network_spec import spec_of
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
 @pytest.mark.parametrize("part", PARTS)
-def test_layers_are_always_the_same_and_can_be_folded_so(part, family):
-    found = list(configurations(part, family))
-    assert found == list(configurations(part, family))
-    assert len(found) == PARTS[part] == len(set(found))
+@pytest.mark.parametrize(
+    ("choose", "sizes", "most_lanes"), [(configurations, PARTS, 128), (integer_configurations, INTEGER_PARTS, 60)]
+)
+def test_layers_are_always_the_same_and_can_be_folded_so(family, part, choose, sizes, most_lanes):
+    found = list(choose(part, family))
+    assert found == list(choose(part, family))
+    assert len(found) == sizes[part] == len(set(found))
     for one in found:
         spec_of(one.layer(), one.folding, family)  # refuses a folding beyond the layer
-        assert one.layer().binary == one.binary
-        assert one.folding.pe * one.folding.simd <= 128
-    kinds = {(one.kind, one.binary, one.folding.packed, one.folding.weights) for one in found}
-    assert len(kinds) >= 7
+        assert one.folding.pe * one.folding.simd <= most_lanes
 
 
-@pytest.mark.parametrize("family", FAMILIES.values(), ids=list(FAMILIES))
+@pytest.mark.parametrize("part", PARTS)
+def test_bitwise_layers_are_of_every_kind(part):
+    found = list(configurations(part, ECP5))
+    assert all(one.layer().binary == one.binary for one in found)
+    assert len({(one.kind, one.binary, one.folding.packed, one.folding.weights) for one in found}) >= 7
+
+
 @pytest.mark.parametrize("part", INTEGER_PARTS)
-def test_layers_of_integers_are_always_the_same_and_can_be_folded_so(part, family):
-    found = list(integer_configurations(part, family))
-    assert found == list(integer_configurations(part, family))
-    assert len(found) == INTEGER_PARTS[part] == len(set(found))
-    specs = [spec_of(one.layer(), one.folding, family) for one in found]
-    used = {
-        one.folding.multipliers / spec.most_multipliers
-        for one, spec in zip(found, specs, strict=True)
-        if spec.most_multipliers
-    }
-    assert {0.0, 1.0} < used
+def test_layers_of_integers_have_no_multiplier_or_all_or_half(part):
+    shares = set()
+    for one in integer_configurations(part, ECP5):
+        if most := spec_of(one.layer(), one.folding, ECP5).most_multipliers:
+            shares.add(round(one.folding.multipliers / most, 1))
+    assert {0.0, 0.5, 1.0} <= shares
 
 
 @pytest.mark.parametrize("choose", [configurations, integer_configurations])
