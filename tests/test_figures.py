@@ -23,6 +23,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 SOUND = (ROOT / "docs" / "sound.md").read_text(encoding="utf-8")
 FORMATS = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
 SWEEPS = (ROOT / "docs" / "sweeps.md").read_text(encoding="utf-8")
+REPORT = (ROOT / "docs" / "report" / "small.html").read_text(encoding="utf-8")
 HARDWARE = (ROOT / "docs" / "hardware.md").read_text(encoding="utf-8")
 STUDY = json.loads((ROOT / "docs" / "study" / "generalisation-presets.json").read_text())["scores"]["held out"]
 BASELINES = json.loads((ROOT / "baselines.json").read_text())
@@ -105,7 +106,9 @@ def test_the_readme_shows_the_layers_of_the_baselines(layer):
     found = BASELINES["presets"]["small"][layer]
     words = line.split()
     assert all(f"{found[key]:,}" in words for key in ("lut4", "ff", "block_ram", "cycles"))
-    assert f"{planned('small', 'ulx3s_85f')[layer][1]:,}" in words
+    lut4 = f"{planned('small', 'ulx3s_85f')[layer][1]:,}"
+    assert lut4 in words
+    assert f"{layer} {lut4}, " in REPORT
 
 
 @pytest.mark.parametrize("name", ["small", "tiny"])
