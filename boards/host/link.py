@@ -23,8 +23,8 @@ FIRST_TIMEOUT = 1.0
 
 LOADING_PAUSE = 0.05
 
-LOAD_BLOCKS, LOAD_TRIES = 32, 10
-"""Blocks of weights sent before the board is asked how many it took, and how often it may take none in a row."""
+LOAD_BLOCKS = 32
+"""Blocks of weights sent before the board is asked how many it took."""
 
 KINDS = {Kind.NETWORK: "the network alone", Kind.SOUND: "the whole denoiser"}
 
@@ -48,7 +48,7 @@ def _permission(port: str, error: Exception) -> str:
 class Link:
     """Packets over a serial port. Raises `BadInput` if the port can't be opened or goes away.
 
-    patience : seconds to wait for weights, and for an answer to a frame; by default `PATIENCE`
+    patience : seconds to wait for weights, for a board to take some, or for an answer to a frame; by default `PATIENCE`
     """
 
     def __init__(self, port: str, baud: int, patience: float | None = None) -> None:
@@ -91,9 +91,11 @@ class Link:
     def identify(self) -> Info:
         """Ask the board what it is, until it answers.
 
-        A slow board answers each time that it was asked. Only its last answer is up to date, so wait for it.
+        A slow board answers each time that it was asked. Only its last answer is up to date, so wait for it: about as
+        long after the last question as the first answer took.
         """
-        end, timeout = time.monotonic() + PATIENCE, FIRST_TIMEOUT
+        begin, timeout = time.monotonic(), FIRST_TIMEOUT
+        end = begin + PATIENCE
         unanswered, found = 0, None
         while found is None and (asked := time.monotonic()) < end:
             with self._plugged():
@@ -104,7 +106,7 @@ class Link:
                 for packet in self.receive():
                     if packet.type == Type.INFO:
                         found, unanswered = Info.of(packet), unanswered - 1
-                        until = now + max(FIRST_TIMEOUT, 2 * (now - asked))
+                        until = max(now + FIRST_TIMEOUT, asked + 2 * (now - begin))
         if found is not None:  # answers that are still missing were lost on the line
             return found
         raise BadInput(
@@ -155,14 +157,15 @@ class Link:
                 f"{self.port}: expected weights of {info.identity.hex()}, got those of {image[:8].hex()}; "
                 "take the file of the bitstream that is on the board"
             )
-        done, tries = info.blocks % len(blocks), 0
+        done, progress = info.blocks % len(blocks), time.monotonic()
         while done < len(blocks):
             yield done * size
             places = range(done, min(done + LOAD_BLOCKS, len(blocks)))
             self.send([Packet(Type.WEIGHTS, place & 0xFF, blocks[place]) for place in places])
             now = self.identify().blocks
-            tries = tries + 1 if now == done else 0
-            if tries == LOAD_TRIES or now not in range(done, places.stop + 1):
+            if now != done:
+                progress = time.monotonic()
+            if time.monotonic() > progress + self.patience or now not in range(done, places.stop + 1):
                 raise BadInput(
                     f"{self.port}: expected the board to take weights from block {done} on, it has {now} of "
                     f"{len(blocks)}; does its network stream weights, and is the line good?"

@@ -283,24 +283,27 @@ def test_a_name_that_cannot_be_written(folder):
 
 
 class LoadingBoard:
-    """Takes blocks of weights, one after another, and each packet takes its time."""
+    """Takes blocks of weights, one after another. Each packet takes its time, and an answer `pause` more."""
 
-    def __init__(self, blocks: int) -> None:
-        self.blocks, self.taken = blocks, 0
+    def __init__(self, blocks: int, pause: float) -> None:
+        self.blocks, self.pause, self.taken = blocks, pause, 0
 
     def __call__(self, packet: Packet) -> list[Packet]:
         time.sleep(0.001)
         if packet.type == Type.WEIGHTS:
             self.taken += packet.sequence == self.taken & 0xFF
             return []
+        time.sleep(self.pause)
         state = State.READY if self.taken == self.blocks else State.LOADING if self.taken else State.FAILED
         return [Packet(Type.INFO, 0, info(state=state).payload[:-2] + self.taken.to_bytes(2, "little"))]
 
 
-def test_a_slow_boards_answers_to_earlier_questions_are_not_taken_for_new_ones(monkeypatch):
+@pytest.mark.parametrize("pause", [0.0, 0.02])
+def test_a_slow_boards_answers_to_earlier_questions_are_not_taken_for_new_ones(monkeypatch, pause):
     monkeypatch.setattr(boards.host.link, "FIRST_TIMEOUT", 0.002)
     image, size = MADE.identity + bytes(800), (MADE.front_end.features + 7) // 8
-    with board(LoadingBoard((len(image) + size - 1) // size)) as port, closing(Link(port, 1_000_000)) as link:
+    blocks = (len(image) + size - 1) // size
+    with board(LoadingBoard(blocks, pause)) as port, closing(Link(port, 1_000_000)) as link:
         assert list(link.load(image))[-1] == len(image)
 
 
