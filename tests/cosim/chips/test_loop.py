@@ -61,7 +61,7 @@ def test_every_sample_of_a_recording_is_compared_with_audio(folder):
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_and_the_simulated_board(folder, how):
-    options = at(folder) | {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    options = at(folder) | {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "start_new_session": True}
     with subprocess.Popen(loop(folder, "long.wav", "never.wav"), **options) as process:
         assert process.stdout is not None and process.stderr is not None
         port = next(Path(line.split(" on ")[1].strip()) for line in process.stdout if " on /dev/" in line)
@@ -70,5 +70,6 @@ def test_a_signal_ends_it_and_the_simulated_board(folder, how):
         _, errors = process.communicate()
     assert process.returncode == 130
     assert "Traceback" not in errors
-    assert not port.exists()  # it goes away with the last process that has it open
+    with pytest.raises(ProcessLookupError):  # nobody is left of its group
+        os.killpg(process.pid, 0)
     assert not (folder / "never.wav").exists()
