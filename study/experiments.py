@@ -322,16 +322,19 @@ def _formats(units: int) -> tuple[Experiment, ...]:
         made = replace(real, name=f"{name}{ending}", label=label, stages=stages, start=real.name)
         return replace(made, settings=(size, *INTEGERS, *settings), **changes)
 
+    def mixed(name: str, method: str) -> Experiment:
+        return row(f"mixed-{name}-{method}", f"mixed by {method}, bits of {name}", f"format={name}", fit=method)
+
     weights = ("int8", "int4", "int3", "ternary", "binary", "seo4")
-    distilled = ("loss=si_sdr", "distillation=0.1", "learned_steps=true")
-    return (
-        replace(
-            real,
-            name=f"format-bitwise{ending}",
-            label="bitwise: ternary weights, one-bit states",
-            stages=(Phase(BINARY, 20, 1e-2, 3e-4),),
-            settings=(size, "mask_bits=1", "envelope_weight=2"),
-        ),
+    bitwise = replace(
+        real,
+        name=f"format-bitwise{ending}",
+        label="bitwise: ternary weights, one-bit states",
+        stages=(Phase(BINARY, 20, 1e-2, 3e-4),),
+        settings=(size, "mask_bits=1", "envelope_weight=2"),
+    )
+    at_every_size = (
+        bitwise,
         real,
         row("format-real-longer", "real-valued, as many epochs", "format=int8", pi=REAL),
         *(row(f"format-{name}", f"{name} weights, 8-bit states", f"format={name}") for name in weights),
@@ -339,11 +342,15 @@ def _formats(units: int) -> tuple[Experiment, ...]:
             row(f"format-int4-state-{bits}", f"int4 weights, {bits}-bit states", "format=int4", f"state_bits={bits}")
             for bits in (6, 4, 2)
         ),
-        *(
-            row(f"mixed-{name}-{method}", f"mixed by {method}, bits of {name}", f"format={name}", fit=method)
-            for name in ("int4", "int3")
-            for method in METHODS
-        ),
+        mixed("int4", "curvature"),
+    )
+    if units != FORMAT_UNITS[1]:
+        return at_every_size
+    distilled = ("loss=si_sdr", "distillation=0.1", "learned_steps=true")
+    return (
+        *at_every_size,
+        *(mixed("int4", method) for method in METHODS if method != "curvature"),
+        *(mixed("int3", method) for method in METHODS),
         row("fqss-real", "real-valued, 8 epochs of SI-SDR more", "format=int8", "loss=si_sdr", pi=REAL),
         *(
             row(f"fqss-{kind}-{name}", f"{name} weights, {label}", f"format={name}", *settings)
@@ -354,7 +361,10 @@ def _formats(units: int) -> tuple[Experiment, ...]:
 
 
 FORMATS = tuple(row for units in FORMAT_UNITS for row in _formats(units))
-"""Number formats at three sizes, those mixed under a budget, and FQSS's training."""
+"""Number formats at three sizes; at the second of them each way to mix them under a budget, and FQSS's training."""
+
+UNIFORM = tuple(row for row in FORMATS if row.name.startswith("format-"))
+"""Those with one format in all layers, at every size."""
 
 ROWS = (*OURS, *PAPER_ROWS, *CAUSES, *ABLATIONS, *SIZES, *GENERAL, *FORMATS)
 """All experiments, in the order in which they run."""

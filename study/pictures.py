@@ -55,28 +55,29 @@ def presets(folders: Iterable[Path], integers: bool) -> list[Point]:
 def draw_formats(
     results: dict[str, Result], rows: Sequence[Experiment], costs: Mapping[str, Mapping[str, int]], path: Path
 ) -> None:
-    """SDR against RAM bits, a line for each format through its sizes; real-valued networks and RNNoise as levels."""
-    figure = Figure(figsize=(8, 5), layout="constrained")
-    axis = figure.subplots()
-    series: dict[str, list[tuple[int, float]]] = {}
-    for row in rows:
-        if row.name not in results:
-            continue
-        sdr = next(iter(results[row.name]["scores"].values()))["all"]["mean"]["sdr"]
-        if row.name in costs:
-            series.setdefault(row.label, []).append((costs[row.name]["RAM bits"], sdr))
-        else:
-            size = row.settings[0].removeprefix("hidden=")
-            axis.axhline(sdr, color="0.6", linewidth=0.8)
-            axis.annotate(f"{row.label}, {size} units", (0, sdr), xycoords=("axes fraction", "data"), fontsize=7)
-    if (rnnoise := on_the_same_mixtures(results, "held out").get("RNNoise")) is not None:
-        axis.axhline(rnnoise["all"]["mean"]["sdr"], color="black", linestyle=":", label="RNNoise")
-    for index, (label, points) in enumerate(series.items()):
-        marker = "osD^v<>P*X"[index // 10 % 10]
-        axis.plot(*zip(*sorted(points), strict=True), f"{marker}-", label=label)
-    axis.set(xscale="log", xlabel="RAM bits: weights, constants, tables and vectors", ylabel="SDR (dB)")
-    axis.grid(alpha=0.3)
-    figure.legend(loc="outside right upper", fontsize=7)
+    """SI-SDR and STOI against RAM bits: a line for each format through its sizes; real values and RNNoise as levels."""
+    figure = Figure(figsize=(11, 5), layout="constrained")
+    shared, rnnoise = {row.start for row in rows}, on_the_same_mixtures(results, "held out").get("RNNoise")
+    for axis, metric in zip(figure.subplots(1, 2), ("si_sdr", "stoi"), strict=True):
+        series: dict[str, list[tuple[int, float]]] = {}
+        for row in rows:
+            if row.name not in results or row.name in shared:
+                continue
+            score = next(iter(results[row.name]["scores"].values()))["all"]["mean"][metric]
+            if row.name in costs:
+                series.setdefault(row.label, []).append((costs[row.name]["RAM bits"], score))
+            else:
+                axis.axhline(score, color="0.6", linewidth=0.8)
+                label = f"real, {row.settings[0].removeprefix('hidden=')}"
+                axis.annotate(label, (1.01, score), xycoords=("axes fraction", "data"), fontsize=7, va="center")
+        if rnnoise is not None:
+            axis.axhline(rnnoise["all"]["mean"][metric], color="black", linestyle=":", label="RNNoise")
+        for index, (label, found) in enumerate(series.items()):
+            axis.plot(*zip(*sorted(found), strict=True), f"{'osD^v<>P*X'[index % 10]}-", label=label, markersize=5)
+        axis.set(xscale="log", xlabel="RAM bits: weights, constants, tables and vectors", ylabel=SHOWN[metric].heading)
+        axis.grid(alpha=0.3)
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, fontsize=8)
     with replacing(path) as temporary:
         figure.savefig(temporary, dpi=120)
 

@@ -29,6 +29,7 @@ from study.experiments import (
     PAPER_BGRU,
     PAPER_ROWS,
     SIZES,
+    UNIFORM,
     Experiment,
 )
 from study.pictures import draw_formats, draw_kinds, draw_limits, draw_rounds, draw_sizes, points, presets
@@ -181,6 +182,18 @@ def tried_table(result: Result) -> list[str]:
     return table(["change", "last loss", *headings(metrics), *of_average], lines)
 
 
+def tried_any_noise_table(result: Result) -> list[str]:
+    """Levers that were not kept, on held-out kinds: scores of the real-valued network and of the int4 one."""
+    metrics = ("si_sdr", "sdr", "stoi")
+    lines = [
+        [run["change"]]
+        + [f"{scores[metric]:.{METRICS[metric].digits}f}" for scores in run["scores"].values() for metric in metrics]
+        for run in result["runs"].values()
+    ]
+    titles = (f"{name}: {heading}" for name in ("real-valued", "int4") for heading in headings(metrics))
+    return table(["change", *titles], lines)
+
+
 GENERAL_PARTS = {
     "held out": "Noise of kinds that no network here was trained on",
     "known": "Noise of kinds that the networks for any noise know",
@@ -312,9 +325,11 @@ def page(results: dict[str, Result], costs: Mapping[str, Mapping[str, int]] = Ma
                 tables.append(["![What each system adds, kind by kind](kinds.png)"])
             parts.append((title, [line for lines in tables for line in [*lines, ""]][:-1]))
     parts.append(("Networks for any noise, one change at a time", ablation_table(results, GENERAL)))
+    if "tried-any-noise" in results:
+        parts.append(("Tried on any noise, and not kept", tried_any_noise_table(results["tried-any-noise"])))
     formats = format_table(results, FORMATS, costs)
     if any(row.name in results for row in FORMATS):
-        formats += ["", "![SDR by RAM bits](formats.png)"]
+        formats += ["", "![SI-SDR and STOI by RAM bits](formats.png)"]
     parts.append(("Number formats, noise of held-out kinds", formats))
     for name, result in results.items():
         if name.startswith("levels"):
@@ -351,7 +366,7 @@ def run(results: Path, bundles: Path, plan: Plan) -> None:
     with replacing(results / "README.md") as temporary:
         temporary.write_text(page(found, costs), encoding="utf-8")
     if any(row.name in found for row in FORMATS):
-        draw_formats(found, FORMATS, costs, results / "formats.png")
+        draw_formats(found, UNIFORM, costs, results / "formats.png")
     bitwise = [row for row in OURS if row.stages[-1].pi == BINARY]
     series = {
         "our recipe, on the study's mixtures": points(found, (row for row in bitwise if FORMER not in row.settings)),

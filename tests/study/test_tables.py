@@ -44,12 +44,12 @@ def test_every_format_has_its_cost_at_three_sizes_and_real_ones_have_none() -> N
 
 
 def test_a_mixed_row_costs_what_its_result_chose() -> None:
-    found = {"mixed-int4-search-48": result_of("mixed-int4-search-48", 8.0, "int3", "int7")}
+    found = {"mixed-int4-curvature-48": result_of("mixed-int4-curvature-48", 8.0, "int3", "int7")}
     costs = tables.planned(found, SMALL, plan)
-    assert costs["mixed-int4-search-48"]["RAM bits"] == 3 * 3 * 48 * (257 + 48) + 7 * 257 * 48
+    assert costs["mixed-int4-curvature-48"]["RAM bits"] == 3 * 3 * 48 * (257 + 48) + 7 * 257 * 48
     (line,) = (line for line in tables.format_table(found, SMALL, costs) if "int3, int7" in line)
     assert line.startswith(
-        "| mixed by search, bits of int4: int3, int7 | 48 | 218,112 | 2 | 8.00 | 7.00 | 0.800 | 6.00 |"
+        "| mixed by curvature, bits of int4: int3, int7 | 48 | 218,112 | 2 | 8.00 | 7.00 | 0.800 | 6.00 |"
     )
 
 
@@ -68,7 +68,7 @@ def test_the_page_has_the_table_and_the_picture_where_there_is_a_result(tmp_path
     costs = tables.planned(results, SMALL, plan)
     page = tables.page(results, costs)
     assert "## Number formats, noise of held-out kinds" in page
-    assert "![SDR by RAM bits](formats.png)" in page
+    assert "![SI-SDR and STOI by RAM bits](formats.png)" in page
     assert "formats.png" not in tables.page({}, costs)
     others = {"scores": {"held out": {"mixture": scored(5.0), "RNNoise": scored(9.5)}}}
     pictures.draw_formats({**results, "generalisation-presets": others}, SMALL, costs, tmp_path / "formats.png")
