@@ -274,6 +274,26 @@ TRAINED = {
 }
 
 
+AT_THREE_SIZES = {
+    "real values": "format-real-longer",
+    **{f"`{name}` weights": f"format-{name}" for name in ("int8", "int4", "seo4", "int3")},
+    **{f"{name} weights": f"format-{name}" for name in ("ternary", "binary")},
+    **{f"`int4` weights, {bits}-bit states": f"format-int4-state-{bits}" for bits in (6, 4, 2)},
+    "bitwise, one-bit states": "format-bitwise",
+}
+
+
+@pytest.mark.parametrize("label", AT_THREE_SIZES)
+def test_the_page_about_formats_has_every_format_at_three_sizes(label):
+    names = [f"{AT_THREE_SIZES[label]}{ending}" for ending in ("-48", "", "-256")]
+    found = [json.loads((ROOT / "docs" / "study" / f"{name}.json").read_text()) for name in names]
+    *scores, bits = row(FORMATS, label)
+    for cell, result in zip(scores, found, strict=True):
+        trained = next(iter(result["scores"].values()))["all"]["mean"]
+        assert cell == f"{trained['si_sdr']:.2f}, {trained['stoi']:.3f}".replace(", 0.", ", .")
+    assert bits == (" / ".join(f"{result['weight_bits']:,}" for result in found) if label != "real values" else "")
+
+
 @pytest.mark.parametrize("label", TRAINED)
 def test_the_page_about_formats_has_the_scores_of_every_format(label):
     result = json.loads((ROOT / "docs" / "study" / f"{TRAINED[label]}.json").read_text())
