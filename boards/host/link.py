@@ -162,15 +162,15 @@ class Link:
             yield done * size
             places = range(done, min(done + LOAD_BLOCKS, len(blocks)))
             self.send([Packet(Type.WEIGHTS, place & 0xFF, blocks[place]) for place in places])
-            now = self.identify().blocks
-            if now != done:
+            taken = self.identify().blocks
+            if taken != done:
                 progress = time.monotonic()
-            if time.monotonic() > progress + self.patience or now not in range(done, places.stop + 1):
+            if time.monotonic() > progress + self.patience or taken not in range(done, places.stop + 1):
                 raise BadInput(
-                    f"{self.port}: expected the board to take weights from block {done} on, it has {now} of "
+                    f"{self.port}: expected the board to take weights from block {done} on, it has {taken} of "
                     f"{len(blocks)}; does its network stream weights, and is the line good?"
                 )
-            done = now
+            done = taken
         yield len(image)
         if self._settled().state == State.FAILED:
             raise BadInput(f"{self.port}: expected the weights to be right in the board's memory, they are not")
