@@ -19,7 +19,7 @@ from model.bundle.random_bundle import random_layer
 from model.bundle.read import read_bundle
 from model.bundle.write import write_bundle
 from tests.support.audio_engine import random_front_end
-from tests.support.command import bgru
+from tests.support.command import bgru, figures
 from tests.support.random_bundles import random_bundle
 
 
@@ -52,6 +52,13 @@ def test_its_recording_is_the_denoised_one_and_every_word_was_compared(case, tmp
     made = tmp_path / "build" / "ulx3s_85f" / "random" / "in_from_samples.wav"
     assert bgru("denoise", tmp_path / "in.wav", tmp_path / "out.wav", "--bundle", tmp_path / "net").exit_code == 0
     assert made.read_bytes() == (tmp_path / "out.wav").read_bytes()
+
+
+@pytest.mark.simulator
+def test_the_readme_shows_what_it_prints(case):
+    printed = figures(bgru("sim", "--samples", *case).output)
+    assert len(printed) >= 4
+    assert printed <= figures(Path("README.md").read_text(encoding="utf-8"))
 
 
 @pytest.mark.simulator

@@ -11,7 +11,7 @@ import soundfile
 import cosim.bench.sim
 from model.bundle.layers import Kind
 from model.bundle.write import write_bundle
-from tests.support.command import bgru
+from tests.support.command import bgru, figures
 from tests.support.random_bundles import random_bundle
 from tests.support.simulators import QUICKEST
 
@@ -118,6 +118,13 @@ def test_a_good_run_says_so_and_leaves_the_denoised_recording_and_the_reports(tm
         "estimate_layer_resources.json",
         "synth_layer_resources.json",
     }
+
+
+@pytest.mark.simulator
+def test_the_readme_shows_what_it_prints(tmp_path):
+    printed = figures(bgru("sim", *small_case(tmp_path)).output)
+    assert len(printed) >= 6
+    assert printed <= figures(Path("README.md").read_text(encoding="utf-8"))
 
 
 @pytest.mark.simulator
