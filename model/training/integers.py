@@ -16,7 +16,6 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,7 @@ from model.bundle.integer_layers import IntegerLayer
 from model.bundle.scales import multipliers
 from model.bundle.tables import sigmoid_table, tanh_table
 from model.training.bernoulli import Draw
-from model.training.network import BINARY, INITIAL, Layer, Pi, Recurrence
+from model.training.network import BINARY, INITIAL, Layer, MaskLayer, Pi, Recurrence
 
 __all__ = ["Gru", "IntegerDense", "Quantisation", "best_step"]
 
@@ -54,19 +53,23 @@ class Quantisation:
     slope: float
     learned_steps: bool = False
 
-    def layers(self, kind: str, sizes: Sequence[int]) -> list[Layer]:
+    def layers(self, kind: str, sizes: Sequence[int]) -> tuple[list[Layer], MaskLayer]:
         """Integer layers of these sizes, from the features to the mask; hidden layers are gru or dense."""
-        bits = [self.input_bits, *[self.bits] * (len(sizes) - 2), self.gain_bits]
-        layers: list[Layer] = []
-        for index, (inputs, units) in enumerate(pairwise(sizes)):
-            from_features, hidden = index == 0, index < len(sizes) - 2
-            recurrent = hidden and kind == "gru"
+        bits, last = [self.input_bits, *[self.bits] * (len(sizes) - 2), self.gain_bits], len(sizes) - 2
+
+        def shape(index: int, recurrent: bool) -> tuple[int, int, Format, int, float]:
             weights = self.weights[index % len(self.weights)]
             format = Format(bits[index], bits[index + 1], weights, weights if recurrent else None)
-            reach = one(bits[index]) if from_features else top(bits[index])
-            layers.append((Gru if recurrent else IntegerDense)(inputs, units, format, reach, self.slope))
-            layers[-1].rows.stretch.requires_grad_(self.learned_steps)
-        return layers
+            reach = one(bits[index]) if index == 0 else top(bits[index])
+            return sizes[index], sizes[index + 1], format, reach, self.slope
+
+        hidden: list[Layer] = [
+            Gru(*shape(index, True)) if kind == "gru" else IntegerDense(*shape(index, False)) for index in range(last)
+        ]
+        mask = IntegerDense(*shape(last, False))
+        for layer in (*hidden, mask):
+            layer.rows.stretch.requires_grad_(self.learned_steps)
+        return hidden, mask
 
 
 class _Through(torch.autograd.Function):
@@ -268,7 +271,7 @@ class Gru(Layer):
         return IntegerLayer(name, "gru", self.inputs, self.units, self.format, **arrays)
 
 
-class IntegerDense(Layer):
+class IntegerDense(MaskLayer):
     """One dense layer of integers, hidden or that of the mask."""
 
     kind = "dense"

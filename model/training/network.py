@@ -15,6 +15,7 @@ float32 outside it, for everything that is compared bit by bit.
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -55,11 +56,11 @@ class Binarisation:
     zeros_learn: bool = False
     per_row: bool = False
 
-    def layers(self, kind: str, sizes: Sequence[int]) -> list["Layer"]:
+    def layers(self, kind: str, sizes: Sequence[int]) -> tuple[list["Layer"], "MaskLayer"]:
         """Bitwise layers of these sizes, from the features to the mask; hidden layers are bgru or dense."""
         make: type[BGRU | Dense] = BGRU if kind == "bgru" else Dense
         *hidden, (inputs, units) = pairwise(sizes)
-        return [*(make(*size, self) for size in hidden), Dense(inputs, units, self)]
+        return [make(*size, self) for size in hidden], Dense(inputs, units, self)
 
 
 class Arithmetic(Protocol):
@@ -311,21 +312,25 @@ class Rows(nn.Module):
         return weight, threshold
 
 
-class Layer(nn.Module):
-    """A layer of a network: a hidden one (`advance`) or the mask (`forward`, `gains`)."""
+class Layer(nn.Module, ABC):
+    """A layer of a network."""
 
     kind: str
     inputs: int
     units: int
     rows: Any
 
+    @abstractmethod
     def advance(self, x: Tensor, h: Tensor | None, pi: Pi, draw: Draw) -> tuple[Tensor, Tensor | None]:
         """Output for x (frames, batch, inputs), and the state to continue from; h is the earlier state, or None."""
-        raise NotImplementedError
 
+
+class MaskLayer(Layer):
+    """A layer that may also be the last one: its `forward` gives v."""
+
+    @abstractmethod
     def gains(self, v: Tensor) -> Tensor:
         """Gain of each mask unit, uint8 (docs/exact-meaning.md, rule 13), from the output v."""
-        raise NotImplementedError
 
 
 class BGRU(Layer):
@@ -358,7 +363,7 @@ class BGRU(Layer):
         return states, states[-1].detach()
 
 
-class Dense(Layer):
+class Dense(MaskLayer):
     """A dense layer: a hidden one with the activation sgn (the paper's BNN), or the last one, the mask."""
 
     kind = "dense"
@@ -384,8 +389,8 @@ class Dense(Layer):
 class Numbers(Protocol):
     """The numbers that a network computes with; they decide the type of its layers."""
 
-    def layers(self, kind: str, sizes: Sequence[int]) -> list[Layer]:
-        """Layers of these sizes, from the features to the mask; `kind` is that of the hidden layers."""
+    def layers(self, kind: str, sizes: Sequence[int]) -> tuple[list[Layer], MaskLayer]:
+        """Hidden layers of these sizes and this kind, from the features on, and the layer of the mask."""
 
 
 class MaskNetwork(nn.Module):
@@ -396,7 +401,7 @@ class MaskNetwork(nn.Module):
 
     def __init__(self, features: int, hidden: Sequence[int], bins: int, kind: str, numbers: Numbers) -> None:
         super().__init__()
-        *layers, self.mask = numbers.layers(kind, [features, *hidden, bins])
+        layers, self.mask = numbers.layers(kind, [features, *hidden, bins])
         self.hidden = nn.ModuleList(layers)
 
     @property
